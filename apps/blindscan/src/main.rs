@@ -1,0 +1,2 @@
+//! The one program people install.
+fn main() {}

@@ -1,0 +1,9 @@
+//! Numbers: power-of-two rings, prime moduli, NTT, bit matrices, PRG and integer convolution.
+//!
+//! The only crate of the workspace that may contain `unsafe`, and only behind a portable twin.
+
+pub mod bits;
+pub mod block;
+pub mod conv;
+pub mod prg;
+pub mod ring;

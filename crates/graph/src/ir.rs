@@ -1,0 +1,182 @@
+//! The graph in floats: shapes resolved, constants folded, about a dozen operators left.
+//!
+//! Values are numbered; a node makes exactly one value, and nodes stand in an order in which they can be run.
+
+use serde::{Deserialize, Serialize};
+
+/// Names one value of a graph: an index into [`Graph::values`].
+pub type ValueId = usize;
+
+/// A dense tensor of floats, row major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Extent of each axis.
+    pub shape: Vec<usize>,
+    /// Elements, last axis fastest.
+    pub data: Vec<f32>,
+}
+
+/// A value's name and shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueInfo {
+    /// The name in the file, for reports.
+    pub name: String,
+    /// Extent of each axis, batch (always 1) included.
+    pub shape: Vec<usize>,
+}
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The name in the file, for reports.
+    pub name: String,
+    /// What is done.
+    pub op: Op,
+    /// What it is done to.
+    pub inputs: Vec<ValueId>,
+    /// What comes of it.
+    pub output: ValueId,
+}
+
+/// A model of one input and one output.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The model's name.
+    pub name: String,
+    /// Every value, input and constants-turned-weights apart.
+    pub values: Vec<ValueInfo>,
+    /// Operations in a runnable order.
+    pub nodes: Vec<Node>,
+    /// The one input.
+    pub input: ValueId,
+    /// The one output: logits, before any softmax or argmax at the head.
+    pub output: ValueId,
+    /// What stood behind the output in the file.
+    pub head: Head,
+}
+
+/// What the model does to its logits at the end. Order-preserving heads are not computed privately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Head {
+    /// Nothing: the output is logits or a regression.
+    Logits,
+    /// Softmax (or LogSoftmax) over the axis.
+    Softmax {
+        /// The class axis.
+        axis: usize,
+    },
+    /// A sigmoid on one or more logits.
+    Sigmoid,
+    /// ArgMax over the axis.
+    ArgMax {
+        /// The class axis.
+        axis: usize,
+    },
+}
+
+/// Geometry of a sliding window over 1 to 3 spatial axes. All vectors have one entry a spatial axis.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// Extent of the window.
+    pub kernel: Vec<usize>,
+    /// Step between windows.
+    pub strides: Vec<usize>,
+    /// Step between taps of one window.
+    pub dilations: Vec<usize>,
+    /// Padding before each axis.
+    pub pads_begin: Vec<usize>,
+    /// Padding behind each axis (for `ceil_mode` pools, enlarged so that the last window fits).
+    pub pads_end: Vec<usize>,
+}
+
+/// The operators that are left after simplification. Shapes are (1, channels, spatial axes...) where there are channels.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Convolution; a stand-alone BatchNormalization is a depthwise one with a window of 1.
+    Conv {
+        /// Taps, steps, padding with zeros.
+        window: Window,
+        /// Number of groups.
+        groups: usize,
+        /// (out channels, in channels / groups, kernel...).
+        weight: Tensor,
+        /// One a channel.
+        bias: Vec<f32>,
+    },
+    /// Transposed convolution, as ONNX defines it.
+    ConvTranspose {
+        /// Taps, steps; the pads cut the output.
+        window: Window,
+        /// Rows added behind each output axis.
+        output_padding: Vec<usize>,
+        /// Number of groups.
+        groups: usize,
+        /// (in channels, out channels / groups, kernel...).
+        weight: Tensor,
+        /// One a channel.
+        bias: Vec<f32>,
+    },
+    /// y = W x + b on the last axis; the axes before it are rows.
+    Dense {
+        /// (out features, in features).
+        weight: Tensor,
+        /// One an output feature.
+        bias: Vec<f32>,
+    },
+    /// max(x, 0).
+    Relu,
+    /// Maximum over windows; padding counts as minus infinity.
+    MaxPool {
+        /// Geometry.
+        window: Window,
+    },
+    /// Mean over windows. GlobalAveragePool and ReduceMean over the spatial axes are windows of the whole extent.
+    AveragePool {
+        /// Geometry.
+        window: Window,
+        /// Whether padding counts in the divisor.
+        count_include_pad: bool,
+    },
+    /// Sum of two values of one shape.
+    Add,
+    /// Joins values along an axis.
+    Concat {
+        /// The axis.
+        axis: usize,
+    },
+    /// Padding with zeros, all axes.
+    Pad {
+        /// Before each axis.
+        begin: Vec<usize>,
+        /// Behind each axis.
+        end: Vec<usize>,
+    },
+    /// The same elements under another shape (Flatten, Squeeze, Unsqueeze are this).
+    Reshape,
+    /// Axes exchanged.
+    Transpose {
+        /// Output axis i is input axis `perm[i]`.
+        perm: Vec<usize>,
+    },
+}
+
+impl Tensor {
+    /// Number of elements of a shape.
+    pub fn count(shape: &[usize]) -> usize {
+        shape.iter().product()
+    }
+}
+
+impl Window {
+    /// Output extent of spatial axis `axis` of extent `size`, for pools and convolutions.
+    pub fn output_size(&self, axis: usize, size: usize) -> usize {
+        let span = (self.kernel[axis] - 1) * self.dilations[axis] + 1;
+        let padded = size + self.pads_begin[axis] + self.pads_end[axis];
+        if padded < span { 0 } else { (padded - span) / self.strides[axis] + 1 }
+    }
+
+    /// The number of taps.
+    pub fn taps(&self) -> usize {
+        self.kernel.iter().product()
+    }
+}

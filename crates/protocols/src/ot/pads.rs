@@ -1,0 +1,81 @@
+//! Random oblivious transfers as pads: what correlated OT is turned into, and what the stock keeps.
+//!
+//! | kind | sender has | receiver has |
+//! |---|---|---|
+//! | digits, n times 1 of 2^w | 2^w pads of p bits each | random choice of w bits, its pad |
+//! | words, n times 1 of 2 | two pads of m bits each | random choice bit, its pad |
+
+use blindscan_arith::bits::Bits;
+use blindscan_wire::Channel;
+
+use crate::ProtocolError;
+
+/// The sender's half of n random 1-of-2^w transfers of p-bit messages, as bit planes of n bits.
+pub struct DigitPadsSender {
+    /// `pads[message][plane]`, 2^w messages of p planes.
+    pub pads: Vec<Vec<Bits>>,
+}
+
+/// The receiver's half.
+pub struct DigitPadsReceiver {
+    /// The random choice, w planes, least significant first.
+    pub choice: Vec<Bits>,
+    /// The pad of that message, p planes.
+    pub pad: Vec<Bits>,
+}
+
+/// The sender's half of n random 1-of-2 transfers of m-bit words.
+pub struct WordPadsSender {
+    /// Pad of message 0.
+    pub zero: Vec<u32>,
+    /// Pad of message 1.
+    pub one: Vec<u32>,
+}
+
+/// The receiver's half.
+pub struct WordPadsReceiver {
+    /// The random choice.
+    pub choice: Bits,
+    /// The pad of that message.
+    pub pad: Vec<u32>,
+}
+
+/// Makes pads as the sender. Each pad is made once and handed out once.
+pub trait PadSender {
+    /// n transfers 1 of 2^choice_bits (1 to 4) of message_bits (1 or 2) each; uses n * choice_bits correlated OTs.
+    fn digits(
+        &mut self,
+        n: usize,
+        choice_bits: u32,
+        message_bits: u32,
+        channel: &mut dyn Channel,
+    ) -> Result<DigitPadsSender, ProtocolError>;
+
+    /// n transfers 1 of 2 of words of `bits` (1 to 32); uses n correlated OTs.
+    fn words(
+        &mut self,
+        n: usize,
+        bits: u32,
+        channel: &mut dyn Channel,
+    ) -> Result<WordPadsSender, ProtocolError>;
+}
+
+/// Makes pads as the receiver, in step with a [`PadSender`].
+pub trait PadReceiver {
+    /// See [`PadSender::digits`].
+    fn digits(
+        &mut self,
+        n: usize,
+        choice_bits: u32,
+        message_bits: u32,
+        channel: &mut dyn Channel,
+    ) -> Result<DigitPadsReceiver, ProtocolError>;
+
+    /// See [`PadSender::words`].
+    fn words(
+        &mut self,
+        n: usize,
+        bits: u32,
+        channel: &mut dyn Channel,
+    ) -> Result<WordPadsReceiver, ProtocolError>;
+}
