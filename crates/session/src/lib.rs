@@ -1,2 +1,51 @@
-//! placeholder
+//! What two deployed programs agree on: identities, handshake, versions, limits, deadlines.
 #![forbid(unsafe_code)]
+
+pub mod control;
+pub mod handshake;
+
+use blindscan_wire::WireError;
+use thiserror::Error;
+
+/// Why a session could not begin or go on. Numbers and public names only.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The connection failed.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A control message announced more than its cap.
+    #[error("the peer announced a control message of {found} bytes; at most {cap} are read")]
+    TooLong {
+        /// The cap.
+        cap: usize,
+        /// What was announced.
+        found: usize,
+    },
+    /// A control message could not be read: another version, or a lying peer.
+    #[error("the peer sent a control message that cannot be read; is it of the same version?")]
+    Unreadable,
+    /// The peer does not speak our protocol.
+    #[error("the peer is not a Blindscan program, or the address is of another service")]
+    Stranger,
+    /// The peer is of another version.
+    #[error("the peer speaks protocol version {theirs}, this program speaks {ours}; use programs of the same version")]
+    Version {
+        /// Ours.
+        ours: u32,
+        /// The peer's.
+        theirs: u32,
+    },
+    /// The server has as many clients as it takes.
+    #[error("the server is serving as many clients as it takes; try again later")]
+    Busy,
+    /// The server's plan is not valid.
+    #[error("the server sent a plan that is not valid: {0}")]
+    Plan(String),
+    /// The ends do not hold the same session id: something between them was changed.
+    #[error("the two ends disagree about the session; somebody may stand between them, nothing was sent")]
+    Disagreement,
+    /// The server refused what was asked.
+    #[error("the server refused: {0}")]
+    Refused(String),
+}

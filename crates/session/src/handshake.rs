@@ -1,0 +1,137 @@
+//! What both programs agree on before any cryptography of ours: version, public plan, session id.
+//!
+//! | step | who | message |
+//! |---|---|---|
+//! | 1 | client | magic, version, nonce: 8 + 4 + 32 bytes |
+//! | 2 | server | magic, version, verdict, nonce: 8 + 4 + 4 + 32 bytes |
+//! | 3 | server | the public plan, a control message of at most [`PLAN_BYTES_MAX`] |
+//! | 4 | both, at once | the session id's digest: 32 bytes |
+//!
+//! Ideal: both ends hold the same [`SessionId`] and the same valid plan, or both stop. The id binds the certificates of
+//! both, TLS's exporter, both nonces, the version, the plan's digest, the cryptographic parameters and the roles; every
+//! key, hash and tweak that follows is derived from it. Source: the rule of notes on session binding (DESIGN.md 6, rule 3);
+//! exporter as in RFC 9266.
+
+use blindscan_graph::plan::PublicPlan;
+use blindscan_wire::Channel;
+use rand_core::CryptoRng;
+
+use crate::{SessionError, control};
+
+/// Version of everything that is said after TLS. Both ends must speak the same.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The largest public plan that is read from a peer.
+pub const PLAN_BYTES_MAX: usize = 4 << 20;
+
+const MAGIC: &[u8; 8] = b"BLINDSCN";
+
+/// What TLS already knows of this connection; the same on both ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Keying material exported from the TLS session.
+    pub exporter: [u8; 32],
+    /// Fingerprint of the client's certificate.
+    pub client: [u8; 32],
+    /// Fingerprint of the server's certificate.
+    pub server: [u8; 32],
+}
+
+/// Names this session in every key, hash and tweak.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionId(pub [u8; 32]);
+
+impl std::fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionId(secret)")
+    }
+}
+
+/// What the server says to a client's first words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Verdict {
+    /// Go on.
+    Welcome = 0,
+    /// As many clients as the server takes are being served.
+    Busy = 1,
+}
+
+/// The client's side. Returns the session id and the plan, which has been validated.
+pub fn client(
+    binding: &Binding, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
+) -> Result<(SessionId, PublicPlan), SessionError> {
+    let nonce = nonce(rng);
+    channel.send(&[MAGIC.as_slice(), &PROTOCOL_VERSION.to_le_bytes(), &nonce].concat())?;
+    let answer = channel.receive(8 + 4 + 4 + 32)?;
+    check_version(&answer)?;
+    match u32::from_le_bytes(answer[12..16].try_into().expect("four bytes")) {
+        0 => {}
+        1 => return Err(SessionError::Busy),
+        _ => return Err(SessionError::Unreadable),
+    }
+    let theirs = answer[16..].try_into().expect("32 bytes");
+    let plan: PublicPlan = control::receive(PLAN_BYTES_MAX, channel)?;
+    plan.validate().map_err(|error| SessionError::Plan(error.to_string()))?;
+    let id = session_id(binding, &nonce, &theirs, &plan);
+    confirm(id, channel)?;
+    Ok((id, plan))
+}
+
+/// The server's side.
+pub fn server(
+    binding: &Binding, verdict: Verdict, plan: &PublicPlan, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
+) -> Result<SessionId, SessionError> {
+    let hello = channel.receive(8 + 4 + 32)?;
+    let theirs = hello[12..].try_into().expect("32 bytes");
+    let nonce = nonce(rng);
+    let answer =
+        [MAGIC.as_slice(), &PROTOCOL_VERSION.to_le_bytes(), &(verdict as u32).to_le_bytes(), &nonce].concat();
+    channel.send(&answer)?;
+    check_version(&hello)?;
+    if verdict == Verdict::Busy {
+        return Err(SessionError::Busy);
+    }
+    control::send(plan, channel)?;
+    let id = session_id(binding, &theirs, &nonce, plan);
+    confirm(id, channel)?;
+    Ok(id)
+}
+
+fn nonce(rng: &mut impl CryptoRng) -> [u8; 32] {
+    let mut nonce = [0; 32];
+    rng.fill_bytes(&mut nonce);
+    nonce
+}
+
+/// Refuses a peer of another version, or one that is no Blindscan at all.
+fn check_version(hello: &[u8]) -> Result<(), SessionError> {
+    if &hello[..8] != MAGIC {
+        return Err(SessionError::Stranger);
+    }
+    let theirs = u32::from_le_bytes(hello[8..12].try_into().expect("four bytes"));
+    if theirs != PROTOCOL_VERSION {
+        return Err(SessionError::Version { ours: PROTOCOL_VERSION, theirs });
+    }
+    Ok(())
+}
+
+fn session_id(binding: &Binding, client: &[u8; 32], server: &[u8; 32], plan: &PublicPlan) -> SessionId {
+    let mut hash = blake3::Hasher::new_derive_key("blindscan 1 session id: image owner is client, model owner is server");
+    for part in [&binding.exporter, &binding.client, &binding.server, client, server, &plan.digest()] {
+        hash.update(part);
+    }
+    hash.update(&PROTOCOL_VERSION.to_le_bytes());
+    hash.update(&blindscan_inference::parameters_digest());
+    SessionId(*hash.finalize().as_bytes())
+}
+
+/// Both show that they hold the same id without showing it.
+fn confirm(id: SessionId, channel: &mut dyn Channel) -> Result<(), SessionError> {
+    let proof = blake3::derive_key("blindscan 1 session confirmation", &id.0);
+    let theirs = channel.exchange(&proof, 32)?;
+    if theirs != proof {
+        return Err(SessionError::Disagreement);
+    }
+    Ok(())
+}
