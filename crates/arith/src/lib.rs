@@ -5,5 +5,8 @@
 pub mod bits;
 pub mod block;
 pub mod conv;
+pub mod hash;
 pub mod prg;
 pub mod ring;
+pub mod transpose;
+pub mod vole;
