@@ -53,6 +53,10 @@ pub fn apply<T: Word>(plan: &PublicPlan, node: &PlanNode, inputs: &[&[T]]) -> Op
         Step::Reshape => inputs[0].to_vec(),
         Step::Transpose { perm } => transpose(inputs[0], shape(0), perm),
         Step::PixelShuffle { factors } => pixel_shuffle(inputs[0], shape(0), factors),
+        Step::Interleave { strides } => scatter(inputs[0], shape(0), output, |axis, i| match axis {
+            0 | 1 => i,
+            _ => i * strides[axis - 2],
+        }),
         Step::Scale { factor } => inputs[0].iter().map(|x| x.times(*factor)).collect(),
     })
 }

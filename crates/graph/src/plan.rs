@@ -7,9 +7,25 @@
 //! (the output of a linear step, at the sum of both fractions). Only [`Step::Activate`] makes a tensor narrower.
 //! Every step that is not `Linear`, `Activate`, `MaxPool` or `Label` is local on additive shares.
 
+mod error;
+mod file;
+mod input;
+mod shapes;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod weights;
+
+use blindscan_arith::conv::LinearShape;
 use serde::{Deserialize, Serialize};
 
-use crate::ir::{Head, Window};
+use crate::ir::{Head, Tensor, Window};
+
+pub use error::{PlanError, Problem};
+pub use file::{PUBLIC_FILE, WEIGHTS_FILE};
+pub use input::{Axis, GreyScale, InputSpec, Modality, Normalisation};
+pub use shapes::output_shape;
+pub use weights::{LayerWeights, Weights};
 
 /// An index into [`PublicPlan::tensors`].
 pub type TensorId = usize;
@@ -107,6 +123,12 @@ pub enum Step {
         /// One a spatial axis.
         factors: Vec<usize>,
     },
+    /// Zeros between neighbours along each spatial axis: element i comes to stand at `strides * i`, nothing behind the last.
+    /// What is left of a general transposed convolution before its taps.
+    Interleave {
+        /// One a spatial axis.
+        strides: Vec<usize>,
+    },
     /// Multiplication by a public positive integer, modulo the output's ring.
     Scale {
         /// The factor.
@@ -193,111 +215,91 @@ pub enum OutputPolicy {
     Logits,
 }
 
-/// What the image owner's scan must be, and how it becomes the input tensor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InputSpec {
-    /// What kind of image: checked by the client against the file's own words.
-    pub modality: Modality,
-    /// What grey values mean.
-    pub grey: GreyScale,
-    /// Real input = (grey - offset) / divisor after `normalisation` was applied.
-    pub normalisation: Normalisation,
-    /// For volumes: slices that make the channels, relative to the target; outside the volume counts as zeros. Images: [0].
-    pub slice_offsets: Vec<i32>,
-    /// For volumes: the axis along which slices are taken.
-    pub axis: Axis,
-    /// Rows and columns that the network wants.
-    pub size: Option<(usize, usize)>,
-    /// Whether an image of another size is resized (bilinear, antialiased) or refused.
-    pub resize: bool,
-    /// The declared range of the real input; values outside are clamped.
-    pub range: (f32, f32),
+/// The model in integers, both halves. Only the model owner ever holds it whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FixedPlan {
+    /// The half that both sides hold.
+    pub public: PublicPlan,
+    /// The model owner's half.
+    pub weights: Weights,
 }
 
-/// The kind of image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Modality {
-    /// Computed tomography, a volume.
-    Ct,
-    /// A projection X-ray, a single image.
-    Xray,
-    /// Anything else; not checked.
-    Any,
-    /// Not an image: a tensor from a `.npy` file.
-    Tensor,
-}
-
-/// What grey values mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GreyScale {
-    /// Hounsfield units.
-    Hounsfield,
-    /// 8-bit values 0 to 255 as stored.
-    EightBit,
-    /// Any scale.
-    Any,
-}
-
-/// The first step from grey to real values.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Normalisation {
-    /// (grey - offset) / divisor.
-    Linear {
-        /// Subtracted first.
-        offset: f32,
-        /// Divided by then.
-        divisor: f32,
-    },
-    /// (grey - min) / (max - min) over the whole volume (or image).
-    VolumeMinMax,
-    /// Clamped to low..high, then to 0..1.
-    Clip {
-        /// Becomes 0.
-        low: f32,
-        /// Becomes 1.
-        high: f32,
-    },
-}
-
-/// Anatomical axis along which slices are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Axis {
-    /// Head to foot: the file's third voxel axis when orientation is standard.
-    Axial,
-    /// Front to back.
-    Coronal,
-    /// Left to right.
-    Sagittal,
-}
-
-/// The model owner's half: one entry a [`Step::Linear`] node, by node index.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Weights {
-    /// (node index, its integers).
-    pub layers: Vec<(usize, LayerWeights)>,
-}
-
-/// Integer weights of one linear step.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerWeights {
-    /// (out channels, in channels / groups, kernel...) row major; (out, in) for dense.
-    pub weight: Vec<i32>,
-    /// One an output channel, in the accumulator's scale.
-    pub bias: Vec<i64>,
-}
-
-impl std::fmt::Debug for Weights {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Weights({} layers, secret)", self.layers.len())
+impl Linear {
+    /// The geometry as the integer kernels take it.
+    pub fn shape(&self) -> LinearShape {
+        LinearShape {
+            input_size: self.input_size.clone(),
+            kernel: self.window.kernel.clone(),
+            strides: self.window.strides.clone(),
+            dilations: self.window.dilations.clone(),
+            pads_begin: self.window.pads_begin.clone(),
+            pads_end: self.window.pads_end.clone(),
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            groups: self.groups,
+            rows: self.rows,
+        }
     }
 }
 
-impl std::fmt::Debug for LayerWeights {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "LayerWeights({} weights, secret)", self.weight.len())
+impl TensorSpec {
+    /// Number of elements.
+    pub fn count(&self) -> usize {
+        Tensor::count(&self.shape)
+    }
+
+    /// The real value of an integer.
+    pub fn real(&self, integer: i64) -> f64 {
+        integer as f64 * f64::from(-self.fraction).exp2() / f64::from(self.divisor)
+    }
+}
+
+impl Step {
+    /// One word for reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Linear(linear) if linear.window.kernel.is_empty() => "dense",
+            Self::Linear(_) => "convolution",
+            Self::Activate { relu: true, .. } => "relu",
+            Self::Activate { relu: false, .. } => "rescale",
+            Self::MaxPool(_) => "max pool",
+            Self::SumPool(_) => "sum pool",
+            Self::Add { .. } => "add",
+            Self::Concat { .. } => "concat",
+            Self::Pad { .. } => "pad",
+            Self::Reshape => "reshape",
+            Self::Transpose { .. } => "transpose",
+            Self::PixelShuffle { .. } => "pixel shuffle",
+            Self::Interleave { .. } => "interleave",
+            Self::Scale { .. } => "scale",
+        }
+    }
+}
+
+impl PublicPlan {
+    /// How many classes are compared and how many places are labelled: the class axis' extent (1 without one), and the rest.
+    pub fn classes_and_places(&self) -> (usize, usize) {
+        let shape = &self.tensors[self.output].shape;
+        let classes = self.answer.class_axis.map_or(1, |axis| shape[axis]);
+
+        (classes, Tensor::count(shape) / classes)
+    }
+
+    /// For each tensor the bits that its ring must have beyond those of its bound: one for the sign, and one more where a
+    /// consumer takes differences (max pool of signed values, argmax) or a signed rescaling's offset.
+    pub fn headroom_bits(&self) -> Vec<u32> {
+        let mut headroom = vec![1; self.tensors.len()];
+        headroom[self.output] = 2;
+        for node in &self.nodes {
+            let two = match &node.step {
+                Step::Activate { relu, .. } => !relu,
+                Step::MaxPool(_) => !self.tensors[node.inputs[0]].non_negative,
+                _ => false,
+            };
+            if two {
+                headroom[node.inputs[0]] = 2;
+            }
+        }
+        headroom
     }
 }

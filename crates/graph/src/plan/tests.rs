@@ -1,0 +1,1 @@
+//! Plans refused, saved and read.
