@@ -6,6 +6,8 @@ pub mod bits;
 pub mod block;
 pub mod conv;
 pub mod hash;
+pub mod modulus;
+pub mod ntt;
 pub mod prg;
 pub mod ring;
 pub mod transpose;

@@ -1,0 +1,382 @@
+//! The transform and lazy sums on AVX-512 IFMA: eight lanes of 52 bits.
+//!
+//! Three stages are done in one pass over memory: eight vectors are loaded, all their butterflies done in registers, and
+//! stored. In the last three stages the partners lie within one vector; there eight vectors are transposed, so that
+//! partners lie in different registers again. The order of values and every word are those of the portable kernel.
+
+use std::arch::x86_64::*;
+
+use super::IfmaProof;
+use crate::modulus::{Factor, Modulus};
+
+/// Eight words, as they lie in memory.
+type Line = [u64; 8];
+
+/// A twiddle of all lanes: the factor and floor(factor * 2^52 / prime).
+type Twiddle = (__m512i, __m512i);
+
+/// Twiddles of the three last stages for eight neighbouring blocks: seven factors, then their seven quotients.
+type TailTwiddles = [[Line; 7]; 2];
+
+/// What the kernel needs of one degree and prime.
+pub(super) struct Tables {
+    prime: u64,
+    forward: Direction,
+    inverse: Direction,
+    inverse_degree: Factor,
+}
+
+struct Direction {
+    roots: Vec<Factor>,
+    tail: Vec<TailTwiddles>,
+}
+
+impl Tables {
+    pub(super) fn new(
+        modulus: Modulus,
+        roots: &[Factor],
+        inverse: &[Factor],
+        inverse_degree: Factor,
+    ) -> Self {
+        let prime = modulus.value();
+        Self { prime, forward: Direction::new(roots), inverse: Direction::new(inverse), inverse_degree }
+    }
+}
+
+impl Direction {
+    fn new(roots: &[Factor]) -> Self {
+        let blocks = roots.len() / 8;
+        let tail = (0..blocks / 8).map(|group| tail_twiddles(roots, blocks, group)).collect();
+        Self { roots: roots.to_vec(), tail }
+    }
+}
+
+/// Lane l serves block 8 * group + l of the stage of `blocks` blocks and its children in the two stages below.
+fn tail_twiddles(roots: &[Factor], blocks: usize, group: usize) -> TailTwiddles {
+    let mut twiddles = [[[0; 8]; 7]; 2];
+    for lane in 0..8 {
+        let block = 8 * group + lane;
+        for (k, root) in butterfly_roots(roots, blocks, block).iter().enumerate() {
+            twiddles[0][k][lane] = root.value;
+            twiddles[1][k][lane] = quotient52(*root);
+        }
+    }
+    twiddles
+}
+
+/// The seven twiddles of three stages under block `block` of the stage of `blocks` blocks.
+#[inline(always)]
+fn butterfly_roots(roots: &[Factor], blocks: usize, block: usize) -> [Factor; 7] {
+    let (one, two, four) = (blocks + block, 2 * (blocks + block), 4 * (blocks + block));
+    [roots[one], roots[two], roots[two + 1], roots[four], roots[four + 1], roots[four + 2], roots[four + 3]]
+}
+
+#[inline(always)]
+fn quotient52(factor: Factor) -> u64 {
+    factor.quotient >> 12
+}
+
+/// Coefficients to values.
+pub(super) fn forward(_proof: IfmaProof, tables: &Tables, values: &mut [u64]) {
+    let lines = lines(values);
+    // SAFETY: an `IfmaProof` exists only after `Kernel::available` has found AVX-512 F and IFMA on this machine.
+    unsafe { forward_lines(tables, lines) }
+}
+
+/// Values to coefficients.
+pub(super) fn inverse(_proof: IfmaProof, tables: &Tables, values: &mut [u64]) {
+    let lines = lines(values);
+    // SAFETY: an `IfmaProof` exists only after `Kernel::available` has found AVX-512 F and IFMA on this machine.
+    unsafe { inverse_lines(tables, lines) }
+}
+
+/// One batch of products added to the halves of a lazy sum.
+pub(super) fn add_products(_proof: IfmaProof, low: &mut [u64], high: &mut [u64], pairs: &[(&[u64], &[u64])]) {
+    // SAFETY: an `IfmaProof` exists only after `Kernel::available` has found AVX-512 F and IFMA on this machine.
+    unsafe { add_products_lines(lines(low), lines(high), pairs) }
+}
+
+fn lines(values: &mut [u64]) -> &mut [Line] {
+    let (lines, rest) = values.as_chunks_mut::<8>();
+    assert!(rest.is_empty(), "a polynomial fills whole lines");
+    lines
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn forward_lines(tables: &Tables, values: &mut [Line]) {
+    let arithmetic = Arithmetic::new(tables.prime);
+    let roots = &tables.forward.roots;
+    let stages = values.len().ilog2();
+    let mut blocks = 1;
+    for _ in 0..stages % 3 {
+        let half = values.len() / (2 * blocks);
+        for (block, chunk) in values.chunks_exact_mut(2 * half).enumerate() {
+            let twiddle = broadcast(roots[blocks + block]);
+            let (low, high) = chunk.split_at_mut(half);
+            for (x, y) in low.iter_mut().zip(high) {
+                let (sum, difference) = arithmetic.butterfly(load(x), load(y), twiddle);
+                store(x, sum);
+                store(y, difference);
+            }
+        }
+        blocks *= 2;
+    }
+    while blocks < values.len() {
+        let eighth = values.len() / (8 * blocks);
+        for (block, chunk) in values.chunks_exact_mut(8 * eighth).enumerate() {
+            let twiddles = butterfly_roots(roots, blocks, block).map(|root| broadcast(root));
+            for i in 0..eighth {
+                let mut x = load_strided(chunk, i, eighth);
+                arithmetic.butterflies(&mut x, &twiddles);
+                store_strided(chunk, i, eighth, x);
+            }
+        }
+        blocks *= 8;
+    }
+    for (chunk, twiddles) in values.as_chunks_mut::<8>().0.iter_mut().zip(&tables.forward.tail) {
+        let mut x = transpose(load_strided(chunk, 0, 1));
+        arithmetic.butterflies(&mut x, &load_twiddles(twiddles));
+        for value in &mut x {
+            *value = arithmetic.reduce(*value);
+        }
+        store_strided(chunk, 0, 1, transpose(x));
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn inverse_lines(tables: &Tables, values: &mut [Line]) {
+    let arithmetic = Arithmetic::new(tables.prime);
+    let roots = &tables.inverse.roots;
+    for (chunk, twiddles) in values.as_chunks_mut::<8>().0.iter_mut().zip(&tables.inverse.tail) {
+        let mut x = transpose(load_strided(chunk, 0, 1));
+        arithmetic.inverse_butterflies(&mut x, &load_twiddles(twiddles));
+        store_strided(chunk, 0, 1, transpose(x));
+    }
+    let mut blocks = values.len();
+    while blocks >= 8 {
+        blocks /= 8;
+        let eighth = values.len() / (8 * blocks);
+        for (block, chunk) in values.chunks_exact_mut(8 * eighth).enumerate() {
+            let twiddles = butterfly_roots(roots, blocks, block).map(|root| broadcast(root));
+            for i in 0..eighth {
+                let mut x = load_strided(chunk, i, eighth);
+                arithmetic.inverse_butterflies(&mut x, &twiddles);
+                store_strided(chunk, i, eighth, x);
+            }
+        }
+    }
+    while blocks > 1 {
+        blocks /= 2;
+        let half = values.len() / (2 * blocks);
+        for (block, chunk) in values.chunks_exact_mut(2 * half).enumerate() {
+            let twiddle = broadcast(roots[blocks + block]);
+            let (low, high) = chunk.split_at_mut(half);
+            for (x, y) in low.iter_mut().zip(high) {
+                let (sum, product) = arithmetic.inverse_butterfly(load(x), load(y), twiddle);
+                store(x, sum);
+                store(y, product);
+            }
+        }
+    }
+    let scale = broadcast(tables.inverse_degree);
+    for line in values {
+        let scaled = arithmetic.multiply_lazy(load(line), scale);
+        store(line, arithmetic.reduce(scaled));
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn add_products_lines(low: &mut [Line], high: &mut [Line], pairs: &[(&[u64], &[u64])]) {
+    for four in pairs.chunks(4) {
+        for i in 0..low.len() {
+            let mut low_sum = load(&low[i]);
+            let mut high_sum = load(&high[i]);
+            for (a, b) in four {
+                let (a, b) = (load(&a.as_chunks::<8>().0[i]), load(&b.as_chunks::<8>().0[i]));
+                low_sum = _mm512_madd52lo_epu64(low_sum, a, b);
+                high_sum = _mm512_madd52hi_epu64(high_sum, a, b);
+            }
+            store(&mut low[i], low_sum);
+            store(&mut high[i], high_sum);
+        }
+    }
+}
+
+/// The prime in all lanes, in the forms that reductions use.
+#[derive(Clone, Copy)]
+struct Arithmetic {
+    prime: __m512i,
+    twice: __m512i,
+    /// 2^52 - prime: adding a multiple of it subtracts that multiple of the prime, modulo 2^52.
+    negative: __m512i,
+    mask: __m512i,
+}
+
+impl Arithmetic {
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn new(prime: u64) -> Self {
+        Self {
+            prime: _mm512_set1_epi64(prime as i64),
+            twice: _mm512_set1_epi64(2 * prime as i64),
+            negative: _mm512_set1_epi64((1i64 << 52) - prime as i64),
+            mask: _mm512_set1_epi64((1 << 52) - 1),
+        }
+    }
+
+    /// Shoup's product in 52 bits: values below 2^52 in, below 2 * prime out.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn multiply_lazy(&self, x: __m512i, (factor, quotient): Twiddle) -> __m512i {
+        let zero = _mm512_setzero_si512();
+        let multiple = _mm512_madd52hi_epu64(zero, x, quotient);
+        let product = _mm512_madd52lo_epu64(zero, x, factor);
+        _mm512_and_si512(_mm512_madd52lo_epu64(product, multiple, self.negative), self.mask)
+    }
+
+    /// Below `2 * bound` in, below `bound` out: the smaller of x and x - bound, which wraps when x < bound.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn subtract_if_not_less(x: __m512i, bound: __m512i) -> __m512i {
+        _mm512_min_epu64(x, _mm512_sub_epi64(x, bound))
+    }
+
+    /// Below 4 * prime in, below the prime out.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn reduce(&self, x: __m512i) -> __m512i {
+        Self::subtract_if_not_less(Self::subtract_if_not_less(x, self.twice), self.prime)
+    }
+
+    /// Cooley-Tukey: below 4 * prime in and out.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn butterfly(&self, x: __m512i, y: __m512i, twiddle: Twiddle) -> (__m512i, __m512i) {
+        let x = Self::subtract_if_not_less(x, self.twice);
+        let product = self.multiply_lazy(y, twiddle);
+        (_mm512_add_epi64(x, product), _mm512_sub_epi64(_mm512_add_epi64(x, self.twice), product))
+    }
+
+    /// Gentleman-Sande: below 2 * prime in and out.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn inverse_butterfly(&self, x: __m512i, y: __m512i, twiddle: Twiddle) -> (__m512i, __m512i) {
+        let sum = Self::subtract_if_not_less(_mm512_add_epi64(x, y), self.twice);
+        let difference = _mm512_sub_epi64(_mm512_add_epi64(x, self.twice), y);
+        (sum, self.multiply_lazy(difference, twiddle))
+    }
+
+    /// Three stages on eight vectors whose distances are four, two and one.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn butterflies(&self, x: &mut [__m512i; 8], w: &[Twiddle; 7]) {
+        for (i, j, k) in FORWARD_STAGES {
+            (x[i], x[j]) = self.butterfly(x[i], x[j], w[k]);
+        }
+    }
+
+    /// The same three stages undone.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn inverse_butterflies(&self, x: &mut [__m512i; 8], w: &[Twiddle; 7]) {
+        for (i, j, k) in INVERSE_STAGES {
+            (x[i], x[j]) = self.inverse_butterfly(x[i], x[j], w[k]);
+        }
+    }
+}
+
+/// Partner, partner, twiddle of the twelve butterflies of three stages.
+const FORWARD_STAGES: [(usize, usize, usize); 12] = [
+    (0, 4, 0),
+    (1, 5, 0),
+    (2, 6, 0),
+    (3, 7, 0),
+    (0, 2, 1),
+    (1, 3, 1),
+    (4, 6, 2),
+    (5, 7, 2),
+    (0, 1, 3),
+    (2, 3, 4),
+    (4, 5, 5),
+    (6, 7, 6),
+];
+
+/// The stages of [`FORWARD_STAGES`], the last first.
+const INVERSE_STAGES: [(usize, usize, usize); 12] = [
+    (0, 1, 3),
+    (2, 3, 4),
+    (4, 5, 5),
+    (6, 7, 6),
+    (0, 2, 1),
+    (1, 3, 1),
+    (4, 6, 2),
+    (5, 7, 2),
+    (0, 4, 0),
+    (1, 5, 0),
+    (2, 6, 0),
+    (3, 7, 0),
+];
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn broadcast(factor: Factor) -> Twiddle {
+    (_mm512_set1_epi64(factor.value as i64), _mm512_set1_epi64(quotient52(factor) as i64))
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn load_twiddles(tail: &TailTwiddles) -> [Twiddle; 7] {
+    std::array::from_fn(|k| (load(&tail[0][k]), load(&tail[1][k])))
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn load(line: &Line) -> __m512i {
+    // SAFETY: a line is 64 readable bytes, and the load asks for no alignment.
+    unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn store(line: &mut Line, value: __m512i) {
+    // SAFETY: a line is 64 writable bytes, and the store asks for no alignment.
+    unsafe { _mm512_storeu_si512(line.as_mut_ptr().cast(), value) }
+}
+
+/// Lines i, i + stride, ... i + 7 * stride.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn load_strided(chunk: &[Line], i: usize, stride: usize) -> [__m512i; 8] {
+    std::array::from_fn(|k| load(&chunk[i + k * stride]))
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn store_strided(chunk: &mut [Line], i: usize, stride: usize, x: [__m512i; 8]) {
+    for k in 0..8 {
+        store(&mut chunk[i + k * stride], x[k]);
+    }
+}
+
+/// Lane j of vector i becomes lane i of vector j: pairs of lanes, then quarters, then halves change places.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn transpose(x: [__m512i; 8]) -> [__m512i; 8] {
+    let mut pairs = x;
+    for i in [0, 2, 4, 6] {
+        pairs[i] = _mm512_unpacklo_epi64(x[i], x[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi64(x[i], x[i + 1]);
+    }
+    // 128-bit lanes: (0, 2) of both, and (1, 3) of both.
+    let mut quarters = pairs;
+    for i in [0, 1, 4, 5] {
+        quarters[i] = _mm512_shuffle_i64x2::<0b10_00_10_00>(pairs[i], pairs[i + 2]);
+        quarters[i + 2] = _mm512_shuffle_i64x2::<0b11_01_11_01>(pairs[i], pairs[i + 2]);
+    }
+    let mut whole = quarters;
+    for i in [0, 1, 2, 3] {
+        whole[i] = _mm512_shuffle_i64x2::<0b10_00_10_00>(quarters[i], quarters[i + 4]);
+        whole[i + 4] = _mm512_shuffle_i64x2::<0b11_01_11_01>(quarters[i], quarters[i + 4]);
+    }
+    whole
+}
