@@ -1,10 +1,22 @@
 //! Bytes between two parties, counted. Never interprets what it carries.
 //!
-//! [`Channel`] is what protocols speak through; [`memory`] joins two threads.
+//! [`Channel`] is what protocols speak through. [`memory`] joins two threads, [`delayed`] does so over a slow link;
+//! [`stream`] joins two machines over TCP, with TLS 1.3 from [`tls`] or in the clear; [`listener`] is its server side;
+//! [`relay`] stands between two programs and misbehaves on request.
 //! A message is sent whole; the receiver states the length it expects, and any other length is an error.
 #![forbid(unsafe_code)]
 
+mod codec;
+pub mod delayed;
+pub mod fingerprint;
+mod greeting;
+pub mod link;
+pub mod listener;
 pub mod memory;
+mod pipes;
+pub mod relay;
+pub mod stream;
+pub mod tls;
 
 use std::time::Duration;
 
@@ -81,7 +93,10 @@ pub enum WireError {
     /// The peer's bytes do not make a valid message.
     #[error("the peer sent an invalid message: {0}")]
     Invalid(&'static str),
-    /// The operating system's or TLS's own error.
+    /// TLS refused the peer's bytes, or the peer refused ours: changed on the way, or an impostor.
+    #[error("the protected connection broke: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The operating system's own error.
     #[error("connection: {0}")]
     Io(#[from] std::io::Error),
 }
