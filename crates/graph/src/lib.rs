@@ -3,14 +3,25 @@
 //! * [`ir`]: the graph in floats, shapes resolved.
 //! * [`onnx`]: reading `.onnx` files, and the report of what is supported.
 //! * [`float`]: evaluation in floats.
+//! * [`npy`]: tensors from and to NumPy's files.
 //! * [`local`]: the steps that need no dialogue, for values and for shares.
 //! * [`plan`]: the model in integers, the specification of the answer.
 //! * [`calibrate`]: from the one to the other.
 //! * [`fixed`]: the clear evaluation of a fixed plan, the ideal of the whole system.
+//! * [`table`]: a plan to read.
 //!
 //! No cryptography here.
 #![forbid(unsafe_code)]
 
+pub mod calibrate;
+pub mod fixed;
+pub mod float;
 pub mod ir;
 pub mod local;
+mod lower;
+pub mod npy;
+pub mod onnx;
 pub mod plan;
+#[cfg(any(test, feature = "testing"))]
+pub mod random;
+pub mod table;

@@ -127,7 +127,7 @@ impl InputSpec {
     }
 
     /// What is wrong with the numbers, if anything.
-    pub(super) fn problem(&self) -> Option<&'static str> {
+    pub(crate) fn problem(&self) -> Option<&'static str> {
         let (low, high) = self.range;
         if !(low.is_finite() && high.is_finite() && low < high) {
             return Some("the input's range must be two finite numbers, the lower first");

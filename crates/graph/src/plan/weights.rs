@@ -5,6 +5,9 @@ use zeroize::Zeroize;
 
 use super::{Linear, PlanError, PublicPlan, Step};
 
+/// Biases are added modulo the ring, so they may lie outside it; beyond this they are nonsense.
+const BIAS_LIMIT: u64 = 1 << 48;
+
 /// The model owner's half: one entry a [`Step::Linear`] node, by node index.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Weights {
@@ -35,9 +38,7 @@ impl Weights {
         for (index, node) in plan.nodes.iter().enumerate() {
             let Step::Linear(linear) = &node.step else { continue };
             let problem = match layers.next() {
-                Some((at, layer)) if *at == index => {
-                    layer.problem(linear, plan.tensors[node.output].ring_bits)
-                }
+                Some((at, layer)) if *at == index => layer.problem(linear),
                 _ => Some("its weights are missing or in the wrong place"),
             };
             if let Some(problem) = problem {
@@ -65,7 +66,7 @@ impl Weights {
 }
 
 impl LayerWeights {
-    fn problem(&self, linear: &Linear, ring_bits: u32) -> Option<&'static str> {
+    fn problem(&self, linear: &Linear) -> Option<&'static str> {
         if self.weight.len() != linear.shape().weight_count() {
             return Some("the number of weights is not what its shape says");
         }
@@ -76,8 +77,8 @@ impl LayerWeights {
         if self.weight.iter().any(|w| w.unsigned_abs() >= limit) {
             return Some("a weight is wider than the plan declares");
         }
-        if self.bias.iter().any(|b| b.unsigned_abs() >= 1 << (ring_bits - 1)) {
-            return Some("a bias is wider than the ring");
+        if self.bias.iter().any(|b| b.unsigned_abs() >= BIAS_LIMIT) {
+            return Some("a bias is too large for any accumulator");
         }
         None
     }

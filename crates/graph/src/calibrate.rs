@@ -1,0 +1,306 @@
+//! From a graph in floats to a fixed plan: scales, widths and integer weights.
+//!
+//! Every scale is a power of two and belongs to a whole tensor. The steps, in the order of the files:
+//! * what values the samples reach, in floats (here);
+//! * how many fraction bits each activation keeps, hence each accumulator's scale and each shift (`scales`);
+//! * integer weights, and the half unit that turns floors into rounding (`weights`);
+//! * the largest integer of each tensor, proven or from the samples, and the smallest rings (`ranges`).
+//!
+//! Should a ring come out too wide, the layer's weights or activations lose a bit and all is done again.
+
+mod ranges;
+mod scales;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+#[path = "calibrate/float_tmp.rs"]
+mod float;
+use crate::ir::{Graph, Head, Tensor};
+use crate::lower::{DraftStep, Lowered, lower};
+use crate::plan::{
+    Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan,
+    Rounding, Step, TensorSpec,
+};
+
+/// Precision is not lowered below this many bits of an activation or weight.
+const BITS_MIN: u32 = 4;
+
+/// How a plan is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Bits that the largest activation of the samples fills, 4 to 16.
+    pub activation_bits: u32,
+    /// Bits that the input's declared range fills, 4 to 16.
+    pub input_bits: u32,
+    /// Bits of a weight with its sign, 4 to 16.
+    pub weight_bits: u32,
+    /// How much further than on the samples values may go, 1 to 1024.
+    pub margin: f32,
+    /// Whether ranges must follow from the weights and the input's range alone.
+    pub proven_only: bool,
+    /// Bits of a digit in comparisons, 1 to 4.
+    pub radix_bits: u32,
+    /// The widest ring allowed, 8 to 32.
+    pub ring_bits_max: u32,
+    /// How much of the answer the image owner gets.
+    pub policy: OutputPolicy,
+    /// Names of the classes, in order; may be empty.
+    pub class_names: Vec<String>,
+    /// The plan's name, when it is not the graph's.
+    pub name: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            activation_bits: 8,
+            input_bits: 8,
+            weight_bits: 9,
+            margin: 2.0,
+            proven_only: false,
+            radix_bits: 3,
+            ring_bits_max: 32,
+            policy: OutputPolicy::Labels,
+            class_names: Vec::new(),
+            name: None,
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), PlanError> {
+        let limits: [(&'static str, f64, f64, f64); 6] = [
+            ("activation_bits", f64::from(self.activation_bits), 4.0, 16.0),
+            ("input_bits", f64::from(self.input_bits), 4.0, 16.0),
+            ("weight_bits", f64::from(self.weight_bits), 4.0, 16.0),
+            ("margin", f64::from(self.margin), 1.0, 1024.0),
+            ("radix_bits", f64::from(self.radix_bits), 1.0, 4.0),
+            ("ring_bits_max", f64::from(self.ring_bits_max), 8.0, 32.0),
+        ];
+        match limits.into_iter().find(|&(_, given, low, high)| !(low..=high).contains(&given)) {
+            Some((option, given, low, high)) => Err(PlanError::Option { option, given, low, high }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes the fixed plan of a graph. `samples` are inputs typical for the model; they fit the scales, and the ranges where
+/// those are not proven.
+pub fn calibrate(
+    graph: &Graph,
+    input_spec: &InputSpec,
+    samples: &[Tensor],
+    options: &Options,
+) -> Result<FixedPlan, PlanError> {
+    options.check()?;
+    if let Some(problem) = input_spec.problem() {
+        return Err(PlanError::InputSpec(problem));
+    }
+    let lowered = lower(graph)?;
+    let seen = largest_values(graph, input_spec, samples)?;
+    let task = Task { lowered: &lowered, seen: &seen, range: input_spec.range, options };
+    let attempt = task.narrowest()?;
+    let plan = task.assemble(graph, input_spec, attempt);
+    plan.public.validate()?;
+    plan.weights.check(&plan.public)?;
+
+    Ok(plan)
+}
+
+/// The largest absolute value of each graph value over all samples, whose elements are first clamped to the declared range.
+fn largest_values(graph: &Graph, input_spec: &InputSpec, samples: &[Tensor]) -> Result<Vec<f64>, PlanError> {
+    if samples.is_empty() {
+        return Err(PlanError::NoSamples);
+    }
+    let (low, high) = input_spec.range;
+    let mut largest = vec![0f64; graph.values.len()];
+    for (index, sample) in samples.iter().enumerate() {
+        let mut clamped = sample.clone();
+        clamped.data.iter_mut().for_each(|x| *x = x.clamp(low, high));
+        float::evaluate_with(graph, &clamped, &mut |value, tensor| {
+            let most = tensor.data.iter().fold(0f32, |most, x| most.max(x.abs()));
+            largest[value] = largest[value].max(f64::from(most));
+        })
+        .map_err(|error| PlanError::Sample { index, reason: error.to_string() })?;
+    }
+    match largest.iter().position(|most| !most.is_finite()) {
+        Some(value) => {
+            let reason = format!("value {} is not finite", graph.values[value].name);
+            Err(PlanError::Sample { index: 0, reason })
+        }
+        None => Ok(largest),
+    }
+}
+
+/// What scales and widths are chosen from.
+struct Task<'a> {
+    lowered: &'a Lowered,
+    /// The largest absolute value of each graph value over the samples.
+    seen: &'a [f64],
+    /// The declared range of the real input.
+    range: (f32, f32),
+    options: &'a Options,
+}
+
+/// Bits to spend, which narrow where a ring would be too wide.
+struct Precision {
+    /// For each tensor that is the input or an activation.
+    activation_bits: Vec<u32>,
+    /// For each node that is a linear layer.
+    weight_bits: Vec<u32>,
+}
+
+/// Numbers for one precision.
+struct Attempt {
+    /// Fraction bits of each tensor.
+    fractions: Vec<i32>,
+    /// The steps with their numbers.
+    steps: Vec<Step>,
+    weights: crate::plan::Weights,
+    ranges: ranges::Ranges,
+}
+
+impl Task<'_> {
+    /// Lowers precision until every ring is allowed.
+    fn narrowest(&self) -> Result<Attempt, PlanError> {
+        let mut precision = Precision {
+            activation_bits: vec![self.options.activation_bits; self.lowered.tensors.len()],
+            weight_bits: vec![self.options.weight_bits; self.lowered.nodes.len()],
+        };
+        precision.activation_bits[self.lowered.input] = self.options.input_bits;
+        loop {
+            let attempt = self.attempt(&precision);
+            let allowed = self.options.ring_bits_max;
+            let Some(tensor) = attempt.ranges.needed_bits.iter().position(|&bits| bits > allowed) else {
+                return Ok(attempt);
+            };
+            if !precision.lower(self.lowered, tensor) {
+                return Err(PlanError::TooWide {
+                    tensor: self.lowered.tensors[tensor].name.clone(),
+                    needed: attempt.ranges.needed_bits[tensor],
+                    allowed,
+                });
+            }
+        }
+    }
+
+    fn attempt(&self, precision: &Precision) -> Attempt {
+        let scales = scales::Scales::choose(self, precision);
+        let weights = weights::quantise(self, precision, &scales);
+        let ranges = ranges::Ranges::find(self, &scales, &weights);
+
+        Attempt { fractions: scales.fractions, steps: scales.steps, weights, ranges }
+    }
+
+    fn assemble(&self, graph: &Graph, input_spec: &InputSpec, attempt: Attempt) -> FixedPlan {
+        let Attempt { fractions, steps, weights, ranges } = attempt;
+        let tensors = self.lowered.tensors.iter().enumerate();
+        let tensors = tensors.map(|(id, draft)| TensorSpec {
+            name: draft.name.clone(),
+            shape: draft.shape.clone(),
+            ring_bits: ranges.ring_bits[id],
+            fraction: fractions[id],
+            divisor: draft.divisor,
+            bound: ranges.bounds[id],
+            non_negative: ranges.non_negative[id],
+            range: ranges.kinds[id],
+        });
+        let nodes = self.lowered.nodes.iter().zip(steps).map(|(node, step)| PlanNode {
+            name: node.name.clone(),
+            step,
+            inputs: node.inputs.clone(),
+            output: node.output,
+        });
+        let public = PublicPlan {
+            version: PLAN_VERSION,
+            name: self.options.name.clone().unwrap_or_else(|| graph.name.clone()),
+            input_spec: input_spec.clone(),
+            tensors: tensors.collect(),
+            nodes: nodes.collect(),
+            input: self.lowered.input,
+            output: self.lowered.output,
+            answer: Answer {
+                head: graph.head,
+                class_axis: class_axis(graph.head, &self.lowered.tensors[self.lowered.output].shape),
+                policy: self.options.policy,
+                class_names: self.options.class_names.clone(),
+            },
+            radix_bits: self.options.radix_bits,
+            rounding: Rounding::Exact,
+        };
+        FixedPlan { public, weights }
+    }
+}
+
+/// The axis along which labels are compared: the head's, or the channels', or the last; none where it has one entry.
+fn class_axis(head: Head, shape: &[usize]) -> Option<usize> {
+    let several = |axis: &usize| shape.get(*axis).is_some_and(|&extent| extent > 1);
+    match head {
+        Head::Softmax { axis } | Head::ArgMax { axis } => Some(axis).filter(several),
+        Head::Sigmoid => None,
+        Head::Logits => Some(1).filter(several).or(shape.len().checked_sub(1).filter(several)),
+    }
+}
+
+impl Precision {
+    /// Takes a bit from what makes `tensor` wide. False when there is none to take.
+    fn lower(&mut self, lowered: &Lowered, tensor: usize) -> bool {
+        let makers = lowered.makers();
+        let mut pending = vec![tensor];
+        let mut lowered_any = false;
+        while let Some(tensor) = pending.pop() {
+            let Some(node) = makers[tensor] else {
+                lowered_any |= take_bit(&mut self.activation_bits[tensor]);
+                continue;
+            };
+            match &lowered.nodes[node].step {
+                DraftStep::Activate { .. } => lowered_any |= take_bit(&mut self.activation_bits[tensor]),
+                DraftStep::Linear(_) => {
+                    let origins = origins(lowered, &makers, lowered.nodes[node].inputs[0]);
+                    let widest = origins.iter().map(|&id| self.activation_bits[id]).max().unwrap_or(0);
+                    if self.weight_bits[node] > widest && take_bit(&mut self.weight_bits[node]) {
+                        lowered_any = true;
+                        continue;
+                    }
+                    let mut taken = false;
+                    for id in origins {
+                        taken |=
+                            self.activation_bits[id] == widest && take_bit(&mut self.activation_bits[id]);
+                    }
+                    lowered_any |= taken || take_bit(&mut self.weight_bits[node]);
+                }
+                _ => pending.extend(&lowered.nodes[node].inputs),
+            }
+        }
+        lowered_any
+    }
+}
+
+fn take_bit(bits: &mut u32) -> bool {
+    let may = *bits > BITS_MIN;
+    *bits -= u32::from(may);
+    may
+}
+
+/// The activations (or the input) that a tensor is put together from by local steps and pools. A linear layer ends the search.
+fn origins(lowered: &Lowered, makers: &[Option<usize>], tensor: usize) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut pending = vec![tensor];
+    while let Some(tensor) = pending.pop() {
+        match makers[tensor].map(|node| &lowered.nodes[node]) {
+            None => found.push(tensor),
+            Some(node) => match node.step {
+                DraftStep::Activate { .. } => found.push(tensor),
+                DraftStep::Linear(_) => {}
+                _ => pending.extend(&node.inputs),
+            },
+        }
+    }
+    found
+}
+
+/// The integer step of a linear layer with its widths filled in.
+fn with_widths(linear: &Linear, weight_bits: u32, weight_fraction: i32) -> Linear {
+    Linear { weight_bits, weight_fraction, ..linear.clone() }
+}

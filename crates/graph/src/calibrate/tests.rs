@@ -1,0 +1,90 @@
+//! Plans are close to their graphs, and their widths hold.
+
+use super::*;
+use crate::fixed::{dequantise, evaluate, quantise_input};
+use crate::plan::Range;
+use crate::random::{random_graph, random_range};
+
+/// The error of the logits against the float model, over their largest value, on each sample.
+fn relative_errors(seed: u64, options: &Options) -> (FixedPlan, Vec<f32>) {
+    let (graph, samples) = random_graph(seed);
+    let plan = calibrate(&graph, &InputSpec::tensor(random_range(seed)), &samples, options)
+        .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let errors = samples.iter().map(|sample| {
+        let integers = quantise_input(&plan.public, sample).unwrap();
+        let evaluation = evaluate(&plan.public, &plan.weights, &integers).unwrap();
+        let names: Vec<&str> = evaluation.overflows().map(|tensor| tensor.name.as_str()).collect();
+        assert!(names.is_empty(), "seed {seed}: {names:?} leave their rings on the samples themselves");
+        let fixed = dequantise(&plan.public, plan.public.output, &evaluation.logits);
+        let float = float::evaluate_with(&graph, sample, &mut |_, _| {}).unwrap();
+        assert_eq!(fixed.shape, float.shape);
+        let most = float.data.iter().fold(0.05f32, |most, x| most.max(x.abs()));
+        fixed.data.iter().zip(&float.data).map(|(a, b)| (a - b).abs() / most).fold(0.0, f32::max)
+    });
+    let errors = errors.collect();
+    (plan, errors)
+}
+
+#[test]
+fn random_graphs_stay_close_to_their_floats() {
+    let fine = Options { activation_bits: 12, input_bits: 12, weight_bits: 12, ..Options::default() };
+    for (options, worst, mean) in [(Options::default(), 0.15, 0.02), (fine, 0.01, 0.0015)] {
+        let mut errors = Vec::new();
+        for seed in 0..200 {
+            let (_, of_seed) = relative_errors(seed, &options);
+            let most = of_seed.iter().copied().fold(0.0, f32::max);
+            assert!(most < worst, "seed {seed}: {most}");
+            errors.extend(of_seed);
+        }
+        let average = errors.iter().sum::<f32>() / errors.len() as f32;
+        assert!(average < mean, "mean error {average}");
+    }
+}
+
+#[test]
+fn proven_ranges_hold_for_every_input_of_the_declared_range() {
+    let options = Options { proven_only: true, ..Options::default() };
+    for seed in 0..60 {
+        let (plan, _) = relative_errors(seed, &options);
+        assert!(plan.public.tensors.iter().all(|tensor| tensor.range == Range::Proven));
+        let spec = &plan.public.tensors[plan.public.input];
+        let (low, high) = random_range(seed);
+        // The corners of the range in stripes, and one corner alone: the inputs that stretch sums most.
+        for period in [1usize, 2, 3, 7] {
+            let corner = |i: usize| if (i / period).is_multiple_of(2) { high } else { low };
+            let data = (0..spec.count()).map(corner).collect();
+            let integers = quantise_input(&plan.public, &Tensor { shape: spec.shape.clone(), data }).unwrap();
+            let evaluation = evaluate(&plan.public, &plan.weights, &integers).unwrap();
+            assert!(evaluation.tensors.iter().all(|tensor| !tensor.beyond_bound), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_ring_that_is_too_narrow_costs_precision_and_then_names_the_tensor() {
+    let (graph, samples) = random_graph(12);
+    let spec = InputSpec::tensor(random_range(12));
+    let widest = |bits: u32| {
+        let options = Options { ring_bits_max: bits, ..Options::default() };
+        calibrate(&graph, &spec, &samples, &options)
+            .map(|plan| plan.public.tensors.iter().map(|tensor| tensor.ring_bits).max().unwrap())
+    };
+    let free = widest(32).unwrap();
+    assert!(widest(free - 2).unwrap() <= free - 2);
+    assert!(matches!(widest(8), Err(PlanError::TooWide { allowed: 8, .. })));
+}
+
+#[test]
+fn options_and_samples_that_make_no_sense_are_refused() {
+    let (graph, samples) = random_graph(1);
+    let spec = InputSpec::tensor((-1.0, 1.0));
+    let refused = Options { radix_bits: 9, ..Options::default() };
+    assert!(matches!(
+        calibrate(&graph, &spec, &samples, &refused),
+        Err(PlanError::Option { option: "radix_bits", .. })
+    ));
+    let options = Options::default();
+    assert!(matches!(calibrate(&graph, &spec, &[], &options), Err(PlanError::NoSamples)));
+    let backwards = InputSpec::tensor((1.0, -1.0));
+    assert!(matches!(calibrate(&graph, &backwards, &samples, &options), Err(PlanError::InputSpec(_))));
+}

@@ -1,0 +1,224 @@
+//! The clear evaluation of a fixed plan: the ideal that every private run is compared with.
+//!
+//! Integers of 64 bits, no wrapping: where a value leaves its ring, a private run would go wrong, and the report says so by
+//! the tensor's name. Equality is promised for values within the rings.
+
+mod report;
+#[cfg(test)]
+mod tests;
+
+use blindscan_arith::conv::convolve_exact;
+
+use crate::ir::{Tensor, Window};
+use crate::local;
+use crate::plan::{OutputPolicy, PlanError, PlanNode, PublicPlan, Step, TensorId, Weights};
+
+pub use report::TensorReport;
+use report::measured;
+
+/// What comes of an evaluation.
+pub struct Evaluation {
+    /// The logits' integers.
+    pub logits: Vec<i64>,
+    /// How far each tensor went, by tensor.
+    pub tensors: Vec<TensorReport>,
+}
+
+/// The answer that the image owner gets.
+#[derive(Clone, PartialEq)]
+pub enum Answered {
+    /// The index of the largest logit of each place; for single logits 1 when >= 0.
+    Labels(Vec<u32>),
+    /// The logits as real numbers, and their shape.
+    Logits(Tensor),
+}
+
+impl Evaluation {
+    /// Tensors that left their rings: a private run of this input would be wrong.
+    pub fn overflows(&self) -> impl Iterator<Item = &TensorReport> {
+        self.tensors.iter().filter(|tensor| tensor.overflows)
+    }
+}
+
+/// Evaluates a plan on quantised input. The plan must be valid.
+pub fn evaluate(plan: &PublicPlan, weights: &Weights, input: &[i64]) -> Result<Evaluation, PlanError> {
+    evaluate_with(plan, weights, input, &mut |_, _| {})
+}
+
+/// As [`evaluate`]; shows every tensor as soon as it is there, the input first.
+pub fn evaluate_with(
+    plan: &PublicPlan,
+    weights: &Weights,
+    input: &[i64],
+    show: &mut dyn FnMut(TensorId, &[i64]),
+) -> Result<Evaluation, PlanError> {
+    weights.check(plan)?;
+    let expected = plan.tensors[plan.input].count();
+    if input.len() != expected {
+        return Err(PlanError::InputLength { expected, found: input.len() });
+    }
+    let headroom = plan.headroom_bits();
+    let last_reader = last_readers(plan);
+    let mut values: Vec<Option<Vec<i64>>> = vec![None; plan.tensors.len()];
+    let mut reports = vec![None; plan.tensors.len()];
+    let mut keep = |id: TensorId, value: Vec<i64>, values: &mut Vec<Option<Vec<i64>>>| {
+        reports[id] = Some(measured(&plan.tensors[id], headroom[id], &value));
+        show(id, &value);
+        values[id] = Some(value);
+    };
+
+    keep(plan.input, input.to_vec(), &mut values);
+    for (index, node) in plan.nodes.iter().enumerate() {
+        let output = run(plan, weights, index, node, &values);
+        keep(node.output, output, &mut values);
+        for &id in &node.inputs {
+            if last_reader[id] == Some(index) && id != plan.output {
+                values[id] = None;
+            }
+        }
+    }
+    let logits = values[plan.output].take().expect("a valid plan makes its output");
+    let tensors =
+        reports.into_iter().map(|report| report.expect("a valid plan makes every tensor")).collect();
+    Ok(Evaluation { logits, tensors })
+}
+
+/// One node on its inputs' values.
+fn run(
+    plan: &PublicPlan,
+    weights: &Weights,
+    index: usize,
+    node: &PlanNode,
+    values: &[Option<Vec<i64>>],
+) -> Vec<i64> {
+    let inputs: Vec<&[i64]> =
+        node.inputs.iter().map(|&id| values[id].as_deref().expect("a valid plan is in order")).collect();
+    match &node.step {
+        Step::Linear(linear) => {
+            let layer = weights.layer(index).expect("the weights were checked");
+            let mut sums = convolve_exact(&linear.shape(), &layer.weight, inputs[0]);
+            add_bias(&mut sums, &layer.bias, linear.window.kernel.is_empty());
+            sums
+        }
+        Step::Activate { relu, drop } => {
+            let least = if *relu { 0 } else { i64::MIN };
+            inputs[0].iter().map(|&x| x.max(least) >> drop).collect()
+        }
+        Step::MaxPool(window) => {
+            max_pool(inputs[0], &plan.tensors[node.inputs[0]].shape, &plan.tensors[node.output].shape, window)
+        }
+        _ => local::apply(plan, node, &inputs).expect("all other steps are local"),
+    }
+}
+
+/// Adds each channel's bias: channels are the last axis of a dense layer's rows, the first behind batch otherwise.
+fn add_bias(sums: &mut [i64], bias: &[i64], dense: bool) {
+    if dense {
+        for row in sums.chunks_mut(bias.len()) {
+            row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = sum.wrapping_add(*bias));
+        }
+    } else {
+        let plane = sums.len() / bias.len();
+        for (channel, bias) in sums.chunks_mut(plane).zip(bias) {
+            channel.iter_mut().for_each(|sum| *sum = sum.wrapping_add(*bias));
+        }
+    }
+}
+
+/// Maxima along each spatial axis in turn; positions in the padding do not count.
+fn max_pool(input: &[i64], shape: &[usize], output: &[usize], window: &Window) -> Vec<i64> {
+    let (mut values, mut now) = (input.to_vec(), shape.to_vec());
+    for spatial in 0..window.kernel.len() {
+        let axis = spatial + 2;
+        let inner: usize = now[axis + 1..].iter().product();
+        let mut pooled = vec![i64::MIN; values.len() / now[axis] * output[axis]];
+        for (source, target) in values.chunks(now[axis] * inner).zip(pooled.chunks_mut(output[axis] * inner))
+        {
+            for (position, line) in target.chunks_mut(inner).enumerate() {
+                for tap in 0..window.kernel[spatial] {
+                    let padded = position * window.strides[spatial] + tap * window.dilations[spatial];
+                    let Some(at) = padded.checked_sub(window.pads_begin[spatial]) else { continue };
+                    if at < now[axis] {
+                        line.iter_mut()
+                            .zip(&source[at * inner..])
+                            .for_each(|(most, &x)| *most = x.max(*most));
+                    }
+                }
+            }
+        }
+        values = pooled;
+        now[axis] = output[axis];
+    }
+    values
+}
+
+/// For each tensor the last node that reads it.
+fn last_readers(plan: &PublicPlan) -> Vec<Option<usize>> {
+    let mut last = vec![None; plan.tensors.len()];
+    for (index, node) in plan.nodes.iter().enumerate() {
+        for &id in &node.inputs {
+            last[id] = Some(index);
+        }
+    }
+    last
+}
+
+/// The input's integers: clamped to the declared range, rounded to nearest.
+pub fn quantise_input(plan: &PublicPlan, input: &Tensor) -> Result<Vec<i64>, PlanError> {
+    let spec = &plan.tensors[plan.input];
+    if input.data.len() != spec.count() {
+        return Err(PlanError::InputLength { expected: spec.count(), found: input.data.len() });
+    }
+    if let Some(index) = input.data.iter().position(|x| !x.is_finite()) {
+        return Err(PlanError::NotFinite { index });
+    }
+    let (low, high) = plan.input_spec.range;
+    let scale = f64::from(spec.fraction).exp2() * f64::from(spec.divisor);
+    let limit = spec.bound as i64;
+    let integer = |&x: &f32| ((f64::from(x.clamp(low, high)) * scale).round() as i64).clamp(-limit, limit);
+
+    Ok(input.data.iter().map(integer).collect())
+}
+
+/// The real values of a tensor's integers.
+pub fn dequantise(plan: &PublicPlan, tensor: TensorId, integers: &[i64]) -> Tensor {
+    let spec = &plan.tensors[tensor];
+
+    Tensor { shape: spec.shape.clone(), data: integers.iter().map(|&x| spec.real(x) as f32).collect() }
+}
+
+/// What the plan's policy lets the image owner see of the logits.
+pub fn answer(plan: &PublicPlan, logits: &[i64]) -> Answered {
+    match plan.answer.policy {
+        OutputPolicy::Labels => Answered::Labels(labels(plan, logits)),
+        OutputPolicy::Logits => Answered::Logits(dequantise(plan, plan.output, logits)),
+    }
+}
+
+/// Labels in the logits' order without the class axis; ties go to the lower index, a single logit gives 1 when >= 0.
+pub fn labels(plan: &PublicPlan, logits: &[i64]) -> Vec<u32> {
+    labels_along(logits, &plan.tensors[plan.output].shape, plan.answer.class_axis)
+}
+
+/// As [`labels`], for any ordered logits: the same rule for floats and integers.
+pub fn labels_along<T: PartialOrd + Default + Copy>(
+    logits: &[T],
+    shape: &[usize],
+    class_axis: Option<usize>,
+) -> Vec<u32> {
+    let Some(axis) = class_axis else {
+        return logits.iter().map(|&logit| u32::from(logit >= T::default())).collect();
+    };
+    let classes = shape[axis];
+    let inner: usize = shape[axis + 1..].iter().product();
+    let mut labels = Vec::with_capacity(logits.len() / classes);
+    for block in logits.chunks(classes * inner) {
+        for place in 0..inner {
+            let better = |best: usize, class: usize| {
+                if block[class * inner + place] > block[best * inner + place] { class } else { best }
+            };
+            labels.push((1..classes).fold(0, better) as u32);
+        }
+    }
+    labels
+}
