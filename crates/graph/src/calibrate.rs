@@ -14,8 +14,7 @@ mod scales;
 mod tests;
 mod weights;
 
-#[path = "calibrate/float_tmp.rs"]
-mod float;
+use crate::float;
 use crate::ir::{Graph, Head, Tensor};
 use crate::lower::{DraftStep, Lowered, lower};
 use crate::plan::{
