@@ -1,0 +1,199 @@
+//! Answers: sums of products of ciphertexts and kernels, made safe to send.
+//!
+//! [`Product`] has no wire form. Only [`Sealer::seal`] turns it into bytes, and it takes one-time randomness by value:
+//! - a fresh encryption of zero (b*u, a*u + e1) is added, so that the second component is a new RLWE sample and tells
+//!   nothing of the weights. The usual noise e0 of its first component is left out: what is sent of the first component
+//!   is uniform anyway, because of
+//! - a mask uniform over all of R_q, subtracted from the first component. It hides message, noise and the cross terms.
+//! - Both components are rounded by the bits that the parameters drop; only the used coefficients of the first are sent.
+//!
+//! The model owner's share of an answer is round(t*mask/q), the image owner's round(t*phase/q), both modulo t = 2^l.
+//! Source: Huang, Lu, Hong, Ding, "Cheetah", USENIX Security 2022, sections 3 and 5; the rounding's price is in
+//! [`crate::noise`].
+
+use blindscan_arith::ntt::LazySum;
+use blindscan_arith::ring::Ring;
+use rand_core::CryptoRng;
+
+use crate::InvalidBytes;
+use crate::ciphertext::Ciphertext;
+use crate::context::Context;
+use crate::keys::{PublicKey, SecretKey};
+use crate::packing::Place;
+use crate::parameters::PRIMES;
+use crate::poly::{Coefficients, Spectrum};
+use crate::sampling::Sampler;
+
+/// A sum of products of ciphertexts and kernels. Not yet fit to leave the model owner.
+pub struct Product {
+    context: &'static Context,
+    /// The two components, modulo each prime.
+    sums: [[LazySum; PRIMES]; 2],
+}
+
+/// What makes one answer safe to send: an encryption of zero and a mask. Used once, therefore neither `Clone` nor by reference.
+pub struct AnswerRandomness {
+    u: Spectrum,
+    noise: Coefficients,
+    mask: Coefficients,
+}
+
+/// The model owner's side of answers.
+pub struct Sealer<'k> {
+    key: &'k PublicKey,
+    randomness: Sampler,
+    #[cfg(test)]
+    sabotage: tests::Sabotage,
+}
+
+impl Product {
+    /// Zero.
+    pub fn zero(context: &'static Context) -> Self {
+        let sum = |_: usize| LazySum::zero(context.degree());
+        Self { context, sums: [std::array::from_fn(sum), std::array::from_fn(sum)] }
+    }
+
+    /// Adds the product of every pair.
+    pub fn add(&mut self, pairs: &[(&Ciphertext, &Spectrum)]) {
+        for k in 0..PRIMES {
+            let ntt = self.context.transform(k);
+            for (sums, of) in self.sums.iter_mut().zip([first, second]) {
+                let pairs: Vec<(&[u64], &[u64])> = pairs
+                    .iter()
+                    .map(|(ciphertext, kernel)| (&of(ciphertext).residues[k][..], &kernel.residues[k][..]))
+                    .collect();
+                sums[k].add_products(ntt, &pairs);
+            }
+        }
+    }
+
+    /// Bytes of a product in memory.
+    pub fn memory_bytes(context: &Context) -> usize {
+        2 * Ciphertext::memory_bytes(context)
+    }
+
+    fn components(self) -> [Coefficients; 2] {
+        let context = self.context;
+        self.sums.map(|sums| {
+            let mut k = 0..PRIMES;
+            let residues =
+                sums.map(|sum| sum.reduced(context.transform(k.next().expect("one sum for each prime"))));
+            Spectrum { residues }.coefficients(context)
+        })
+    }
+}
+
+fn first(ciphertext: &Ciphertext) -> &Spectrum {
+    &ciphertext.first
+}
+
+fn second(ciphertext: &Ciphertext) -> &Spectrum {
+    &ciphertext.second
+}
+
+impl<'k> Sealer<'k> {
+    /// Draws a fresh stream from `rng`.
+    pub fn new<R: CryptoRng + ?Sized>(key: &'k PublicKey, rng: &mut R) -> Self {
+        Self {
+            key,
+            randomness: Sampler::fresh(rng),
+            #[cfg(test)]
+            sabotage: tests::Sabotage::None,
+        }
+    }
+
+    /// Randomness for the next answer.
+    pub fn randomness(&mut self) -> AnswerRandomness {
+        let context = self.key.context();
+        #[cfg(test)]
+        self.sabotage.before(&mut self.randomness);
+        let u = Coefficients::lift(context, &self.randomness.ternary(context)).transformed(context);
+        let noise = Coefficients::lift(context, &self.randomness.noise(context));
+        let mask = self.randomness.uniform_coefficients(context);
+        #[cfg(test)]
+        let mask = self.sabotage.mask(context, mask);
+        AnswerRandomness { u, noise, mask }
+    }
+
+    /// Appends the wire form of an answer whose values lie at `places`; returns this party's shares of them, in that order.
+    pub fn seal(
+        &self,
+        mut product: Product,
+        randomness: AnswerRandomness,
+        ring: Ring,
+        places: &[Place],
+        bytes: &mut Vec<u8>,
+    ) -> Vec<u32> {
+        let context = self.key.context();
+        product.add(&[(self.key.zero(), &randomness.u)]);
+        let [first, mut second] = product.components();
+        second.add(context, &randomness.noise);
+        let masked = |index: usize| -> [u64; PRIMES] {
+            let (value, mask) = (first.at(index), randomness.mask.at(index));
+            std::array::from_fn(|k| context.transform(k).modulus().subtract(value[k], mask[k]))
+        };
+        for place in places {
+            write_rounded(context, masked(place.coefficient), bytes);
+        }
+        for index in 0..context.degree() {
+            write_rounded(context, second.at(index), bytes);
+        }
+        places.iter().map(|place| context.scale(ring, randomness.mask.at(place.coefficient))).collect()
+    }
+}
+
+impl SecretKey {
+    /// This party's shares of the answer whose values lie at `places`, in that order.
+    pub fn open(&self, ring: Ring, places: &[Place], bytes: &[u8]) -> Result<Vec<u32>, InvalidBytes> {
+        let phases = self.phases(places, bytes)?;
+        Ok(phases.into_iter().map(|phase| self.context().scale(ring, phase)).collect())
+    }
+
+    /// The phase at each place.
+    fn phases(&self, places: &[Place], bytes: &[u8]) -> Result<Vec<[u64; PRIMES]>, InvalidBytes> {
+        let context = self.context();
+        let expected = answer_bytes(context, places.len());
+        if bytes.len() != expected {
+            return Err(InvalidBytes::Length { expected, found: bytes.len() });
+        }
+        let (first, second) = bytes.split_at(places.len() * context.parameters().answer_bytes());
+        let first = read_rounded(context, first)?;
+        let mut coefficients = Coefficients::zero(context);
+        for (index, residues) in read_rounded(context, second)?.into_iter().enumerate() {
+            coefficients.set(index, residues);
+        }
+        let product = self.times_secret(coefficients);
+        let phase = |(place, value): (&Place, [u64; PRIMES])| {
+            let other = product.at(place.coefficient);
+            std::array::from_fn(|k| context.transform(k).modulus().add(value[k], other[k]))
+        };
+        Ok(places.iter().zip(first).map(phase).collect())
+    }
+}
+
+/// Bytes of an answer with `count` values.
+pub fn answer_bytes(context: &Context, count: usize) -> usize {
+    (count + context.degree()) * context.parameters().answer_bytes()
+}
+
+fn write_rounded(context: &Context, residues: [u64; PRIMES], bytes: &mut Vec<u8>) {
+    let rounded = context.rounded(residues).to_le_bytes();
+    bytes.extend_from_slice(&rounded[..context.parameters().answer_bytes()]);
+}
+
+/// Refuses a coefficient that no rounding of a residue modulo q gives.
+fn read_rounded(context: &Context, bytes: &[u8]) -> Result<Vec<[u64; PRIMES]>, InvalidBytes> {
+    let most = context.parameters().answer_max();
+    bytes
+        .chunks_exact(context.parameters().answer_bytes())
+        .map(|chunk| {
+            let mut word = [0; 16];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let rounded = u128::from_le_bytes(word);
+            if rounded > most { Err(InvalidBytes::Residue) } else { Ok(context.expanded(rounded)) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
