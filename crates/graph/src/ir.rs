@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Names one value of a graph: an index into [`Graph::values`].
 pub type ValueId = usize;
 
-/// A dense tensor of floats, row major.
-#[derive(Clone, Debug, PartialEq)]
+/// A dense tensor of floats, row major. Its `Debug` shows the shape alone: the elements are weights or an image.
+#[derive(Clone, PartialEq)]
 pub struct Tensor {
     /// Extent of each axis.
     pub shape: Vec<usize>,
@@ -158,6 +158,12 @@ pub enum Op {
         /// Output axis i is input axis `perm[i]`.
         perm: Vec<usize>,
     },
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tensor({:?})", self.shape)
+    }
 }
 
 impl Tensor {

@@ -1,0 +1,421 @@
+//! Constant folding: the arithmetic on shapes that exporters leave in a file, computed at import.
+//!
+//! Every result is charged to the [`Budget`], so that a small file cannot ask for a large constant.
+
+use super::call::Call;
+use super::literal::{Data, Literal};
+use super::proto::data_type;
+use super::shape;
+use super::{Budget, Refusal, refuse};
+
+/// Computes a node whose inputs are all constant; `None` when the operator is not among those that are folded.
+pub(super) fn fold(
+    call: &Call,
+    inputs: &[Option<&Literal>],
+    budget: &mut Budget,
+) -> Option<Result<Literal, Refusal>> {
+    let first = || match inputs.first() {
+        Some(Some(literal)) => Ok(*literal),
+        _ => refuse("its first input is missing", "check the exporter"),
+    };
+    let second = || match inputs.get(1) {
+        Some(Some(literal)) => Ok(*literal),
+        _ => refuse("its second input is missing", "check the exporter"),
+    };
+    let third = || inputs.get(2).copied().flatten();
+    let op = call.op();
+    Some(match op {
+        "Constant" => constant(call, budget),
+        "Identity" | "Dropout" => first().cloned(),
+        "ConstantOfShape" => first().and_then(|x| constant_of_shape(call, x, budget)),
+        "Shape" => first().and_then(|x| shape_of(call, &x.shape)),
+        "Size" => first().map(|x| Literal::ints(vec![], vec![x.len() as i64])),
+        "Cast" => first().and_then(|x| cast(call, x)),
+        "Reshape" => first().and_then(|x| reshaped(x, shape::reshape(call, &x.shape, second()?)?)),
+        "Flatten" => first().and_then(|x| reshaped(x, shape::flatten(call, &x.shape)?)),
+        "Squeeze" => first()
+            .and_then(|x| reshaped(x, shape::squeeze(call, &x.shape, inputs.get(1).copied().flatten())?)),
+        "Unsqueeze" => first()
+            .and_then(|x| reshaped(x, shape::unsqueeze(call, &x.shape, inputs.get(1).copied().flatten())?)),
+        "Transpose" => first().and_then(|x| transpose(x, &shape::permutation(call, x.shape.len())?, budget)),
+        "Gather" => first().and_then(|x| gather(call, x, second()?, budget)),
+        "Slice" => first().and_then(|x| {
+            let picks = shape::slice(call, &x.shape, &inputs[1..], budget)?;
+            pick(x, &picks, budget)
+        }),
+        "Concat" => concat(call, inputs, budget),
+        "Expand" => first().and_then(|x| expand(x, second()?, budget)),
+        "Tile" => first().and_then(|x| tile(x, second()?, budget)),
+        "Range" => first().and_then(|x| range(x, second()?, third(), budget)),
+        "Where" => first().and_then(|x| where_(x, second()?, third(), budget)),
+        "Neg" | "Floor" | "Ceil" | "Sqrt" | "Abs" | "Not" | "Reciprocal" => {
+            first().and_then(|x| unary(op, x))
+        }
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal" | "Less" | "Greater"
+        | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
+            first().and_then(|x| binary(op, x, second()?, budget))
+        }
+        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" => {
+            first().and_then(|x| reduce_all(call, op, x))
+        }
+        _ => return None,
+    })
+}
+
+/// The extents that `Shape` gives, its `start` and `end` considered.
+pub(super) fn shape_of(call: &Call, shape: &[usize]) -> Result<Literal, Refusal> {
+    let rank = shape.len() as i64;
+    let clamp = |position: i64| {
+        (if position < 0 { position.saturating_add(rank) } else { position }).clamp(0, rank) as usize
+    };
+    let start = clamp(call.int("start", 0)?);
+    let end = clamp(call.int("end", rank)?).max(start);
+    Ok(Literal::list(shape[start..end].iter().map(|&extent| extent as i64).collect()))
+}
+
+fn constant(call: &Call, budget: &mut Budget) -> Result<Literal, Refusal> {
+    if let Some(tensor) = call.tensor("value")? {
+        return super::literal::decode(tensor, budget, &mut Vec::new());
+    }
+    if let Some(value) = call.optional_float("value_float")? {
+        return Ok(Literal::floats(vec![], vec![value]));
+    }
+    if let Some(value) = call.optional_int("value_int")? {
+        return Ok(Literal::ints(vec![], vec![value]));
+    }
+    if let Some(values) = call.optional_ints("value_ints")? {
+        return Ok(Literal::list(values.to_vec()));
+    }
+    if let Some(values) = call.optional_floats("value_floats")? {
+        return Ok(Literal::floats(vec![values.len()], values.to_vec()));
+    }
+    refuse(
+        "a Constant without a dense value (sparse values and strings are not read)",
+        "export it as a dense tensor",
+    )
+}
+
+fn constant_of_shape(call: &Call, shape: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let shape = shape::extents(shape.as_ints()?)?;
+    let count = budget.spend_shape(&shape)?;
+    let fill = match call.tensor("value")? {
+        Some(tensor) => super::literal::decode(tensor, budget, &mut Vec::new())?,
+        None => Literal::floats(vec![1], vec![0.0]),
+    };
+    Ok(match (&fill.data, fill.len()) {
+        (Data::Floats(data), 1) => Literal::floats(shape, vec![data[0]; count]),
+        (Data::Ints(data), 1) => Literal::ints(shape, vec![data[0]; count]),
+        _ => return refuse("its value is not one number", "check the exporter"),
+    })
+}
+
+fn cast(call: &Call, x: &Literal) -> Result<Literal, Refusal> {
+    let to = call.int("to", 0)?;
+    let data = match (i32::try_from(to).unwrap_or(0), &x.data) {
+        (data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16, _) => {
+            Data::Floats(x.to_floats())
+        }
+        (data_type::BOOL, Data::Floats(data)) => {
+            Data::Ints(data.iter().map(|&x| i64::from(x != 0.0)).collect())
+        }
+        (data_type::BOOL, Data::Ints(data)) => Data::Ints(data.iter().map(|&x| i64::from(x != 0)).collect()),
+        (data_type::STRING, _) => return refuse("a Cast to strings", "remove it"),
+        (_, Data::Floats(data)) => Data::Ints(data.iter().map(|&x| x as i64).collect()),
+        (_, Data::Ints(data)) => Data::Ints(data.clone()),
+    };
+    Ok(Literal { shape: x.shape.clone(), data })
+}
+
+fn reshaped(x: &Literal, shape: Vec<usize>) -> Result<Literal, Refusal> {
+    Ok(Literal { shape, data: x.data.clone() })
+}
+
+/// Axes exchanged: output axis i is input axis `perm[i]`.
+pub(super) fn transpose(x: &Literal, perm: &[usize], budget: &mut Budget) -> Result<Literal, Refusal> {
+    budget.spend(x.len())?;
+    let source_strides = strides(&x.shape);
+    let shape: Vec<usize> = perm.iter().map(|&axis| x.shape[axis]).collect();
+    let moved: Vec<usize> = perm.iter().map(|&axis| source_strides[axis]).collect();
+    let indices = walk(&shape, &moved);
+    Ok(Literal { data: select(&x.data, &indices), shape })
+}
+
+fn gather(call: &Call, x: &Literal, indices: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let axis = shape::axis(call.int("axis", 0)?, x.shape.len())?;
+    let extent = x.shape[axis] as i64;
+    let mut chosen = Vec::with_capacity(indices.len());
+    for &index in indices.as_ints()? {
+        let index = if index < 0 { index.saturating_add(extent) } else { index };
+        if !(0..extent).contains(&index) {
+            return refuse(format!("it gathers element {index} of {extent}"), "check the exporter");
+        }
+        chosen.push(index as usize);
+    }
+    let mut picks: Vec<Vec<usize>> = x.shape.iter().map(|&extent| (0..extent).collect()).collect();
+    picks[axis] = chosen;
+    let picked = pick(x, &picks, budget)?;
+    let mut shape = x.shape[..axis].to_vec();
+    shape.extend(&indices.shape);
+    shape.extend(&x.shape[axis + 1..]);
+    if shape.len() > super::RANK_MAX {
+        return refuse("its answer has too many axes", "gather with fewer indices");
+    }
+    Ok(Literal { shape, data: picked.data })
+}
+
+/// The elements at the chosen positions of every axis.
+fn pick(x: &Literal, picks: &[Vec<usize>], budget: &mut Budget) -> Result<Literal, Refusal> {
+    let shape: Vec<usize> = picks.iter().map(Vec::len).collect();
+    budget.spend_shape(&shape)?;
+    let strides = strides(&x.shape);
+    let mut indices = vec![0usize];
+    for (axis, positions) in picks.iter().enumerate() {
+        indices = indices
+            .iter()
+            .flat_map(|&base| positions.iter().map(move |&p| (base, p)))
+            .map(|(b, p)| b + p * strides[axis])
+            .collect();
+    }
+    Ok(Literal { data: select(&x.data, &indices), shape })
+}
+
+fn concat(call: &Call, inputs: &[Option<&Literal>], budget: &mut Budget) -> Result<Literal, Refusal> {
+    let parts: Vec<&Literal> = inputs.iter().copied().flatten().collect();
+    let Some(first) = parts.first() else { return refuse("it joins nothing", "check the exporter") };
+    let shapes: Vec<&[usize]> = parts.iter().map(|part| part.shape.as_slice()).collect();
+    let (axis, shape) = shape::concat(call, &shapes)?;
+    budget.spend_shape(&shape)?;
+    let outer: usize = first.shape[..axis].iter().product();
+    let run = |part: &Literal| part.shape[axis..].iter().product::<usize>();
+    let all_ints = parts.iter().all(|part| matches!(part.data, Data::Ints(_)));
+    if all_ints {
+        let mut data = Vec::new();
+        for row in 0..outer {
+            for part in &parts {
+                data.extend_from_slice(&part.as_ints()?[row * run(part)..][..run(part)]);
+            }
+        }
+        return Ok(Literal::ints(shape, data));
+    }
+    let floats: Vec<Vec<f32>> = parts.iter().map(|part| part.to_floats()).collect();
+    let mut data = Vec::new();
+    for row in 0..outer {
+        for (part, floats) in parts.iter().zip(&floats) {
+            data.extend_from_slice(&floats[row * run(part)..][..run(part)]);
+        }
+    }
+    Ok(Literal::floats(shape, data))
+}
+
+fn expand(x: &Literal, target: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let shape = shape::broadcast(&x.shape, &shape::extents(target.as_ints()?)?)?;
+    budget.spend_shape(&shape)?;
+    let indices = broadcast_indices(&x.shape, &shape);
+    Ok(Literal { data: select(&x.data, &indices), shape })
+}
+
+fn tile(x: &Literal, repeats: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let repeats = shape::extents(repeats.as_ints()?)?;
+    if repeats.len() != x.shape.len() {
+        return refuse("it has not one repeat for each axis", "check the exporter");
+    }
+    let shape: Option<Vec<usize>> = x.shape.iter().zip(&repeats).map(|(a, b)| a.checked_mul(*b)).collect();
+    let Some(shape) = shape else { return refuse("its answer is too large", "check the exporter") };
+    budget.spend_shape(&shape)?;
+    let picks: Vec<Vec<usize>> =
+        x.shape.iter().zip(&repeats).map(|(&extent, &n)| (0..n).flat_map(|_| 0..extent).collect()).collect();
+    pick(x, &picks, budget)
+}
+
+fn range(
+    start: &Literal,
+    limit: &Literal,
+    delta: Option<&Literal>,
+    budget: &mut Budget,
+) -> Result<Literal, Refusal> {
+    let Some(delta) = delta else { return refuse("its step is missing", "check the exporter") };
+    let (start, limit, delta) = (start.int_scalar()?, limit.int_scalar()?, delta.int_scalar()?);
+    if delta == 0 {
+        return refuse("its step is zero", "check the exporter");
+    }
+    let span = i128::from(limit) - i128::from(start);
+    let step = i128::from(delta);
+    let count = ((span + step - step.signum()) / step).max(0);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    budget.spend(count)?;
+    Ok(Literal::list((0..count as i64).map(|i| start.wrapping_add(i.wrapping_mul(delta))).collect()))
+}
+
+fn where_(
+    condition: &Literal,
+    yes: &Literal,
+    no: Option<&Literal>,
+    budget: &mut Budget,
+) -> Result<Literal, Refusal> {
+    let Some(no) = no else { return refuse("its third input is missing", "check the exporter") };
+    let shape = shape::broadcast(&shape::broadcast(&condition.shape, &yes.shape)?, &no.shape)?;
+    budget.spend_shape(&shape)?;
+    let [c, y, n] = [condition, yes, no].map(|x| broadcast_indices(&x.shape, &shape));
+    let chosen = condition.as_ints()?;
+    let sides = c.iter().zip(y.iter().zip(&n)).map(|(&c, (&y, &n))| (chosen[c] != 0, y, n));
+    let data = match (&yes.data, &no.data) {
+        (Data::Ints(yes), Data::Ints(no)) => {
+            Data::Ints(sides.map(|(c, y, n)| if c { yes[y] } else { no[n] }).collect())
+        }
+        _ => {
+            let (yes, no) = (yes.to_floats(), no.to_floats());
+            Data::Floats(sides.map(|(c, y, n)| if c { yes[y] } else { no[n] }).collect())
+        }
+    };
+    Ok(Literal { shape, data })
+}
+
+fn unary(op: &str, x: &Literal) -> Result<Literal, Refusal> {
+    let data = match (&x.data, op) {
+        (Data::Ints(data), "Neg") => Data::Ints(data.iter().map(|x| x.wrapping_neg()).collect()),
+        (Data::Ints(data), "Abs") => Data::Ints(data.iter().map(|x| x.wrapping_abs()).collect()),
+        (Data::Ints(data), "Not") => Data::Ints(data.iter().map(|&x| i64::from(x == 0)).collect()),
+        (Data::Ints(data), "Floor" | "Ceil") => Data::Ints(data.clone()),
+        _ => {
+            let f: fn(f32) -> f32 = match op {
+                "Neg" => |x| -x,
+                "Abs" => f32::abs,
+                "Floor" => f32::floor,
+                "Ceil" => f32::ceil,
+                "Sqrt" => f32::sqrt,
+                "Reciprocal" => |x| 1.0 / x,
+                _ => return refuse("it works on floats here", "check the exporter"),
+            };
+            Data::Floats(x.to_floats().into_iter().map(f).collect())
+        }
+    };
+    Ok(Literal { shape: x.shape.clone(), data })
+}
+
+fn binary(op: &str, x: &Literal, y: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let shape = shape::broadcast(&x.shape, &y.shape)?;
+    budget.spend_shape(&shape)?;
+    let pairs = broadcast_indices(&x.shape, &shape).into_iter().zip(broadcast_indices(&y.shape, &shape));
+    let data = match (&x.data, &y.data) {
+        (Data::Ints(x), Data::Ints(y)) => {
+            let data: Option<Vec<i64>> = pairs.map(|(i, j)| int_binary(op, x[i], y[j])).collect();
+            match data {
+                Some(data) => Data::Ints(data),
+                None => return refuse("it overflows or divides by zero", "check the exporter"),
+            }
+        }
+        _ => {
+            let (x, y) = (x.to_floats(), y.to_floats());
+            match op {
+                "Equal" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual" => {
+                    Data::Ints(pairs.map(|(i, j)| i64::from(float_compare(op, x[i], y[j]))).collect())
+                }
+                "Mod" | "And" | "Or" => return refuse("it works on floats here", "check the exporter"),
+                _ => Data::Floats(pairs.map(|(i, j)| float_binary(op, x[i], y[j])).collect()),
+            }
+        }
+    };
+    Ok(Literal { shape, data })
+}
+
+fn int_binary(op: &str, x: i64, y: i64) -> Option<i64> {
+    Some(match op {
+        "Add" => x.checked_add(y)?,
+        "Sub" => x.checked_sub(y)?,
+        "Mul" => x.checked_mul(y)?,
+        "Div" => x.checked_div(y)?,
+        "Mod" => {
+            let rest = x.checked_rem(y)?;
+            if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest }
+        }
+        "Pow" => x.checked_pow(u32::try_from(y).ok()?)?,
+        "Min" => x.min(y),
+        "Max" => x.max(y),
+        "Equal" => i64::from(x == y),
+        "Less" => i64::from(x < y),
+        "Greater" => i64::from(x > y),
+        "LessOrEqual" => i64::from(x <= y),
+        "GreaterOrEqual" => i64::from(x >= y),
+        "And" => i64::from(x != 0 && y != 0),
+        _ => i64::from(x != 0 || y != 0),
+    })
+}
+
+fn float_compare(op: &str, x: f32, y: f32) -> bool {
+    match op {
+        "Equal" => x == y,
+        "Less" => x < y,
+        "Greater" => x > y,
+        "LessOrEqual" => x <= y,
+        _ => x >= y,
+    }
+}
+
+fn float_binary(op: &str, x: f32, y: f32) -> f32 {
+    match op {
+        "Add" => x + y,
+        "Sub" => x - y,
+        "Mul" => x * y,
+        "Div" => x / y,
+        "Pow" => x.powf(y),
+        "Min" => x.min(y),
+        _ => x.max(y),
+    }
+}
+
+/// Reductions over everything, as shape arithmetic has them.
+fn reduce_all(call: &Call, op: &str, x: &Literal) -> Result<Literal, Refusal> {
+    if x.shape.len() > 1 {
+        return refuse("it reduces a constant of several axes", "let the exporter fold constants");
+    }
+    let fold: fn(i64, i64) -> Option<i64> = match op {
+        "ReduceProd" => i64::checked_mul,
+        "ReduceSum" => i64::checked_add,
+        "ReduceMax" => |a, b| Some(a.max(b)),
+        _ => |a, b| Some(a.min(b)),
+    };
+    let (first, rest) = match x.as_ints()?.split_first() {
+        Some((first, rest)) => (*first, rest),
+        None => return refuse("it reduces nothing", "check the exporter"),
+    };
+    let Some(value) = rest.iter().try_fold(first, |a, &b| fold(a, b)) else {
+        return refuse("it overflows", "check the exporter");
+    };
+    let keep = call.int("keepdims", 1)? != 0 && x.shape.len() == 1;
+    Ok(Literal::ints(if keep { vec![1] } else { vec![] }, vec![value]))
+}
+
+fn select(data: &Data, indices: &[usize]) -> Data {
+    match data {
+        Data::Floats(data) => Data::Floats(indices.iter().map(|&i| data[i]).collect()),
+        Data::Ints(data) => Data::Ints(indices.iter().map(|&i| data[i]).collect()),
+    }
+}
+
+/// Steps between neighbours of each axis, row major.
+pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
+/// For each element of `shape`, row major, the sum of its coordinates times `strides`.
+fn walk(shape: &[usize], strides: &[usize]) -> Vec<usize> {
+    let mut indices = vec![0usize];
+    for (&extent, &stride) in shape.iter().zip(strides) {
+        indices = indices.iter().flat_map(|&base| (0..extent).map(move |i| base + i * stride)).collect();
+    }
+    indices
+}
+
+/// For each element of `to`, the index of the element of `from` that is broadcast there.
+fn broadcast_indices(from: &[usize], to: &[usize]) -> Vec<usize> {
+    let mut moved = vec![0; to.len()];
+    let lead = to.len() - from.len();
+    for (axis, stride) in strides(from).into_iter().enumerate() {
+        moved[lead + axis] = if from[axis] == 1 { 0 } else { stride };
+    }
+    walk(to, &moved)
+}

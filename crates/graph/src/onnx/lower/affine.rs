@@ -1,0 +1,149 @@
+//! Scaling and shifting by constants (BatchNormalization, Add, Sub, Mul, Div, Neg), and sums of data.
+
+use super::super::call::{Call, Known};
+use super::super::draft::{Affine, Draft, Step};
+use super::super::literal::Literal;
+use super::super::{Refusal, refuse, shape};
+use super::{Lowered, Used};
+use crate::ir::{Op, ValueId};
+
+/// (x - mean) / sqrt(variance + epsilon) * scale + bias, a channel.
+pub(super) fn batch_normalization(call: &Call, draft: &mut Draft, used: Used) -> Result<Lowered, Refusal> {
+    let x = call.value(0)?;
+    if call.int("training_mode", 0)? != 0 || call.int("is_test", 1)? == 0 {
+        return refuse("it is in training mode", "export in inference mode: model.eval()");
+    }
+    call.only_first_output("its running statistics", used)?;
+    let Some(&channels) = draft.shape(x).get(1) else {
+        return refuse("its data has no channels", "check the exporter");
+    };
+    let [scale, bias, mean, variance] = [1, 2, 3, 4].map(|index| per_channel(call, index, channels));
+    let (scale, bias, mean, variance) = (scale?, bias?, mean?, variance?);
+    let epsilon = f64::from(call.float("epsilon", 1e-5)?);
+    let factors: Vec<f64> = (0..channels).map(|c| scale[c] / (variance[c] + epsilon).sqrt()).collect();
+    let shifts = (0..channels).map(|c| bias[c] - mean[c] * factors[c]).collect();
+    emit(call, draft, x, Affine { axis: Some(1), scale: factors, shift: shifts })
+}
+
+fn per_channel(call: &Call, index: usize, channels: usize) -> Result<Vec<f64>, Refusal> {
+    let numbers = call.constant(index)?.weight()?.data;
+    if numbers.len() != channels {
+        return refuse(
+            format!("it has {} numbers for {channels} channels", numbers.len()),
+            "check the exporter",
+        );
+    }
+    Ok(numbers.into_iter().map(f64::from).collect())
+}
+
+/// Add, Sub, Mul and Div of data with data or with a constant.
+pub(super) fn arithmetic(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+    let constant_side = |index: usize| match call.inputs.get(index) {
+        Some(Some(Known::Constant(literal))) => Some(literal.as_ref()),
+        _ => None,
+    };
+    match (call.op(), constant_side(0), constant_side(1)) {
+        ("Add", Some(c), _) => with_constant(call, draft, 1, c, |c| (1.0, c)),
+        ("Add", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0, c)),
+        ("Sub", Some(c), _) => with_constant(call, draft, 1, c, |c| (-1.0, c)),
+        ("Sub", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0, -c)),
+        ("Mul", Some(c), _) => with_constant(call, draft, 1, c, |c| (c, 0.0)),
+        ("Mul", _, Some(c)) => with_constant(call, draft, 0, c, |c| (c, 0.0)),
+        ("Div", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0 / c, 0.0)),
+        ("Add", None, None) => {
+            let (x, y) = (call.value(0)?, call.value(1)?);
+            add(call, draft, "", x, y).map(Lowered::supported)
+        }
+        ("Sub", None, None) => {
+            let (x, y) = (call.value(0)?, call.value(1)?);
+            let shape = draft.shape(y).to_vec();
+            let negated = draft.emit_named(call, "/negated", Step::Affine(negation()), vec![y], shape)?;
+            add(call, draft, "", x, negated).map(Lowered::supported)
+        }
+        ("Mul", None, None) => refuse(
+            "it multiplies two tensors that both depend on the image (gates, squeeze-and-excitation)",
+            "retrain without gates: use Add, or Concat and a 1x1 Conv",
+        ),
+        _ => refuse("it divides by data", "divide by a constant, or use BatchNormalization"),
+    }
+}
+
+/// Sum of any number of values.
+pub(super) fn sum(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+    let mut total = call.value(0)?;
+    if call.inputs.len() == 1 {
+        return Ok(Lowered::folded(Known::Value(total), "a sum of one"));
+    }
+    for index in 1..call.inputs.len() {
+        let next = call.value(index)?;
+        let suffix = if index + 1 == call.inputs.len() { String::new() } else { format!("/{index}") };
+        total = add(call, draft, &suffix, total, next)?;
+    }
+    Ok(Lowered::supported(total))
+}
+
+/// -x.
+pub(super) fn negate(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+    let x = call.value(0)?;
+    emit(call, draft, x, negation())
+}
+
+fn negation() -> Affine {
+    Affine { axis: None, scale: vec![-1.0], shift: vec![0.0] }
+}
+
+fn add(call: &Call, draft: &mut Draft, suffix: &str, x: ValueId, y: ValueId) -> Result<ValueId, Refusal> {
+    let shape = draft.shape(x).to_vec();
+    if draft.shape(y) != shape {
+        return refuse(
+            format!("it adds data of shapes {shape:?} and {:?}", draft.shape(y)),
+            "bring both to one shape first: sums do not broadcast",
+        );
+    }
+    draft.emit_named(call, suffix, Step::Op(Op::Add), vec![x, y], shape)
+}
+
+/// Scale and shift by the numbers of a constant, each turned into (scale, shift).
+fn with_constant(
+    call: &Call,
+    draft: &mut Draft,
+    index: usize,
+    constant: &Literal,
+    numbers: fn(f64) -> (f64, f64),
+) -> Result<Lowered, Refusal> {
+    let x = call.value(index)?;
+    let axis = varying_axis(draft.shape(x), &constant.shape)?;
+    let (scale, shift) = constant.to_floats().into_iter().map(|c| numbers(c.into())).unzip();
+    emit(call, draft, x, Affine { axis, scale, shift })
+}
+
+/// The one axis of the data along which a broadcast constant varies.
+fn varying_axis(data: &[usize], constant: &[usize]) -> Result<Option<usize>, Refusal> {
+    if shape::broadcast(data, constant)? != data {
+        return refuse(
+            format!("its constant of shape {constant:?} would enlarge data of shape {data:?}"),
+            "expand the data before it, or check the exporter",
+        );
+    }
+    let lead = data.len() - constant.len();
+    let varying: Vec<usize> = (0..constant.len()).filter(|&axis| constant[axis] != 1).collect();
+    match varying.as_slice() {
+        [] => Ok(None),
+        [axis] => Ok(Some(lead + axis)),
+        _ => refuse(
+            format!("its constant of shape {constant:?} varies along more than one axis"),
+            "use one number, or one a channel",
+        ),
+    }
+}
+
+fn emit(call: &Call, draft: &mut Draft, x: ValueId, affine: Affine) -> Result<Lowered, Refusal> {
+    if !affine.scale.iter().chain(&affine.shift).all(|&number| (number as f32).is_finite()) {
+        return refuse(
+            "its numbers are infinite (a division by zero, or a variance of zero)",
+            "check the training",
+        );
+    }
+    let shape = draft.shape(x).to_vec();
+    draft.emit(call, Step::Affine(affine), vec![x], shape).map(Lowered::supported)
+}

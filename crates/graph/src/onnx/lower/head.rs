@@ -1,0 +1,58 @@
+//! Softmax, LogSoftmax, Sigmoid and ArgMax at the end: they keep the order of logits, and are applied to the answer.
+
+use super::super::call::{Call, Known};
+use super::super::draft::Draft;
+use super::super::{Refusal, refuse, shape};
+use super::Lowered;
+use crate::ir::Head;
+
+/// Puts a head on logits, or an ArgMax on a head.
+pub(super) fn head(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+    let (logits, below, mut rows) = match call.inputs.first() {
+        Some(Some(Known::Headed { logits, head, rows })) => (*logits, Some(*head), rows.clone()),
+        _ => (call.value(0)?, None, Vec::new()),
+    };
+    rows.push(call.row);
+    let head = match call.op() {
+        "Sigmoid" => Head::Sigmoid,
+        "ArgMax" => arg_max(call, draft.shape(logits))?,
+        _ => softmax(call, draft.shape(logits))?,
+    };
+    match (below, head) {
+        (None, _) | (Some(Head::Sigmoid), Head::ArgMax { .. }) => {}
+        (Some(Head::Softmax { axis: below }), Head::ArgMax { axis }) if below == axis => {}
+        (Some(below), _) => return refuse(format!("{head:?} on top of {below:?}"), "keep one of them"),
+    }
+    let known = Known::Headed { logits, head, rows };
+    let note = match call.op() {
+        "LogSoftmax" => "the head: applied to the answer, as Softmax",
+        _ => "the head: applied to the answer",
+    };
+    Ok(Lowered::folded(known, note))
+}
+
+/// Before opset 13 the axes from `axis` on are one class axis.
+fn softmax(call: &Call, shape: &[usize]) -> Result<Head, Refusal> {
+    if call.opset >= 13 {
+        let axis = shape::axis(call.int("axis", -1)?, shape.len())?;
+        return Ok(Head::Softmax { axis });
+    }
+    let axis = shape::axis(call.int("axis", 1)?, shape.len())?;
+    match shape[axis + 1..].iter().all(|&extent| extent == 1) {
+        true => Ok(Head::Softmax { axis }),
+        false => refuse(
+            format!("before opset 13 it is taken over all axes from {axis} on"),
+            "export with opset 13 or newer",
+        ),
+    }
+}
+
+fn arg_max(call: &Call, shape: &[usize]) -> Result<Head, Refusal> {
+    if call.int("select_last_index", 0)? != 0 {
+        return refuse(
+            "it gives ties to the last class",
+            "use select_last_index = 0: ties go to the first class",
+        );
+    }
+    Ok(Head::ArgMax { axis: shape::axis(call.int("axis", 0)?, shape.len())? })
+}

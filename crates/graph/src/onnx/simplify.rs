@@ -1,0 +1,322 @@
+//! The draft made a [`Graph`]: dead steps dropped, affine steps merged into the linear step before them, zero padding into
+//! the convolution behind it, values renumbered.
+
+use super::draft::{Affine, Draft, DraftNode, Step};
+use super::{Budget, Refusal, Report, Status, refuse};
+use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+
+/// Turns an accepted draft into a graph; `None` with a row refused when an affine step cannot be expressed, and `None` when
+/// the output does not hang on the input.
+pub(super) fn simplify(
+    draft: Draft,
+    report: &mut Report,
+    input: ValueId,
+    output: ValueId,
+    head: Head,
+) -> Option<Graph> {
+    let mut pass = Pass::new(draft, output);
+    for node in std::mem::take(&mut pass.steps) {
+        let (row, last) = (node.row, node.last);
+        let noted = match pass.live[node.output] {
+            true => pass.step(node, report),
+            false => Ok(Some((Status::Folded, "removed: only its shape was used".to_owned()))),
+        };
+        match noted {
+            Ok(Some((status, text))) if last => note(report, row, status, text),
+            Ok(_) => {}
+            Err(refusal) => note(report, row, Status::Refused, refusal.to_string()),
+        }
+    }
+    if report.refused().next().is_some() {
+        return None;
+    }
+    let output = pass.current[output];
+    pass.graph(report.model.clone(), input, output, head)
+}
+
+fn note(report: &mut Report, row: usize, status: Status, text: String) {
+    report.rows[row].status = status;
+    report.rows[row].note = text;
+}
+
+/// What the report says of a step now, if anything new.
+type Noted = Option<(Status, String)>;
+
+struct Pass {
+    values: Vec<ValueInfo>,
+    steps: Vec<DraftNode>,
+    /// Finished nodes.
+    nodes: Vec<Node>,
+    /// What now stands for a value.
+    current: Vec<ValueId>,
+    /// The finished node that makes a value.
+    maker: Vec<Option<usize>>,
+    /// How often a value is used, as an input or as the output.
+    uses: Vec<usize>,
+    /// Whether the output hangs on a value.
+    live: Vec<bool>,
+    budget: Budget,
+}
+
+impl Pass {
+    fn new(draft: Draft, output: ValueId) -> Self {
+        let count = draft.values.len();
+        let (mut live, mut uses) = (vec![false; count], vec![0; count]);
+        live[output] = true;
+        uses[output] = 1;
+        for node in draft.nodes.iter().rev() {
+            if live[node.output] {
+                for &value in &node.inputs {
+                    live[value] = true;
+                    uses[value] += 1;
+                }
+            }
+        }
+        Pass {
+            values: draft.values,
+            steps: draft.nodes,
+            nodes: Vec::new(),
+            current: (0..count).collect(),
+            maker: vec![None; count],
+            uses,
+            live,
+            budget: draft.budget,
+        }
+    }
+
+    fn step(&mut self, mut node: DraftNode, report: &mut Report) -> Result<Noted, Refusal> {
+        for value in &mut node.inputs {
+            *value = self.current[*value];
+        }
+        match node.step {
+            Step::Op(op) => {
+                let mut node = Node { name: node.name, op, inputs: node.inputs, output: node.output };
+                self.absorb_padding(&mut node, report);
+                self.push(node);
+                Ok(None)
+            }
+            Step::Affine(affine) => self.affine(node.name, node.inputs[0], node.output, &affine).map(Some),
+        }
+    }
+
+    fn push(&mut self, node: Node) {
+        self.maker[node.output] = Some(self.nodes.len());
+        self.nodes.push(node);
+    }
+
+    fn new_value(&mut self, name: String, shape: Vec<usize>) -> ValueId {
+        self.values.push(ValueInfo { name, shape });
+        self.current.push(self.values.len() - 1);
+        self.maker.push(None);
+        self.uses.push(1);
+        self.live.push(true);
+        self.values.len() - 1
+    }
+
+    /// A convolution takes over the zeros that only it sees.
+    fn absorb_padding(&mut self, node: &mut Node, report: &mut Report) {
+        let Op::Conv { window, .. } = &mut node.op else { return };
+        let Some(maker) = self.maker[node.inputs[0]] else { return };
+        let Op::Pad { begin, end } = &self.nodes[maker].op else { return };
+        let spatial_only = begin[..2] == [0, 0] && end[..2] == [0, 0];
+        if self.uses[node.inputs[0]] != 1 || !spatial_only {
+            return;
+        }
+        for axis in 0..window.kernel.len() {
+            window.pads_begin[axis] += begin[axis + 2];
+            window.pads_end[axis] += end[axis + 2];
+        }
+        let pad = &self.nodes[maker];
+        if let Some(row) = report.rows.iter_mut().find(|row| row.node == pad.name && row.op == "Pad") {
+            row.status = Status::Folded;
+            row.note = format!("merged into {}", node.name);
+        }
+        node.inputs[0] = pad.inputs[0];
+        // The padding's node stays behind without a use, and is dropped with the dead.
+    }
+
+    fn affine(
+        &mut self,
+        name: String,
+        input: ValueId,
+        output: ValueId,
+        affine: &Affine,
+    ) -> Result<(Status, String), Refusal> {
+        if affine.scale.iter().all(|&s| s == 1.0) && affine.shift.iter().all(|&s| s == 0.0) {
+            self.replace(output, input);
+            return Ok((Status::Folded, "removed: it changes nothing".to_owned()));
+        }
+        let maker = self.maker[input].filter(|_| self.uses[input] == 1);
+        if let Some(maker) = maker
+            && merge(&mut self.nodes[maker].op, affine, self.values[input].shape.len())?
+        {
+            self.values[input].name = std::mem::take(&mut self.values[output].name);
+            self.replace(output, input);
+            return Ok((Status::Folded, format!("merged into {}", self.nodes[maker].name)));
+        }
+        self.depthwise(name, input, output, affine)?;
+        Ok((Status::Supported, "a depthwise convolution with a window of 1".to_owned()))
+    }
+
+    /// `output` is `input` from now on.
+    fn replace(&mut self, output: ValueId, input: ValueId) {
+        self.uses[input] += self.uses[output];
+        self.uses[input] -= 1;
+        self.current[output] = input;
+    }
+
+    /// An affine step of its own: a depthwise convolution, between reshapes where the data has another form.
+    fn depthwise(
+        &mut self,
+        name: String,
+        input: ValueId,
+        output: ValueId,
+        affine: &Affine,
+    ) -> Result<(), Refusal> {
+        let shape = self.values[input].shape.clone();
+        let count: usize = shape.iter().product();
+        let direct = matches!(affine.axis, None | Some(1)) && shape[0] == 1 && (3..=5).contains(&shape.len());
+        if direct {
+            let op = self.depthwise_op(affine, shape[1], shape.len() - 2)?;
+            self.push(Node { name, op, inputs: vec![input], output });
+            return Ok(());
+        }
+        let axis = affine.axis.unwrap_or(0);
+        let channels = affine.axis.map_or(1, |axis| shape[axis]);
+        let moved = shape[..axis].iter().any(|&extent| extent != 1);
+        let mut value = input;
+        let perm: Vec<usize> =
+            [axis].into_iter().chain((0..shape.len()).filter(|&other| other != axis)).collect();
+        let front: Vec<usize> = perm.iter().map(|&from| shape[from]).collect();
+        if moved {
+            value =
+                self.push_to_new(&name, "/front", Op::Transpose { perm: perm.clone() }, value, front.clone());
+        }
+        let flat = vec![1, channels, count / channels];
+        value = self.push_to_new(&name, "/flat", Op::Reshape, value, flat.clone());
+        let op = self.depthwise_op(affine, channels, 1)?;
+        value = self.push_to_new(&name, "/affine", op, value, flat);
+        if moved {
+            value = self.push_to_new(&name, "/shaped", Op::Reshape, value, front);
+            let mut back = vec![0; perm.len()];
+            perm.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+            self.push(Node { name, op: Op::Transpose { perm: back }, inputs: vec![value], output });
+        } else {
+            self.push(Node { name, op: Op::Reshape, inputs: vec![value], output });
+        }
+        Ok(())
+    }
+
+    fn push_to_new(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        op: Op,
+        input: ValueId,
+        shape: Vec<usize>,
+    ) -> ValueId {
+        let name = format!("{name}{suffix}");
+        let output = self.new_value(name.clone(), shape);
+        self.push(Node { name, op, inputs: vec![input], output });
+        output
+    }
+
+    fn depthwise_op(&mut self, affine: &Affine, channels: usize, rank: usize) -> Result<Op, Refusal> {
+        self.budget.spend(2 * channels)?;
+        let number =
+            |list: &[f64], channel: usize| list[if affine.axis.is_some() { channel } else { 0 }] as f32;
+        let ones = vec![1; rank];
+        let window = Window {
+            kernel: ones.clone(),
+            strides: ones.clone(),
+            dilations: ones.clone(),
+            pads_begin: vec![0; rank],
+            pads_end: vec![0; rank],
+        };
+        let shape = [vec![channels, 1], ones].concat();
+        let weight = Tensor { shape, data: (0..channels).map(|c| number(&affine.scale, c)).collect() };
+        let bias = (0..channels).map(|c| number(&affine.shift, c)).collect();
+        Ok(Op::Conv { window, groups: channels, weight, bias })
+    }
+
+    /// The graph of what the output still hangs on, values renumbered.
+    fn graph(self, name: String, input: ValueId, output: ValueId, head: Head) -> Option<Graph> {
+        let mut live = vec![false; self.values.len()];
+        live[output] = true;
+        for node in self.nodes.iter().rev() {
+            if live[node.output] {
+                node.inputs.iter().for_each(|&value| live[value] = true);
+            }
+        }
+        if !live[input] {
+            return None;
+        }
+        let mut number = vec![usize::MAX; self.values.len()];
+        let mut values = vec![self.values[input].clone()];
+        number[input] = 0;
+        let mut nodes = Vec::new();
+        for mut node in self.nodes.into_iter().filter(|node| live[node.output]) {
+            number[node.output] = values.len();
+            values.push(self.values[node.output].clone());
+            node.output = number[node.output];
+            for value in &mut node.inputs {
+                *value = number[*value];
+                assert!(*value < node.output, "a node's inputs are made before it");
+            }
+            nodes.push(node);
+        }
+        Some(Graph { name, values, nodes, input: 0, output: number[output], head })
+    }
+}
+
+/// Merges an affine step into a linear one; false when it does not fit.
+fn merge(op: &mut Op, affine: &Affine, rank: usize) -> Result<bool, Refusal> {
+    let channel_axis = match op {
+        Op::Conv { .. } | Op::ConvTranspose { .. } => 1,
+        Op::Dense { .. } => rank - 1,
+        _ => return Ok(false),
+    };
+    if affine.axis.is_some_and(|axis| axis != channel_axis) {
+        return Ok(false);
+    }
+    let at = |channel: usize| {
+        let index = if affine.axis.is_some() { channel } else { 0 };
+        (affine.scale[index], affine.shift[index])
+    };
+    let (weight, bias) = match op {
+        Op::Conv { weight, bias, .. } | Op::Dense { weight, bias } => {
+            let run = weight.data.len() / weight.shape[0];
+            for (channel, row) in weight.data.chunks_mut(run).enumerate() {
+                scale(row, at(channel).0);
+            }
+            (&weight.data, bias)
+        }
+        Op::ConvTranspose { weight, bias, groups, .. } => {
+            let (in_per_group, out_per_group) = (weight.shape[0] / *groups, weight.shape[1]);
+            let run = weight.shape[2..].iter().product();
+            for (index, taps) in weight.data.chunks_mut(run).enumerate() {
+                let group = index / (out_per_group * in_per_group);
+                scale(taps, at(group * out_per_group + index % out_per_group).0);
+            }
+            (&weight.data, bias)
+        }
+        _ => return Ok(false),
+    };
+    for (channel, bias) in bias.iter_mut().enumerate() {
+        let (scale, shift) = at(channel);
+        *bias = (f64::from(*bias) * scale + shift) as f32;
+    }
+    match weight.iter().chain(bias.iter()).all(|x| x.is_finite()) {
+        true => Ok(true),
+        false => refuse(
+            "merged into the layer before it, the weights are beyond 32-bit floats",
+            "check the training",
+        ),
+    }
+}
+
+fn scale(weights: &mut [f32], factor: f64) {
+    for weight in weights {
+        *weight = (f64::from(*weight) * factor) as f32;
+    }
+}
