@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`ot`] | base OT, extension to correlated OT, pads made of it |
 //! | `linear` | shares of W*r by RLWE, offline |
-//! | `nonlinear` | comparison, ReLU with rescaling, maximum, argmax |
+//! | [`nonlinear`] | comparison, ReLU with rescaling, maximum, argmax |
 #![forbid(unsafe_code)]
 
+pub mod nonlinear;
 pub mod ot;
 
 use blindscan_wire::WireError;

@@ -1,0 +1,107 @@
+//! The image owner's side of an activation. The model owner's has the same functions in the same order.
+
+use blindscan_arith::bits::Bits;
+use blindscan_wire::Channel;
+
+use super::super::comparison::{ComparisonStock, ComparisonTree, Rider};
+use super::super::message::{Reader, Writer};
+use super::super::products;
+use super::super::select::SelectStock;
+use super::super::supply::WordPads;
+use super::{Activation, ActivationStock, Input, multiply};
+use crate::ProtocolError;
+
+/// The share of the output; upper bits are not reduced.
+pub(super) fn run(
+    of: &Activation,
+    mut input: Input,
+    stock: ActivationStock,
+    channel: &mut dyn Channel,
+) -> Result<Vec<u32>, ProtocolError> {
+    if of.first_bytes(stock.n) == 0 {
+        return Ok(input.value);
+    }
+    let tree = compare(of, &mut input, stock.comparison, stock.wrap, channel)?;
+    match stock.select {
+        Some(select) => relu(of, input, tree, stock.carry, select, channel),
+        None => rescale(of, input, tree, stock.carry, channel),
+    }
+}
+
+/// Steps 1 and 2.
+fn compare(
+    of: &Activation,
+    input: &mut Input,
+    comparison: ComparisonStock,
+    wrap: Option<WordPads>,
+    channel: &mut dyn Channel,
+) -> Result<ComparisonTree, ProtocolError> {
+    let n = input.value.len();
+    let message = channel.receive(of.first_bytes(n))?;
+    let mut from = Reader::new(&message, n);
+    let mut answer = Writer::with_capacity(of.answer_bytes(n));
+    let tree = of.comparison().answer(&input.bits, comparison, &mut from, &mut answer);
+    if let Some(pads) = wrap {
+        let (message, share) =
+            products::offer(pads.sender(), &from.plane(), &products::bit_words(&input.top));
+        answer.words(of.wrap_bits(), &message);
+        input.subtract_wrap(of, &share);
+    }
+    channel.send(answer.bytes())?;
+    Ok(tree)
+}
+
+/// The levels and the multiplexer.
+fn relu(
+    of: &Activation,
+    mut input: Input,
+    tree: ComparisonTree,
+    carry: Option<WordPads>,
+    select: SelectStock,
+    channel: &mut dyn Channel,
+) -> Result<Vec<u32>, ProtocolError> {
+    let n = input.value.len();
+    let rider = if carry.is_some() { Rider::Receive } else { Rider::None };
+    let (carries, correction) = tree.run(rider, channel)?;
+    let keep = input.top.xor(&carries.all).not();
+    let mut message = Writer::default();
+    message.plane(&select.correct(&keep));
+    if let (Some(pads), Some(correction)) = (carry, correction) {
+        offer_carry(of, &mut input, &pads, &carries.low, &correction, &mut message);
+    }
+    let theirs = channel.exchange(message.bytes(), Bits::byte_count(n))?;
+    let corrections = Reader::new(&theirs, n).plane();
+    multiply(of.out_bits, select, keep, &input.value, &corrections, channel)
+}
+
+/// The levels and the carry.
+fn rescale(
+    of: &Activation,
+    mut input: Input,
+    tree: ComparisonTree,
+    carry: Option<WordPads>,
+    channel: &mut dyn Channel,
+) -> Result<Vec<u32>, ProtocolError> {
+    let n = input.value.len();
+    let (carries, _) = tree.run(Rider::None, channel)?;
+    if let Some(pads) = carry {
+        let correction = Reader::new(&channel.receive(Bits::byte_count(n))?, n).plane();
+        let mut message = Writer::default();
+        offer_carry(of, &mut input, &pads, &carries.low, &correction, &mut message);
+        channel.send(message.bytes())?;
+    }
+    Ok(input.value)
+}
+
+fn offer_carry(
+    of: &Activation,
+    input: &mut Input,
+    pads: &WordPads,
+    low: &Bits,
+    correction: &Bits,
+    out: &mut Writer,
+) {
+    let (message, share) = products::offer(pads.sender(), correction, &products::bit_words(low));
+    out.words(of.carry_bits(), &message);
+    input.add_carry(low, &share);
+}
