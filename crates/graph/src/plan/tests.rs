@@ -1,1 +1,244 @@
-//! Plans refused, saved and read.
+//! Plans saved, read, digested and, when they are not whole, refused.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixed::evaluate;
+use crate::random::random_plan;
+
+/// A folder that is removed with its content.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("blindscan-plan-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_saved_plan_comes_back_as_it_was() {
+    let folder = Folder::new("round-trip");
+    for seed in 0..20 {
+        let (plan, _) = random_plan(seed);
+        plan.save(&folder.0).unwrap();
+        let loaded = FixedPlan::load(&folder.0).unwrap();
+        assert_eq!(loaded, plan);
+        assert_eq!(loaded.public.digest(), plan.public.digest());
+        assert_eq!(PublicPlan::load(&folder.0).unwrap(), plan.public);
+    }
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 2, "nothing else is left in the folder");
+}
+
+#[test]
+fn a_damaged_exchanged_or_missing_file_is_named() {
+    let folder = Folder::new("damage");
+    assert!(matches!(FixedPlan::load(&folder.0), Err(PlanError::Io { file: PUBLIC_FILE, .. })));
+    let (plan, _) = random_plan(1);
+    plan.save(&folder.0).unwrap();
+    let good = std::fs::read(folder.0.join(WEIGHTS_FILE)).unwrap();
+    for at in [0, 9, 20, 44, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        std::fs::write(folder.0.join(WEIGHTS_FILE), bad).unwrap();
+        assert!(matches!(FixedPlan::load(&folder.0), Err(PlanError::File { file: WEIGHTS_FILE, .. })));
+    }
+    for length in [0, 43, 44, good.len() - 1] {
+        std::fs::write(folder.0.join(WEIGHTS_FILE), &good[..length]).unwrap();
+        assert!(matches!(FixedPlan::load(&folder.0), Err(PlanError::File { file: WEIGHTS_FILE, .. })));
+    }
+    std::fs::write(folder.0.join(WEIGHTS_FILE), plan.public.to_bytes()).unwrap();
+    assert!(matches!(FixedPlan::load(&folder.0), Err(PlanError::File { file: WEIGHTS_FILE, .. })));
+
+    let other =
+        (2..20).map(|seed| random_plan(seed).0).find(|other| other.weights.check(&plan.public).is_err());
+    other.expect("random models differ").save(&folder.0).unwrap();
+    plan.public.save(&folder.0).unwrap();
+    assert!(matches!(FixedPlan::load(&folder.0), Err(PlanError::Weights { .. })));
+}
+
+#[test]
+fn the_digest_sees_every_part_and_the_commitment_hides_by_its_salt() {
+    let (plan, _) = random_plan(5);
+    let mut other = plan.public.clone();
+    other.answer.class_names.push("x".into());
+    assert_ne!(other.digest(), plan.public.digest());
+    let mut other = plan.public.clone();
+    other.tensors[0].bound += 1;
+    assert_ne!(other.digest(), plan.public.digest());
+
+    let commitment = plan.weights.commitment(&[1; 32]);
+    assert_eq!(commitment, plan.weights.commitment(&[1; 32]));
+    assert_ne!(commitment, plan.weights.commitment(&[2; 32]));
+    let mut changed = plan.weights.clone();
+    changed.layers[0].1.weight[0] ^= 1;
+    assert_ne!(commitment, changed.commitment(&[1; 32]));
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused() {
+    let (plan, _) = random_plan(8);
+    let changed = |change: &dyn Fn(&mut Vec<(usize, LayerWeights)>)| {
+        let mut weights = plan.weights.clone();
+        change(&mut weights.layers);
+        weights.check(&plan.public)
+    };
+    assert!(changed(&|_| ()).is_ok());
+    let refused: [&dyn Fn(&mut Vec<(usize, LayerWeights)>); 6] = [
+        &|layers| drop(layers.pop()),
+        &|layers| layers.push((usize::MAX, LayerWeights { weight: vec![], bias: vec![] })),
+        &|layers| layers[0].0 += 1000,
+        &|layers| layers[0].1.weight.push(0),
+        &|layers| layers[0].1.bias.clear(),
+        &|layers| layers[0].1.weight[0] = i32::MIN,
+    ];
+    for change in refused {
+        assert!(matches!(changed(change), Err(PlanError::Weights { .. })));
+    }
+}
+
+#[test]
+fn the_input_specification_reads_the_same_in_all_formats() {
+    let clip = Normalisation::Clip { low: -1000.0, high: 400.0 };
+    let specs = [
+        InputSpec::tensor((-1.5, 2.0)),
+        InputSpec::xray((150, 125)),
+        InputSpec { normalisation: clip, ..InputSpec::ct_min_max((128, 128), vec![-5, -2, 0, 2, 5]) },
+        InputSpec::ct_min_max((512, 512), vec![0]),
+    ];
+    for spec in specs {
+        let text = toml::to_string(&spec).unwrap();
+        assert_eq!(toml::from_str::<InputSpec>(&text).unwrap(), spec, "{text}");
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<InputSpec>(&text).unwrap(), spec, "{text}");
+        let bytes = postcard::to_stdvec(&spec).unwrap();
+        assert_eq!(postcard::from_bytes::<InputSpec>(&bytes).unwrap(), spec);
+    }
+    let table: Normalisation = toml::from_str("kind = \"volume-min-max\"").unwrap();
+    assert_eq!(table, Normalisation::VolumeMinMax);
+}
+
+/// One change to a plan that makes it contradict itself.
+type Break = fn(&mut PublicPlan);
+
+#[test]
+fn plans_that_contradict_themselves_are_refused() {
+    let breaks: [(&str, Break); 16] = [
+        ("version", |plan| plan.version += 1),
+        ("radix", |plan| plan.radix_bits = 0),
+        ("input", |plan| plan.input = usize::MAX),
+        ("output", |plan| plan.output = plan.tensors.len()),
+        ("order", |plan| plan.nodes.reverse()),
+        ("missing tensor", |plan| drop(plan.tensors.pop())),
+        ("made twice", |plan| plan.nodes.last_mut().unwrap().output = plan.input),
+        ("own input", |plan| plan.nodes[0].inputs[0] = plan.nodes[0].output),
+        ("no input", |plan| plan.nodes[0].inputs.clear()),
+        ("shape", |plan| *plan.tensors[plan.output].shape.last_mut().unwrap() += 1),
+        ("huge", |plan| plan.tensors[plan.input].shape = vec![usize::MAX, usize::MAX]),
+        ("ring", |plan| plan.tensors[plan.output].ring_bits = 33),
+        ("narrow ring", |plan| plan.tensors[plan.output].bound = 1 << 40),
+        ("divisor", |plan| plan.tensors[plan.output].divisor = 0),
+        ("scale", |plan| plan.tensors[plan.output].fraction += 1),
+        ("axis", |plan| plan.answer.class_axis = Some(9)),
+    ];
+    for seed in 0..10 {
+        let (plan, _) = random_plan(seed);
+        plan.public.validate().unwrap();
+        for (name, change) in &breaks {
+            let mut broken = plan.public.clone();
+            change(&mut broken);
+            if *name == "order" && broken.nodes.len() < 2 {
+                continue;
+            }
+            assert!(matches!(broken.validate(), Err(PlanError::Invalid { .. })), "{name}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_window_of_absurd_size_is_refused_without_being_walked() {
+    let (plan, _) = (0..).map(random_plan).find(|(plan, _)| has_convolution(plan)).unwrap();
+    for absurd in [0, 1 << 17, usize::MAX] {
+        let changes: [fn(&mut Window, usize); 5] = [
+            |window, n| window.kernel[0] = n,
+            |window, n| window.strides[0] = n,
+            |window, n| window.dilations[0] = n,
+            |window, n| window.pads_begin[0] = n,
+            |window, n| drop(window.pads_end.drain(..n.min(1))),
+        ];
+        for change in changes {
+            let mut broken = plan.public.clone();
+            let mut before = None;
+            for node in &mut broken.nodes {
+                if let Step::Linear(linear) = &mut node.step
+                    && !linear.window.kernel.is_empty()
+                    && before.is_none()
+                {
+                    before = Some(linear.window.clone());
+                    change(&mut linear.window, absurd);
+                    before = before.filter(|window| *window != linear.window);
+                }
+            }
+            assert!(before.is_none() || broken.validate().is_err());
+        }
+    }
+}
+
+fn has_convolution(plan: &FixedPlan) -> bool {
+    let convolution =
+        |node: &PlanNode| matches!(&node.step, Step::Linear(linear) if !linear.window.kernel.is_empty());
+    plan.public.nodes.iter().any(convolution)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Bytes of a plan with a few changed, under a digest that fits: what a hostile peer can send. Either it is refused, or
+    /// it is whole enough to be evaluated without a panic.
+    #[test]
+    fn a_mutated_plan_is_refused_or_harmless(
+        seed in 0u64..30,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop::option::weighted(0.1, any::<prop::sample::Index>()),
+    ) {
+        let (plan, inputs) = random_plan(seed);
+        let mut body = postcard::to_stdvec(&plan.public).unwrap();
+        for (at, value) in changes {
+            let at = at.index(body.len());
+            body[at] = value;
+        }
+        if let Some(cut) = cut {
+            body.truncate(cut.index(body.len()));
+        }
+        let Ok((mutated, _)) = postcard::take_from_bytes::<PublicPlan>(&body) else { return Ok(()) };
+        if mutated.validate().is_ok() {
+            let elements: usize = mutated.tensors.iter().map(TensorSpec::count).sum();
+            let affordable = elements < 1 << 16;
+            if affordable && mutated.weights_fit(&plan.weights) && mutated.tensors[mutated.input].count() == inputs[0].len() {
+                evaluate(&mutated, &plan.weights, &inputs[0]).unwrap();
+            }
+            crate::table::table(&mutated);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_plan_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(PublicPlan::from_bytes(&bytes).is_err());
+        if let Ok(plan) = postcard::from_bytes::<PublicPlan>(&bytes) {
+            let _ = plan.validate();
+        }
+    }
+}
+
+impl PublicPlan {
+    fn weights_fit(&self, weights: &Weights) -> bool {
+        weights.check(self).is_ok()
+    }
+}
