@@ -1,0 +1,305 @@
+//! Pixel data to grey values: native, run-length coded, or JPEG.
+//!
+//! | transfer syntax | decoded by |
+//! |---|---|
+//! | uncompressed, deflated | here, in either byte order |
+//! | RLE Lossless | here: the known decoder indexes by declared sizes and panics on short segments |
+//! | JPEG baseline, extended, lossless | dicom-rs (pure Rust), after the stream's frame header was held against the image's own size |
+//! | JPEG 2000, JPEG-LS, HTJ2K, JPEG XL, video | refused, with what to do |
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dicom_core::value::{PixelFragmentSequence, PrimitiveValue};
+use dicom_core::{DataElement, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use dicom_pixeldata::PixelDecoder;
+
+use super::elements::{Content, DataSet};
+use super::instance::{Instance, PixelFormat, Sample};
+use crate::error::At;
+use crate::files::Endian;
+use crate::volume::Voxels;
+use crate::{ImagingError, jpeg};
+
+/// Grey values of all frames, rescaled.
+pub(crate) fn decode(
+    content: &Content,
+    data: &DataSet,
+    instance: &Instance,
+    at: &At,
+) -> Result<Vec<Voxels>, ImagingError> {
+    let format = &instance.pixels;
+    let count = instance.frames.len();
+    let mut frames = Vec::new();
+    if let Some(fragments) = data.fragments(tags::PIXEL_DATA) {
+        for (number, coded) in coded_frames(fragments, count, at)?.into_iter().enumerate() {
+            let stored = match content.transfer_syntax.as_str() {
+                uids::RLE_LOSSLESS => run_lengths(&coded, format, at)?,
+                uids::JPEG_BASELINE8_BIT
+                | uids::JPEG_EXTENDED12_BIT
+                | uids::JPEG_LOSSLESS
+                | uids::JPEG_LOSSLESS_SV1 => jpeg_frame(&coded, &content.transfer_syntax, format, at)?,
+                other => return Err(unknown_coding(other, at)),
+            };
+            frames.push(grey(&stored, Endian::Little, instance, number));
+        }
+    } else {
+        let stored = native(data, format, count, at)?;
+        for (number, stored) in stored.chunks_exact(frame_bytes(format)).take(count).enumerate() {
+            frames.push(grey(stored, data.endian, instance, number));
+        }
+    }
+    if frames.iter().any(|frame| frame.not_finite() > 0) {
+        return Err(
+            at.unsupported("some of its voxels are not numbers (NaN or infinite)", "export it without them")
+        );
+    }
+    Ok(frames)
+}
+
+/// A picture's grey values: the smallest is black, also where the file counts the other way (MONOCHROME1).
+pub(crate) fn as_picture(frames: Vec<Voxels>, instance: &Instance) -> Voxels {
+    let grey = Voxels::concat(frames);
+    let Sample::Integer { bits_stored, signed, .. } = instance.pixels.sample else {
+        return grey;
+    };
+    if !instance.pixels.inverted {
+        return grey;
+    }
+    // Smallest and largest storable value add up to this; mirroring commutes with the rescaling.
+    let ends = if signed { -1.0 } else { 2f64.powi(bits_stored as i32) - 1.0 };
+    let [slope, intercept] = instance.frames[0].rescale.unwrap_or([1.0, 0.0]);
+    let mirror = (slope * ends + 2.0 * intercept) as f32;
+    Voxels::compact((0..grey.len()).map(|i| mirror - grey.get(i)).collect())
+}
+
+fn frame_bytes(format: &PixelFormat) -> usize {
+    format.rows * format.columns * format.sample.bytes()
+}
+
+fn native<'a>(
+    data: &DataSet<'a>,
+    format: &PixelFormat,
+    count: usize,
+    at: &At,
+) -> Result<&'a [u8], ImagingError> {
+    let tag = match format.sample {
+        Sample::Integer { .. } => tags::PIXEL_DATA,
+        Sample::Float => tags::FLOAT_PIXEL_DATA,
+        Sample::Double => tags::DOUBLE_FLOAT_PIXEL_DATA,
+    };
+    let stored = data.bytes(tag).unwrap_or_default();
+    let needed = frame_bytes(format) as u64 * count as u64;
+    if (stored.len() as u64) < needed {
+        return Err(
+            at.damaged(format!("its pixels take {needed} bytes, but only {} are there", stored.len()))
+        );
+    }
+    Ok(stored)
+}
+
+/// The coded bytes of each frame: one fragment a frame, or all fragments for the only frame.
+fn coded_frames(fragments: &[&[u8]], count: usize, at: &At) -> Result<Vec<Vec<u8>>, ImagingError> {
+    if fragments.is_empty() {
+        return Err(at.damaged("its encapsulated pixel data hold no fragment"));
+    }
+    if count == 1 {
+        return Ok(vec![fragments.concat()]);
+    }
+    if fragments.len() == count {
+        return Ok(fragments.iter().map(|fragment| fragment.to_vec()).collect());
+    }
+    Err(at.unsupported(
+        format!("its {count} frames are spread over {} fragments", fragments.len()),
+        "convert it to Explicit VR Little Endian, for instance with dcmdjpeg, dcmdrle or gdcmconv --raw",
+    ))
+}
+
+fn unknown_coding(transfer_syntax: &str, at: &At) -> ImagingError {
+    let name = match transfer_syntax
+        .strip_prefix("1.2.840.10008.1.2.4.")
+        .and_then(|tail| tail.parse::<u32>().ok())
+    {
+        Some(80 | 81) => "JPEG-LS",
+        Some(90..=93) => "JPEG 2000",
+        Some(100..=108) => "a video coding",
+        Some(110..=112) => "JPEG XL",
+        Some(201..=203) => "High-Throughput JPEG 2000",
+        _ => "a coding that is not known here",
+    };
+    at.unsupported(
+        format!("its pixels are compressed with {name} (transfer syntax {transfer_syntax})"),
+        "convert it to Explicit VR Little Endian, for instance with gdcmconv --raw",
+    )
+}
+
+/// PackBits segments, one a byte of the sample, most significant first (PS3.5 annex G); the answer is little endian.
+fn run_lengths(coded: &[u8], format: &PixelFormat, at: &At) -> Result<Vec<u8>, ImagingError> {
+    let damaged = || at.damaged("its run-length coded pixels (RLE) do not fill the image");
+    let width = format.sample.bytes();
+    let pixels = format.rows * format.columns;
+    let header = |index: usize| Endian::Little.u32(coded, 4 * index).map(|n| n as usize).ok_or_else(damaged);
+    let segments = header(0)?;
+    if segments != width {
+        return Err(at.damaged(format!("its run-length coding has {segments} segments, expected {width}")));
+    }
+    let mut stored = vec![0; pixels * width];
+    for segment in 0..width {
+        let start = header(1 + segment)?;
+        let end = if segment + 1 < width { header(2 + segment)? } else { coded.len() };
+        let bytes = coded.get(start..end).and_then(|packed| unpack(packed, pixels)).ok_or_else(damaged)?;
+        for (pixel, byte) in bytes.into_iter().enumerate() {
+            stored[pixel * width + (width - 1 - segment)] = byte;
+        }
+    }
+    Ok(stored)
+}
+
+/// `count` bytes of a PackBits stream; `None` when it ends before.
+fn unpack(packed: &[u8], count: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut place = 0;
+    while bytes.len() < count {
+        let control = *packed.get(place)? as i8;
+        place += 1;
+        match control {
+            0.. => {
+                let length = control as usize + 1;
+                bytes.extend_from_slice(packed.get(place..place + length)?);
+                place += length;
+            }
+            -128 => {}
+            _ => {
+                let length = 1 - control as isize;
+                bytes.resize(bytes.len() + length as usize, *packed.get(place)?);
+                place += 1;
+            }
+        }
+    }
+    bytes.truncate(count);
+    Some(bytes)
+}
+
+/// One JPEG frame by dicom-rs. The stream's own header must declare the image's size and depth, for the decoder allocates by it.
+/// As a last line against a fault in the decoder a panic becomes an error; nothing outlives the closure that a panic
+/// could leave half changed.
+fn jpeg_frame(
+    coded: &[u8],
+    transfer_syntax: &str,
+    format: &PixelFormat,
+    at: &At,
+) -> Result<Vec<u8>, ImagingError> {
+    let Sample::Integer { bytes: width @ (1 | 2), bits_stored, high_bit, signed } = format.sample else {
+        return Err(at.damaged("JPEG pixels have 8 or 16 bits, this image declares others"));
+    };
+    let frame = jpeg::frame(coded).map_err(|what| at.damaged(what))?;
+    let depth_fits = frame.precision_bits.div_ceil(8) as usize == width;
+    let size = (usize::from(frame.rows), usize::from(frame.columns), frame.components);
+    if size != (format.rows, format.columns, 1) || !depth_fits {
+        return Err(at.damaged(format!(
+            "its JPEG stream declares {} x {} pixels, {} components and {} bits, the image itself {} x {}, 1 and {}",
+            frame.rows,
+            frame.columns,
+            frame.components,
+            frame.precision_bits,
+            format.rows,
+            format.columns,
+            8 * width,
+        )));
+    }
+    if frame.precision_bits == 12 && transfer_syntax == uids::JPEG_EXTENDED12_BIT {
+        return Err(at.unsupported(
+            "its pixels are compressed with lossy JPEG of 12 bits",
+            "convert it to Explicit VR Little Endian, for instance with dcmdjpeg",
+        ));
+    }
+    let numbers = [
+        (tags::SAMPLES_PER_PIXEL, 1),
+        (tags::ROWS, frame.rows),
+        (tags::COLUMNS, frame.columns),
+        (tags::BITS_ALLOCATED, 8 * width as u16),
+        (tags::BITS_STORED, bits_stored as u16),
+        (tags::HIGH_BIT, high_bit as u16),
+        (tags::PIXEL_REPRESENTATION, signed.into()),
+    ];
+    let mut object = InMemDicomObject::from_element_iter(
+        numbers.map(|(tag, value)| DataElement::new(tag, VR::US, PrimitiveValue::from(value))),
+    );
+    object.put(DataElement::new(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"));
+    object.put(DataElement::new(
+        tags::PIXEL_DATA,
+        VR::OB,
+        PixelFragmentSequence::new_fragments(vec![coded.to_vec()]),
+    ));
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(transfer_syntax)
+        .media_storage_sop_class_uid(uids::SECONDARY_CAPTURE_IMAGE_STORAGE)
+        .media_storage_sop_instance_uid("1.2.3");
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let object = object.with_meta(meta).map_err(|e| e.to_string())?;
+        object.decode_pixel_data_frame(0).map(|decoded| decoded.into_data()).map_err(|e| e.to_string())
+    }));
+    match decoded {
+        Ok(Ok(stored)) if stored.len() == frame_bytes(format) => Ok(stored),
+        Ok(Ok(_)) => Err(at.damaged("its JPEG stream does not fill the image")),
+        Ok(Err(what)) => Err(at.damaged(format!("its JPEG stream cannot be decoded ({what})"))),
+        Err(_) => Err(at.damaged("its JPEG stream stops the decoder")),
+    }
+}
+
+/// Stored bytes to grey values.
+fn grey(stored: &[u8], endian: Endian, instance: &Instance, number: usize) -> Voxels {
+    let [slope, intercept] = instance.frames[number].rescale.unwrap_or([1.0, 0.0]);
+    let sample = instance.pixels.sample;
+    let values = stored
+        .chunks_exact(sample.bytes())
+        .map(|bytes| (number_of(bytes, endian, sample) * slope + intercept) as f32)
+        .collect();
+    Voxels::compact(values)
+}
+
+fn number_of(bytes: &[u8], endian: Endian, sample: Sample) -> f64 {
+    const LENGTH: &str = "a chunk has the sample's width";
+    match sample {
+        Sample::Float => f32::from_le_bytes(endian.bytes(bytes, 0).expect(LENGTH)).into(),
+        Sample::Double => f64::from_le_bytes(endian.bytes(bytes, 0).expect(LENGTH)),
+        Sample::Integer { bytes: width, bits_stored, high_bit, signed } => {
+            let raw = match width {
+                1 => u32::from(bytes[0]),
+                2 => endian.u16(bytes, 0).expect(LENGTH).into(),
+                _ => endian.u32(bytes, 0).expect(LENGTH),
+            };
+            // Bits above the stored ones may hold old overlays; they are shifted out, and the sign is drawn down.
+            let top = raw << (31 - high_bit);
+            let unused = 32 - bits_stored;
+            if signed { f64::from((top as i32) >> unused) } else { f64::from(top >> unused) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_above_the_stored_ones_are_dropped_and_signs_are_drawn_down() {
+        let sample = |signed| Sample::Integer { bytes: 2, bits_stored: 12, high_bit: 11, signed };
+        assert_eq!(number_of(&[0xff, 0xff], Endian::Little, sample(false)), 4095.0);
+        assert_eq!(number_of(&[0xff, 0xff], Endian::Little, sample(true)), -1.0);
+        assert_eq!(number_of(&[0x08, 0x00], Endian::Big, sample(true)), -2048.0);
+        let high = Sample::Integer { bytes: 2, bits_stored: 12, high_bit: 15, signed: false };
+        assert_eq!(number_of(&[0xf0, 0xff], Endian::Little, high), 4095.0);
+        let wide = Sample::Integer { bytes: 4, bits_stored: 32, high_bit: 31, signed: true };
+        assert_eq!(number_of(&[0xfe, 0xff, 0xff, 0xff], Endian::Little, wide), -2.0);
+    }
+
+    #[test]
+    fn packed_bits_are_literals_and_runs_and_may_not_end_early() {
+        assert_eq!(unpack(&[1, 7, 8, 0xfe, 9, 0x80], 5), Some(vec![7, 8, 9, 9, 9]));
+        assert_eq!(unpack(&[1, 7, 8], 3), None);
+        assert_eq!(unpack(&[5, 7, 8], 3), None);
+        assert_eq!(unpack(&[0xfe], 3), None);
+        assert_eq!(unpack(&[0xff; 0], 0), Some(vec![]));
+    }
+}

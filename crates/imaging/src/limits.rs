@@ -1,0 +1,26 @@
+//! How much a file may ask of this machine; checked before anything is allocated.
+
+/// No file, decompressed or not, may hold more bytes.
+pub const FILE_BYTES_MAX: u64 = 2 << 30;
+
+/// No scan may hold more voxels: 2 GiB as 32-bit floats.
+pub const VOXELS_MAX: u64 = FILE_BYTES_MAX / 4;
+
+/// Deflate cannot make more than this many bytes of one (a run of 258 bytes takes two bits): a file that declares
+/// more is lying, and is refused before it is inflated. Empty masks come close to this honestly.
+pub const INFLATION_MAX: u64 = 1032;
+
+/// A picture may not be wider or higher.
+pub const PICTURE_SIDE_MAX: u32 = 1 << 15;
+
+/// A picture may not hold more pixels.
+pub const PICTURE_PIXELS_MAX: u64 = 1 << 27;
+
+/// A DICOM folder may not hold more files.
+pub const SERIES_FILES_MAX: usize = 20_000;
+
+/// A DICOM file may not hold more data elements, nested ones included.
+pub const DICOM_ELEMENTS_MAX: usize = 1_000_000;
+
+/// DICOM sequences may not be nested deeper.
+pub const DICOM_DEPTH_MAX: usize = 16;
