@@ -1,5 +1,6 @@
 //! What a connection promises: deadlines and bounds, the errors of setting it up, and the description of a link.
 
+use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::time::Duration;
@@ -121,6 +122,18 @@ impl LinkSpec {
     }
 }
 
+impl fmt::Display for LinkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.bits_per_second as f64;
+        let (unit, size) = match bits {
+            _ if bits >= 1e9 => ("gbit", 1e9),
+            _ if bits >= 1e6 => ("mbit", 1e6),
+            _ => ("kbit", 1e3),
+        };
+        write!(f, "{}{unit}:{}ms", bits / size, self.round_trip.as_secs_f64() * 1e3)
+    }
+}
+
 /// A text that describes no link.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -170,6 +183,13 @@ mod tests {
         assert_eq!(read("1gbit:1ms"), LinkSpec::new(1_000_000_000, Duration::from_millis(1)));
         assert_eq!(read("2.5MBit:0.1s"), LinkSpec::new(2_500_000, Duration::from_millis(100)));
         assert_eq!(read("56kbit:250us"), LinkSpec::new(56_000, Duration::from_micros(250)));
+    }
+
+    #[test]
+    fn links_are_printed_as_they_are_read() {
+        for text in ["1gbit:1ms", "100mbit:50ms", "2.5mbit:0.5ms", "56kbit:300ms"] {
+            assert_eq!(text.parse::<LinkSpec>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{Channel, Meter, Traffic, WireError};
 
 const HEADER: usize = 8;
 
-/// One end of a TCP connection. Dropping it sends what was queued and closes both halves.
+/// One end of a TCP connection. Dropping it sends what was queued, for which it waits two seconds at most, and closes.
 pub struct StreamChannel {
     codec: Codec,
     pipes: Pipes,
@@ -117,6 +117,11 @@ impl StreamChannel {
     pub fn raw_traffic(&self) -> RawTraffic {
         let (bytes_sent, bytes_received) = self.pipes.carried();
         RawTraffic { bytes_sent, bytes_received }
+    }
+
+    /// The longest wait.
+    pub fn deadline(&self) -> Duration {
+        self.config.deadline
     }
 
     /// Changes the longest wait, for instance between an idle client and a job that runs.
