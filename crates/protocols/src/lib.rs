@@ -3,10 +3,11 @@
 //! | folder | what |
 //! |---|---|
 //! | [`ot`] | base OT, extension to correlated OT, pads made of it |
-//! | `linear` | shares of W*r by RLWE, offline |
+//! | [`linear`] | shares of W*r by RLWE, offline |
 //! | [`nonlinear`] | comparison, ReLU with rescaling, maximum, argmax |
 #![forbid(unsafe_code)]
 
+pub mod linear;
 pub mod nonlinear;
 pub mod ot;
 

@@ -1,0 +1,177 @@
+//! Shares of W*r for a random mask r: what makes a linear layer free of cryptography once the input is known.
+//!
+//! For each block of units (a unit is a tile of one group of the convolution):
+//!
+//! | step | who | message | bytes |
+//! |---|---|---|---|
+//! | 1 | image owner | Enc(r): seed and first component of every input ciphertext, 48 a message | 51,216 each |
+//! | 2 | model owner | rounded answers, for each output block its units, 32 a message | 11 * (4,096 + values) each |
+//!
+//! Ideal: `(r; W) -> ([W*r]_0; [W*r]_1)` modulo 2^l, both shares uniform: [`ideal::linear`]. Convolutions over one to
+//! three axes (groups, strides, dilation, padding) and dense layers; |w| < 2^15. Where values lie in ciphertexts and how
+//! many of these there are: [`blindscan_rlwe::packing`].
+//!
+//! Online the image owner sends x0 - r once, the model owner adds its share of x and convolves x - r in the clear: both
+//! hold shares of W*x.
+//!
+//! Security: semi-honest. r is hidden by RLWE. Every answer is masked uniformly over R_q and carries an encryption of
+//! zero of its own, so that its phase is uniform and its second component a fresh RLWE sample, whatever the weights
+//! ([`blindscan_rlwe::answer`]). Sizes and order of messages follow from the public shape alone; no weight is branched
+//! on, no zero skipped. A share is off by one with at most 2^-51 a value for 8-bit weights ([`blindscan_rlwe::noise`]).
+//! An invalid message ends the dialogue with an error before anything is decrypted.
+//!
+//! Source: Huang, Lu, Hong, Ding, "Cheetah", USENIX Security 2022, sections 3 and 5.1; preprocessing on a random mask as
+//! in Mishra et al., "Delphi", USENIX Security 2020, section 4.1.
+
+pub mod ideal;
+pub mod key_exchange;
+
+mod image_owner;
+mod model_owner;
+
+use std::ops::Range;
+
+use blindscan_arith::conv::LinearShape;
+use blindscan_arith::ring::Ring;
+use blindscan_rlwe::InvalidBytes;
+use blindscan_rlwe::answer::{Product, answer_bytes};
+use blindscan_rlwe::ciphertext::Ciphertext;
+use blindscan_rlwe::context::Context;
+use blindscan_rlwe::packing::{Packing, PackingError, Unit};
+use blindscan_wire::Traffic;
+
+use crate::{Party, ProtocolError};
+
+/// What the model owner holds of ciphertexts and sums at a time. Both parties cut a layer into blocks by it.
+pub const MEMORY_BYTES: usize = 512 << 20;
+
+/// Weights are smaller than this in magnitude.
+pub const WEIGHT_BOUND: i32 = 1 << 15;
+
+/// Input ciphertexts in a message: 2.5 MB.
+const INPUTS_PER_MESSAGE: usize = 48;
+
+/// Most answers in a message: 2.9 MB.
+const ANSWERS_PER_MESSAGE: usize = 32;
+
+/// One linear layer as both parties know it.
+#[derive(Clone, Debug)]
+pub struct LinearLayer {
+    shape: LinearShape,
+    ring: Ring,
+    packing: Packing,
+    units_in_block: usize,
+}
+
+/// One output block of the units of one group within a block: answers that share kernels.
+struct Row {
+    group: usize,
+    output_block: usize,
+    /// Numbers of the units.
+    units: Range<usize>,
+}
+
+impl LinearLayer {
+    /// A layer on values modulo 2^ring_bits.
+    ///
+    /// # Panics
+    /// When `ring_bits` is not in 2..=32: plans are checked before layers are made of them.
+    pub fn new(shape: LinearShape, ring_bits: u32) -> Result<Self, PackingError> {
+        Self::with_memory(shape, ring_bits, MEMORY_BYTES)
+    }
+
+    /// The same with another memory budget, which both parties must share.
+    fn with_memory(shape: LinearShape, ring_bits: u32, memory_bytes: usize) -> Result<Self, PackingError> {
+        assert!((2..=32).contains(&ring_bits), "a linear layer's ring has 2 to 32 bits");
+        let context = Context::exact();
+        let (input, sum) = (Ciphertext::memory_bytes(context), Product::memory_bytes(context));
+        let packing = Packing::new(&shape, context.degree(), memory_bytes.saturating_sub(sum) / input)?;
+        let unit_bytes = packing.channel_blocks() * input + sum;
+        let units_in_block = (memory_bytes / unit_bytes).max(1);
+        Ok(Self { shape, ring: Ring::new(ring_bits), packing, units_in_block })
+    }
+
+    /// The geometry.
+    pub fn shape(&self) -> &LinearShape {
+        &self.shape
+    }
+
+    /// l of the ring modulo 2^l.
+    pub fn ring_bits(&self) -> u32 {
+        self.ring.bits()
+    }
+
+    /// Ciphertexts that go to the model owner and come back.
+    pub fn ciphertexts(&self) -> (u64, u64) {
+        let units = self.packing.units() as u64;
+        (units * self.packing.channel_blocks() as u64, units * self.packing.output_blocks() as u64)
+    }
+
+    /// What the dialogue puts on the wire at one end. Turns are those of a channel on which this end has nothing unanswered.
+    pub fn cost(&self, party: Party) -> Traffic {
+        let context = Context::exact();
+        let units = self.packing.units() as u64;
+        let inputs = units * self.packing.channel_blocks() as u64;
+        let answers = units * self.packing.output_blocks() as u64;
+        let values = (answer_bytes(context, self.shape.output_count()) - answer_bytes(context, 0)) as u64;
+        let image_owner = Traffic {
+            bytes_sent: inputs * Ciphertext::byte_count(context) as u64,
+            bytes_received: answers * answer_bytes(context, 0) as u64 + values,
+            turns: self.blocks().len() as u64,
+        };
+        match party {
+            Party::ImageOwner => image_owner,
+            Party::ModelOwner => Traffic { turns: image_owner.turns - 1, ..image_owner.mirrored() },
+        }
+    }
+
+    /// Numbers of the units that are computed together.
+    fn blocks(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        let (units, step) = (self.packing.units(), self.units_in_block);
+        (0..units.div_ceil(step)).map(move |block| block * step..((block + 1) * step).min(units))
+    }
+
+    /// The input ciphertexts of a block in the order of the wire: unit and channel block.
+    fn inputs(&self, block: Range<usize>) -> Vec<(Unit, usize)> {
+        let channel_blocks = self.packing.channel_blocks();
+        block.flat_map(|unit| (0..channel_blocks).map(move |k| (self.packing.unit(unit), k))).collect()
+    }
+
+    /// The rows of a block in the order of the wire.
+    fn rows(&self, block: Range<usize>) -> Vec<Row> {
+        let tiles = self.packing.tiles();
+        let (first, last) = (self.packing.unit(block.start).group, self.packing.unit(block.end - 1).group);
+        let row = |group: usize, output_block| {
+            let units = (group * tiles).max(block.start)..((group + 1) * tiles).min(block.end);
+            Row { group, output_block, units }
+        };
+        let outputs = 0..self.packing.output_blocks();
+        (first..=last).flat_map(|group| outputs.clone().map(move |output| row(group, output))).collect()
+    }
+
+    /// Bytes of each answer of a message with one row's answers for `units`.
+    fn answer_lengths(&self, output_block: usize, units: &[usize]) -> Vec<usize> {
+        let count = |&unit| self.packing.output_count(self.packing.unit(unit), output_block);
+        units.iter().map(|unit| answer_bytes(Context::exact(), count(unit))).collect()
+    }
+}
+
+impl Row {
+    /// The units of each message.
+    fn messages(&self) -> Vec<Vec<usize>> {
+        let units: Vec<usize> = self.units.clone().collect();
+        units.chunks(ANSWERS_PER_MESSAGE).map(<[usize]>::to_vec).collect()
+    }
+}
+
+impl From<InvalidBytes> for ProtocolError {
+    fn from(error: InvalidBytes) -> Self {
+        Self::Peer(match error {
+            InvalidBytes::Residue => "a ciphertext with a residue that is not below its modulus",
+            _ => "a ciphertext of another length than this step has",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
