@@ -7,6 +7,8 @@ mod rules;
 mod tools;
 mod workspace;
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, bail};
 use workspace::Workspace;
 
@@ -16,8 +18,18 @@ cargo xtask tidy             the rules that read text alone; takes a second
 cargo xtask fuzz [seconds]   builds the fuzz targets and runs each for so long (default 10)
 cargo xtask costs            writes the cost snapshots in costs/ anew";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["check"] => check(),

@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("blindscan-session", &["inference", "graph", "wire"]),
     ("blindscan", &["session", "inference", "imaging", "graph", "protocols", "rlwe", "wire", "arith"]),
     ("blindscan-e2e", &["session", "inference", "imaging", "graph", "protocols", "rlwe", "wire", "arith"]),
-    ("blindscan-fuzz", &["imaging", "graph", "inference", "rlwe", "wire"]),
+    ("blindscan-fuzz", &["session", "imaging", "graph", "rlwe", "wire", "arith"]),
     ("xtask", &[]),
 ];
 

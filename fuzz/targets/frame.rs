@@ -1,0 +1,38 @@
+//! Frames and control messages: what a server says to a client that has just connected.
+//!
+//! The input is the server's side of the conversation, cut into frames by its own length fields.
+#![no_main]
+
+use std::io::Write;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use blindscan_session::handshake::{self, Binding};
+use blindscan_wire::link::LinkConfig;
+use blindscan_wire::stream::StreamChannel;
+use libfuzzer_sys::fuzz_target;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+static LISTENER: LazyLock<TcpListener> =
+    LazyLock::new(|| TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port"));
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut channel = channel_that_hears(bytes);
+    let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    // The server's proof depends on the client's nonce and its own; no input of this size finds it.
+    assert!(handshake::client(&binding, &mut rng, &mut channel).is_err());
+});
+
+/// A channel whose peer says `bytes` and no more.
+fn channel_that_hears(bytes: &[u8]) -> StreamChannel {
+    let address = LISTENER.local_addr().expect("a bound listener has an address");
+    let mut peer = TcpStream::connect(address).expect("loopback connects");
+    let (socket, _) = LISTENER.accept().expect("loopback accepts");
+    peer.write_all(bytes).expect("loopback holds an input");
+    peer.shutdown(Shutdown::Write).expect("an open socket can be half closed");
+    let config = LinkConfig { deadline: Duration::from_secs(2), ..LinkConfig::default() };
+    StreamChannel::over(socket, &config).expect("a socket becomes a channel")
+}
