@@ -6,7 +6,7 @@
 //! |---|---|
 //! | a path becomes a [`Scan`], by what the file holds and not by its name | [`Scan::open`], `nifti`, `dicom`, `picture` |
 //! | what a voxel's place means to a patient | [`geometry`] |
-//! | planes of a volume, and back | [`planes`] |
+//! | planes of a volume, and back | [`mod@planes`] |
 //! | what a network wants of a scan, and whether this scan fits | [`prepare`] |
 //! | resizing as Pillow does it | [`resize`] |
 //! | masks on the scan's own grid, overlays, Dice | [`mask`], [`overlay`] |
