@@ -3,15 +3,15 @@
 //! The i-th key x that a stream hashes gives `E_K(y) xor y` with `y = x xor (i mod 128)` and `K = start xor (i / 128)`,
 //! cut to its low 32 bits. The counter i is the tweak: it runs through the life of the stream and is never reset.
 //!
-//! Why this form. `E_K(x) xor x` is correlation robust in the ideal-cipher model (Guo, Katz, Wang and Yu, "Efficient
-//! and secure multiparty computation from fixed-key block ciphers", S&P 2020, ePrint 2019/074, section 7.2), but with one
-//! key for C hashes a guess at the secret correlation costs an attacker 2^128 / C: 97 bits for the 1.3 * 10^9 keys of one
-//! volume's slice. Taking a fresh key every 128 hashes from a start point that is random in each session keeps C
-//! at 256 for ever (the idea of the multi-instance hash: Guo, Katz, Wang, Weng and Yu, "Better concrete security for
-//! half-gates garbling", CRYPTO 2020, ePrint 2019/1168, section 4), at a key schedule for every two to four calls of
-//! the widest AES units. The position inside the 128 keeps equal keys apart. Nothing here is circular: no message of a
-//! transfer is a function of the correlation, so the linear orthomorphism that garbling needs is left out.
-//! Keys that a *malicious* peer chooses could make two y collide; the protocols above are semi-honest.
+//! Why this form. `E_K(x) xor x` is correlation robust for an ideal cipher (Guo, Katz, Wang and Yu, "Efficient and
+//! secure multiparty computation from fixed-key block ciphers", S&P 2020, ePrint 2019/074), but when one AES key serves C
+//! hashes, finding the secret correlation costs an attacker only about 2^128 / C calls: 2^98 for the 1.3 * 10^9 keys of
+//! one slice. A fresh AES key every 128 hashes, from a start that is random in each session, keeps C at 128 for ever,
+//! so about 2^121: the idea of the multi-instance hash of Guo, Katz, Wang, Weng and Yu, "Better concrete security for
+//! half-gates garbling", CRYPTO 2020, ePrint 2019/1168, with 128 tweaks to a key. The position among the 128 keeps equal
+//! keys apart. No message of a transfer is a function of the correlation, so nothing is circular, and the linear
+//! orthomorphism that garbling needs is left out. Keys that a *malicious* peer chooses could make two y collide; the
+//! protocols above are semi-honest.
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Enc, Block as AesBlock};

@@ -10,6 +10,7 @@ use aes::{Aes128Enc, Block as AesBlock};
 use zeroize::Zeroize;
 
 use crate::block::Block;
+use crate::transpose::BitRows;
 
 /// Blocks that one call of [`Streams::sum`] takes from every stream at most.
 pub const CHUNK_BLOCKS: usize = 64;
@@ -43,32 +44,36 @@ impl Streams {
         Self { ciphers, field_bits }
     }
 
-    /// Writes the sums over `counters.blocks()` blocks: the plain sum u to `total`, row j of the weighted sum v to
-    /// `rows[j]`. Each is as long as the counters say.
+    /// Writes the sums over the chunk that `counters` stand at: the plain sum u to `total`, and the weighted sum v to
+    /// the first words of rows `first_row..first_row + k`.
     pub fn sum(
         &self,
         counters: &Counters,
         workspace: &mut Workspace,
         total: &mut [u64],
-        rows: &mut [&mut [u64]],
+        rows: &mut BitRows,
+        first_row: usize,
     ) {
-        let full = 1usize << self.field_bits;
         let words = counters.count * 2;
-        let mut chunks = &mut workspace.chunks[..full];
-        let first = full - self.ciphers.len();
-        chunks[..first].iter_mut().for_each(|chunk| chunk.0.fill(0));
-        for (cipher, chunk) in self.ciphers.iter().zip(&mut chunks[first..]) {
-            let (out, _) = AesBlock::slice_as_chunks_mut(bytemuck::cast_slice_mut(&mut chunk.0[..words]));
-            cipher
-                .encrypt_blocks_b2b(&counters.blocks[..counters.count], out)
-                .expect("as many blocks out as in");
-        }
-        for row in rows {
-            halve(chunks, row);
+        let mut chunks = &mut workspace.chunks[..1 << self.field_bits];
+        self.fill(counters, chunks);
+        for j in 0..self.field_bits as usize {
+            halve(chunks, &mut rows.row_mut(first_row + j)[..words]);
             let half = chunks.len() / 2;
             chunks = &mut chunks[..half];
         }
         total.copy_from_slice(&chunks[0].0[..words]);
+    }
+
+    fn fill(&self, counters: &Counters, chunks: &mut [Chunk]) {
+        let (missing, present) = chunks.split_at_mut(chunks.len() - self.ciphers.len());
+        missing.iter_mut().for_each(|chunk| chunk.0.fill(0));
+        let blocks = &counters.blocks[..counters.count];
+        for (cipher, chunk) in self.ciphers.iter().zip(present) {
+            let bytes = bytemuck::cast_slice_mut(&mut chunk.0[..counters.count * 2]);
+            let (out, _) = AesBlock::slice_as_chunks_mut(bytes);
+            cipher.encrypt_blocks_b2b(blocks, out).expect("as many blocks out as in");
+        }
     }
 }
 
@@ -90,6 +95,11 @@ impl Counters {
     #[expect(clippy::new_without_default, reason = "a counter starts where its owner says so")]
     pub fn new() -> Self {
         Self { blocks: [AesBlock::default(); CHUNK_BLOCKS], next: 0, count: 0 }
+    }
+
+    /// Blocks of the chunk they stand at.
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// Goes on to the next `count` blocks. No block is ever given twice.
@@ -194,11 +204,12 @@ mod tests {
         let mut sums = vec![Vec::new(); field_bits as usize + 1];
         for &blocks in chunks {
             counters.advance(blocks);
-            let mut out = vec![vec![0; blocks * 2]; field_bits as usize + 1];
-            let (total, rows) = out.split_first_mut().unwrap();
-            let mut rows: Vec<&mut [u64]> = rows.iter_mut().map(Vec::as_mut_slice).collect();
-            streams.sum(&counters, &mut workspace, total, &mut rows);
-            sums.iter_mut().zip(out).for_each(|(sum, piece)| sum.extend(piece));
+            let (mut total, mut rows) = (vec![0; blocks * 2], BitRows::new());
+            streams.sum(&counters, &mut workspace, &mut total, &mut rows, 5);
+            sums[0].extend(total);
+            for (j, sum) in sums[1..].iter_mut().enumerate() {
+                sum.extend(&rows.row(5 + j)[..blocks * 2]);
+            }
         }
         sums
     }

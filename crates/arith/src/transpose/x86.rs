@@ -19,10 +19,14 @@ pub(super) fn transpose(lines: &[Line], blocks: &mut [Block]) -> bool {
     true
 }
 
+/// A version with its name.
+#[cfg(test)]
+type Named = (&'static str, fn(&[Line], &mut [Block]));
+
 /// Every version that this machine can run, for tests.
 #[cfg(test)]
-pub(super) fn versions() -> Vec<(&'static str, fn(&[Line], &mut [Block]))> {
-    let mut versions: Vec<(&'static str, fn(&[Line], &mut [Block]))> = Vec::new();
+pub(super) fn versions() -> Vec<Named> {
+    let mut versions: Vec<Named> = Vec::new();
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the feature has just been found.
         versions.push(("AVX2", |lines, blocks| unsafe { transpose_avx2(lines, blocks) }));

@@ -1,7 +1,120 @@
 //! Oblivious transfer: base OT, extension to correlated OT, and pads made of it.
+//!
+//! | file | what it makes |
+//! |------|---------------|
+//! | [`base`] | 128 transfers of random keys from public-key cryptography |
+//! | [`softspoken`] | any number of correlated transfers from 128 base transfers |
+//! | [`setup`] | both directions of a session, ready to extend |
+//! | [`buffered`] | pads, handed out in any number, from correlated transfers |
+//! | [`pads`] | the form of pads, and the traits of their two ends |
+//!
+//! Ideal of a correlated transfer: the sender has Delta, once for all, and a key q; the receiver has a random bit c
+//! and the key `t = q xor c * Delta`. Two independent instances serve a session, one a direction, each with its own
+//! Delta and its own base transfers: in `forward` the image owner is the sender, in `backward` the model owner.
+//! Security of everything here: semi-honest.
 
+pub mod base;
+pub mod buffered;
 #[cfg(any(test, feature = "dealer"))]
 pub mod dealer;
 #[cfg(any(test, feature = "dealer"))]
 pub mod ideal;
 pub mod pads;
+pub mod setup;
+pub mod softspoken;
+
+use blindscan_arith::bits::Bits;
+use blindscan_arith::block::Block;
+use blindscan_wire::Channel;
+
+use crate::{Party, ProtocolError};
+
+/// Correlated transfers are made in multiples of this; what is left over is dropped.
+pub const COT_MULTIPLE: usize = 128;
+
+/// The end of correlated transfers that has Delta. Both ends call in step.
+pub trait CotSender {
+    /// The difference of the two keys of every transfer of this instance.
+    fn delta(&self) -> Block;
+
+    /// Keys of the next transfers, a multiple of [`COT_MULTIPLE`] of them.
+    fn extend_into(&mut self, keys: &mut [Block], channel: &mut dyn Channel) -> Result<(), ProtocolError>;
+
+    /// Keys of the next `count` transfers.
+    fn extend(&mut self, count: usize, channel: &mut dyn Channel) -> Result<Vec<Block>, ProtocolError> {
+        let mut keys = vec![0; count.next_multiple_of(COT_MULTIPLE)];
+        self.extend_into(&mut keys, channel)?;
+        keys.truncate(count);
+        Ok(keys)
+    }
+}
+
+/// The end of correlated transfers that has the choices, which are random.
+pub trait CotReceiver {
+    /// Choices (64 a word) and keys of the next transfers, a multiple of [`COT_MULTIPLE`] of them.
+    fn extend_into(
+        &mut self,
+        choice: &mut [u64],
+        keys: &mut [Block],
+        channel: &mut dyn Channel,
+    ) -> Result<(), ProtocolError>;
+
+    /// Choices and keys of the next `count` transfers.
+    fn extend(
+        &mut self,
+        count: usize,
+        channel: &mut dyn Channel,
+    ) -> Result<(Bits, Vec<Block>), ProtocolError> {
+        let made = count.next_multiple_of(COT_MULTIPLE);
+        let (mut choice, mut keys) = (vec![0; made / 64], vec![0; made]);
+        self.extend_into(&mut choice, &mut keys, channel)?;
+        keys.truncate(count);
+        choice.truncate(count.div_ceil(64));
+        Ok((Bits::from_words(choice, count), keys))
+    }
+}
+
+/// Which of a session's two instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The image owner is the sender; the bulk of transfers.
+    Forward,
+    /// The model owner is the sender.
+    Backward,
+}
+
+impl Direction {
+    /// The direction in which `party` is the sender.
+    pub fn of_sender(party: Party) -> Self {
+        match party {
+            Party::ImageOwner => Self::Forward,
+            Party::ModelOwner => Self::Backward,
+        }
+    }
+
+    /// The direction in which `party` is the receiver.
+    pub fn of_receiver(party: Party) -> Self {
+        match party {
+            Party::ImageOwner => Self::Backward,
+            Party::ModelOwner => Self::Forward,
+        }
+    }
+}
+
+/// One instance of one session: what every hash and every tweak is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The session's id, which no other session may share.
+    pub session: [u8; 32],
+    /// The direction.
+    pub direction: Direction,
+}
+
+impl Instance {
+    /// A hash for one purpose, which no other purpose, session or direction shares.
+    fn hasher(&self, purpose: &'static str) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        hasher.update(&self.session).update(&[self.direction as u8]);
+        hasher
+    }
+}

@@ -1,0 +1,86 @@
+//! SoftSpoken: correlated transfers from 128 base transfers.
+//!
+//! | step | who      | message                                               | bytes              |
+//! |------|----------|-------------------------------------------------------|--------------------|
+//! | 1    | receiver | per tree and level: both node sums, under base keys   | 4096               |
+//! | 2    | receiver | per batch of n: differences of the groups' bits       | (128/k - 1) * n/8  |
+//!
+//! Step 1 is done once, step 2 for every batch of at most [`BATCH`] transfers. The receiver here was the *sender* of
+//! the base transfers, and the sender here chose among their keys.
+//!
+//! The receiver grows 128/k trees of depth k ([`tree`]); the sender learns every leaf but number a of each, where a is
+//! k bits of Delta. Leaves are seeds of streams `r_x`. With `u = sum of r_x` and `v = sum of x * r_x` over the field of
+//! 2^k elements at the receiver, the sender's `w = sum of (x - a) * r_x` is `v - a * u`: a correlation of all bits with a.
+//! All groups must use the same bits, so the receiver takes those of group 0 for its choices and sends `u_g - u_0` for
+//! the others (the repetition code). The 128 rows of bits that result are transposed: column i is the key of transfer i.
+//!
+//! Ideal: as in [`super`]. Cost: [`sender_cost`] and [`receiver_cost`]; no turn of waiting. Work: 2^k / k AES blocks a
+//! transfer, so k trades work for bytes. Security: semi-honest (the consistency check against a cheating receiver is
+//! left out); a pseudorandom generator is all it assumes beyond the base transfers.
+//! Source: Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the Minicrypt model", CRYPTO 2022
+//! (ePrint 2022/192), sections 3 and 4, and the trees of its section 6; small-field VOLE for a subspace of dimension 1.
+
+mod receiver;
+mod sender;
+mod tree;
+
+#[cfg(test)]
+pub(in crate::ot) mod tests;
+
+pub use receiver::SoftSpokenReceiver;
+pub use sender::SoftSpokenSender;
+
+use blindscan_wire::Traffic;
+
+use super::COT_MULTIPLE;
+
+/// Most transfers that one message serves.
+pub const BATCH: usize = 1 << 16;
+
+/// Bytes of the message of step 1.
+pub const TREE_BYTES: usize = 128 * 2 * 16;
+
+/// Transfers that are worked on at once, so that all stays in the caches.
+const CHUNK: usize = blindscan_arith::transpose::COLUMNS_MAX;
+
+/// The field whose elements number the leaves of a tree: 2^k elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallField {
+    /// k = 1: 127 bits a transfer, least work.
+    Bits1 = 1,
+    /// k = 2: 63 bits a transfer.
+    Bits2 = 2,
+    /// k = 4: 31 bits a transfer.
+    #[default]
+    Bits4 = 4,
+    /// k = 8: 15 bits a transfer, most work.
+    Bits8 = 8,
+}
+
+impl SmallField {
+    /// k.
+    pub const fn bits(self) -> usize {
+        self as usize
+    }
+
+    /// Groups of k bits that Delta has.
+    pub const fn groups(self) -> usize {
+        128 / self.bits()
+    }
+
+    /// Bytes of the message for a batch of `count` transfers.
+    const fn batch_bytes(self, count: usize) -> usize {
+        (self.groups() - 1) * (count / 8)
+    }
+}
+
+/// What the receiver's end carries for `count` transfers, made in one request.
+pub fn receiver_cost(count: usize, field: SmallField) -> Traffic {
+    let made = count.next_multiple_of(COT_MULTIPLE);
+    Traffic { bytes_sent: field.batch_bytes(made) as u64, bytes_received: 0, turns: 0 }
+}
+
+/// What the sender's end carries for `count` transfers, made in one request.
+pub fn sender_cost(count: usize, field: SmallField) -> Traffic {
+    receiver_cost(count, field).mirrored()
+}
