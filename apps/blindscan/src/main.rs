@@ -1,2 +1,48 @@
-//! The one program people install.
-fn main() {}
+//! The one program people install: check, plan, estimate, compare, keys, serve, prepare, segment, classify, demo, bench.
+//!
+//! Exit codes: 0 done; 1 failed, the reason is on standard error; 2 the command line is wrong; 3 done, and the answer is no
+//! (`check` of a model that cannot be run, an answer that differs from the reference).
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod connection;
+mod input;
+mod job;
+mod model;
+mod random;
+mod reference;
+mod report;
+mod system;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use commands::Outcome;
+
+fn main() -> ExitCode {
+    system::no_core_dumps();
+    let outcome = match &Cli::parse().command {
+        Command::Demo(args) => commands::demo::run(args),
+        Command::Check(args) => commands::check::run(args),
+        Command::Plan(args) => commands::plan::run(args),
+        Command::Estimate(args) => commands::estimate::run(args),
+        Command::Compare(args) => commands::compare::run(args),
+        Command::Keys(args) => commands::keys::run(args),
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Prepare(args) => commands::prepare::run(args),
+        Command::Segment(args) => commands::segment::run(args),
+        Command::Classify(args) => commands::classify::run(args),
+        Command::Bench(args) => commands::bench::run(args),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,4 +1,76 @@
 //! The only place where a layer meets a protocol: assignment, demand, cost, roles, offline, online.
+//!
+//! ```text
+//! PublicPlan -> AssignedPlan -> cost(party)
+//!                  |-> offline(connection) -> Stock -> online(input, stock) -> Output
+//! ```
+//!
+//! * [`assign`]: a protocol on every node; [`cost`]: bytes and turns before anything runs.
+//! * `operators`: each layer that speaks, four questions a file.
+//! * [`roles`]: the two owners, set-up, offline and online.
+//! * [`stock`]: one-time material on disk, taken once.
 #![forbid(unsafe_code)]
 
+pub mod assign;
+pub mod cost;
+mod ghost;
+mod operators;
+pub mod roles;
+mod shares;
 pub mod stock;
+mod supply;
+
+use blindscan_protocols::ProtocolError;
+use blindscan_protocols::nonlinear;
+use blindscan_wire::WireError;
+use thiserror::Error;
+
+pub use assign::AssignedPlan;
+pub use operators::answer::Output;
+
+/// Why an inference could not be made or finished.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum InferenceError {
+    /// The plan is not valid.
+    #[error("the plan is not valid: {0}")]
+    Plan(String),
+    /// A layer does not fit the suite.
+    #[error("layer {name}: {reason}")]
+    Layer {
+        /// The layer's name in the model.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The input has another number of values than the plan.
+    #[error("the model takes {expected} input values, and {found} were given")]
+    Input {
+        /// Of the plan.
+        expected: usize,
+        /// Given.
+        found: usize,
+    },
+    /// The dialogue ended early.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The stock could not be made or used.
+    #[error(transparent)]
+    Stock(#[from] stock::StockError),
+    /// A section of the stock is of another plan.
+    #[error("stock: {0}")]
+    Section(#[from] nonlinear::StockError),
+}
+
+/// Digest of every cryptographic parameter that is not in the plan: both ends must have the same.
+pub fn parameters_digest() -> [u8; 32] {
+    let parameters =
+        format!("{:?} {:?} chunk {}", blindscan_rlwe::parameters::EXACT, supply::FIELD, operators::CHUNK);
+    *blake3::hash(parameters.as_bytes()).as_bytes()
+}
+
+impl From<WireError> for InferenceError {
+    fn from(error: WireError) -> Self {
+        Self::Protocol(error.into())
+    }
+}

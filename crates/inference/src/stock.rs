@@ -84,23 +84,32 @@ impl std::fmt::Display for StockId {
 #[derive(Debug)]
 pub struct StockFolder {
     path: PathBuf,
+    /// Held shared while the folder is in use, so that nobody clears what is being made.
+    lock: File,
 }
 
 impl StockFolder {
-    /// Opens (and makes) the folder, readable by its owner alone, and clears what a crash left behind.
+    /// Opens (and makes) the folder, readable by its owner alone. Who opens it alone clears what a crash left behind.
     pub fn open(path: &Path) -> Result<Self, StockError> {
-        let folder = Self { path: path.to_path_buf() };
-        folder.io(fs::create_dir_all(path))?;
+        let failed = |source| StockError::Io { path: path.to_path_buf(), source };
+        fs::create_dir_all(path).map_err(failed)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            folder.io(fs::set_permissions(path, fs::Permissions::from_mode(0o700)))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         }
-        for name in folder.names()? {
-            if name.ends_with(".spent") || name.ends_with(".part") {
-                folder.io(fs::remove_file(path.join(name)))?;
+        let lock = File::create(path.join("lock")).map_err(failed)?;
+        let alone = lock.try_lock().is_ok();
+        let folder = Self { path: path.to_path_buf(), lock };
+        if alone {
+            for name in folder.names()? {
+                if name.ends_with(".spent") || name.ends_with(".part") {
+                    folder.io(fs::remove_file(path.join(name)))?;
+                }
             }
+            folder.io(folder.lock.unlock())?;
         }
+        folder.io(folder.lock.lock_shared())?;
         Ok(folder)
     }
 
@@ -378,10 +387,11 @@ mod tests {
         let folder = StockFolder::open(place.path()).unwrap();
         made(&folder, 1);
         std::mem::forget(folder.take(header(1)).unwrap());
+        drop(folder);
         let reopened = StockFolder::open(place.path()).unwrap();
         assert!(reopened.unused().unwrap().is_empty());
         assert!(matches!(reopened.take(header(1)), Err(StockError::Absent(_))));
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "only the lock is left");
     }
 
     #[test]
@@ -389,7 +399,19 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = StockFolder::open(place.path()).unwrap();
         std::mem::forget(folder.create(header(1)).unwrap());
+        drop(folder);
         assert!(StockFolder::open(place.path()).unwrap().unused().unwrap().is_empty());
+    }
+
+    #[test]
+    fn opening_a_folder_in_use_leaves_what_is_being_made() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StockFolder::open(place.path()).unwrap();
+        let mut writer = folder.create(header(1)).unwrap();
+        let beside = StockFolder::open(place.path()).unwrap();
+        writer.section(vec![1]).unwrap();
+        writer.store().unwrap();
+        assert_eq!(beside.unused().unwrap(), [StockId([1; 16])]);
     }
 
     #[test]

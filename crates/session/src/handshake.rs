@@ -3,7 +3,7 @@
 //! | step | who | message |
 //! |---|---|---|
 //! | 1 | client | magic, version, nonce: 8 + 4 + 32 bytes |
-//! | 2 | server | magic, version, verdict, nonce: 8 + 4 + 4 + 32 bytes |
+//! | 2 | server | magic, version, nonce: 8 + 4 + 32 bytes |
 //! | 3 | server | the public plan, a control message of at most [`PLAN_BYTES_MAX`] |
 //! | 4 | both, at once | the session id's digest: 32 bytes |
 //!
@@ -26,6 +26,8 @@ pub const PLAN_BYTES_MAX: usize = 4 << 20;
 
 const MAGIC: &[u8; 8] = b"BLINDSCN";
 
+const HELLO_BYTES: usize = 8 + 4 + 32;
+
 /// What TLS already knows of this connection; the same on both ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
@@ -47,30 +49,15 @@ impl std::fmt::Debug for SessionId {
     }
 }
 
-/// What the server says to a client's first words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Verdict {
-    /// Go on.
-    Welcome = 0,
-    /// As many clients as the server takes are being served.
-    Busy = 1,
-}
-
 /// The client's side. Returns the session id and the plan, which has been validated.
 pub fn client(
     binding: &Binding, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
 ) -> Result<(SessionId, PublicPlan), SessionError> {
     let nonce = nonce(rng);
-    channel.send(&[MAGIC.as_slice(), &PROTOCOL_VERSION.to_le_bytes(), &nonce].concat())?;
-    let answer = channel.receive(8 + 4 + 4 + 32)?;
+    channel.send(&hello(&nonce))?;
+    let answer = channel.receive(HELLO_BYTES)?;
     check_version(&answer)?;
-    match u32::from_le_bytes(answer[12..16].try_into().expect("four bytes")) {
-        0 => {}
-        1 => return Err(SessionError::Busy),
-        _ => return Err(SessionError::Unreadable),
-    }
-    let theirs = answer[16..].try_into().expect("32 bytes");
+    let theirs = answer[12..].try_into().expect("32 bytes");
     let plan: PublicPlan = control::receive(PLAN_BYTES_MAX, channel)?;
     plan.validate().map_err(|error| SessionError::Plan(error.to_string()))?;
     let id = session_id(binding, &nonce, &theirs, &plan);
@@ -80,22 +67,21 @@ pub fn client(
 
 /// The server's side.
 pub fn server(
-    binding: &Binding, verdict: Verdict, plan: &PublicPlan, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
+    binding: &Binding, plan: &PublicPlan, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
 ) -> Result<SessionId, SessionError> {
-    let hello = channel.receive(8 + 4 + 32)?;
-    let theirs = hello[12..].try_into().expect("32 bytes");
+    let first = channel.receive(HELLO_BYTES)?;
+    let theirs = first[12..].try_into().expect("32 bytes");
     let nonce = nonce(rng);
-    let answer =
-        [MAGIC.as_slice(), &PROTOCOL_VERSION.to_le_bytes(), &(verdict as u32).to_le_bytes(), &nonce].concat();
-    channel.send(&answer)?;
-    check_version(&hello)?;
-    if verdict == Verdict::Busy {
-        return Err(SessionError::Busy);
-    }
+    channel.send(&hello(&nonce))?;
+    check_version(&first)?;
     control::send(plan, channel)?;
     let id = session_id(binding, &theirs, &nonce, plan);
     confirm(id, channel)?;
     Ok(id)
+}
+
+fn hello(nonce: &[u8; 32]) -> Vec<u8> {
+    [MAGIC.as_slice(), &PROTOCOL_VERSION.to_le_bytes(), nonce].concat()
 }
 
 fn nonce(rng: &mut impl CryptoRng) -> [u8; 32] {

@@ -1,9 +1,16 @@
 //! What two deployed programs agree on: identities, handshake, versions, limits, deadlines.
 #![forbid(unsafe_code)]
 
+pub mod allow;
 pub mod control;
+pub mod enrol;
+pub mod files;
 pub mod handshake;
+pub mod job;
+pub mod join;
+pub mod keys;
 
+use blindscan_inference::InferenceError;
 use blindscan_wire::WireError;
 use thiserror::Error;
 
@@ -36,9 +43,6 @@ pub enum SessionError {
         /// The peer's.
         theirs: u32,
     },
-    /// The server has as many clients as it takes.
-    #[error("the server is serving as many clients as it takes; try again later")]
-    Busy,
     /// The server's plan is not valid.
     #[error("the server sent a plan that is not valid: {0}")]
     Plan(String),
@@ -48,4 +52,12 @@ pub enum SessionError {
     /// The server refused what was asked.
     #[error("the server refused: {0}")]
     Refused(String),
+    /// The job itself failed.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+}
+
+/// An error of the stock as one of the session.
+fn inference(error: impl Into<InferenceError>) -> SessionError {
+    SessionError::Inference(error.into())
 }

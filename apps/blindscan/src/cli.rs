@@ -1,0 +1,302 @@
+//! The command line: what can be asked, in the words of the help page.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs a vendor's network on a hospital's scan so that neither sees the other's.
+#[derive(Debug, Parser)]
+#[command(name = "blindscan", version, about, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Segment the bundled CT slice blind, with two processes on this machine
+    Demo(DemoArgs),
+    /// Say of every node of an ONNX model whether it can be run, and what to do where it cannot
+    Check(CheckArgs),
+    /// Turn an ONNX model into its integer plan, print it, and save it with --out
+    Plan(PlanArgs),
+    /// Say what a model will cost, before anything runs
+    Estimate(EstimateArgs),
+    /// Hold float, integer and private evaluation side by side on one input
+    Compare(CompareArgs),
+    /// Make the identity of a client or a server
+    Keys(KeysArgs),
+    /// Serve a model (the model owner's side)
+    Serve(ServeArgs),
+    /// Do the offline phase ahead of time (the image owner's side)
+    Prepare(PrepareArgs),
+    /// Segment slices of a scan (the image owner's side)
+    Segment(SegmentArgs),
+    /// Classify one image (the image owner's side)
+    Classify(ClassifyArgs),
+    /// Time the workloads of a folder, both parties as two processes
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where mask.nii.gz, overlay.png and report.json go
+    #[arg(long, default_value = "blindscan-demo")]
+    pub(crate) out: PathBuf,
+    /// The folder with the demo's scan and model
+    #[arg(long, hide = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// Slice of the scan, counted from 0
+    #[arg(long)]
+    pub(crate) slice: Option<usize>,
+    /// Print the report as JSON instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The model
+    pub(crate) model: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How an ONNX model becomes integers.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PlanOptions {
+    /// Sample inputs on which ranges are measured: images, scans or .npy files (default: those of the model's .toml)
+    #[arg(long = "calibrate", value_name = "FILE")]
+    pub(crate) calibrate: Vec<PathBuf>,
+    /// Bits of activations
+    #[arg(long)]
+    pub(crate) activation_bits: Option<u32>,
+    /// Bits of weights
+    #[arg(long)]
+    pub(crate) weight_bits: Option<u32>,
+    /// Refuse every range that is only calibrated
+    #[arg(long)]
+    pub(crate) proven_only: bool,
+    /// What the image owner gets, against the model's .toml: labels or logits
+    #[arg(long)]
+    pub(crate) policy: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The model
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Folder for the saved plan (plan.public may be given away, plan.weights may not)
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EstimateArgs {
+    /// The model, or a folder with a saved plan
+    #[arg(required_unless_present = "server")]
+    pub(crate) model: Option<PathBuf>,
+    /// Ask a server for its public plan instead: its join line
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) server: Option<String>,
+    /// Folder of this client's identity, for --server
+    #[arg(long)]
+    pub(crate) keys: Option<PathBuf>,
+    /// The link: bandwidth and round trip, such as 1gbit:1ms
+    #[arg(long, default_value = "10gbit:0.1ms")]
+    pub(crate) link: String,
+    /// Measure this machine's speed first (some seconds) instead of assuming one
+    #[arg(long)]
+    pub(crate) calibrate_machine: bool,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The model, or a folder with a saved plan
+    pub(crate) model: PathBuf,
+    /// An image, a scan or a .npy file
+    pub(crate) input: PathBuf,
+    /// Another framework's float answer, .npy
+    #[arg(long)]
+    pub(crate) expected: Option<PathBuf>,
+    /// Run both parties too
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// Run them as two processes over TLS instead of in memory
+    #[arg(long, requires = "private")]
+    pub(crate) processes: bool,
+    /// Slice of a scan, counted from 0 (default: the middle)
+    #[arg(long)]
+    pub(crate) slice: Option<usize>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) action: KeysAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysAction {
+    /// Make a new identity and print its fingerprint
+    New {
+        /// Folder for it
+        #[arg(long, default_value = "blindscan-keys")]
+        dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the fingerprint of an identity
+    Show {
+        /// Folder of it
+        #[arg(long, default_value = "blindscan-keys")]
+        dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The model, or a folder with a saved plan
+    #[arg(long)]
+    pub(crate) model: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7443")]
+    pub(crate) listen: String,
+    /// The clients that may come: a file of names and fingerprints
+    #[arg(long)]
+    pub(crate) clients: Option<PathBuf>,
+    /// Enrol one new client: puts a one-time secret into the join line (needs --clients)
+    #[arg(long, requires = "clients")]
+    pub(crate) enrol: bool,
+    /// Folder of this server's identity; made when absent
+    #[arg(long, default_value = "blindscan-server-keys")]
+    pub(crate) keys: PathBuf,
+    /// Folder for prepared stock
+    #[arg(long, default_value = "blindscan-server-stock")]
+    pub(crate) stock: PathBuf,
+    /// Clients served at the same time
+    #[arg(long, default_value_t = 4)]
+    pub(crate) clients_max: usize,
+    /// Seconds that a wait for the client may take
+    #[arg(long, default_value_t = 120)]
+    pub(crate) deadline: u64,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to reach a server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerOptions {
+    /// The join line that the server printed
+    #[arg(long)]
+    pub(crate) server: String,
+    /// Folder of this client's identity; made when absent
+    #[arg(long, default_value = "blindscan-keys")]
+    pub(crate) keys: PathBuf,
+    /// Seconds that a wait for the server may take
+    #[arg(long, default_value_t = 120)]
+    pub(crate) deadline: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrepareArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    /// How many images to prepare for
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: usize,
+    /// Folder for the stock
+    #[arg(long)]
+    pub(crate) stock: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SegmentArgs {
+    /// A NIfTI file, a DICOM folder, or an image
+    pub(crate) scan: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    /// Where mask.nii.gz (or mask.png), overlay.png and report.json go
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Slices, counted from 0: one (7), a range (5..9, the end not included), or all
+    #[arg(long, default_value = "all")]
+    pub(crate) slices: String,
+    /// Use what `prepare` made
+    #[arg(long)]
+    pub(crate) stock: Option<PathBuf>,
+    /// Compare with the clear integer answer of this model (which only its owner has)
+    #[arg(long)]
+    pub(crate) reference: Option<PathBuf>,
+    /// Compare with an expert's mask
+    #[arg(long)]
+    pub(crate) expert: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyArgs {
+    /// An image, or a .npy file for models of tensors
+    pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    /// Where report.json goes
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Use what `prepare` made
+    #[arg(long)]
+    pub(crate) stock: Option<PathBuf>,
+    /// Compare with the clear integer answer of this model (which only its owner has)
+    #[arg(long)]
+    pub(crate) reference: Option<PathBuf>,
+    /// Put every value of the answer into the report
+    #[arg(long, hide = true)]
+    pub(crate) values: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// ONNX models, each with NAME.in.npy beside it where it has one
+    #[arg(required = true)]
+    pub(crate) models: Vec<PathBuf>,
+    /// Put a slow link between the two, such as 100mbit:40ms
+    #[arg(long)]
+    pub(crate) link: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,18 @@
+//! `check`: every node of an ONNX model as supported, folded or refused, all problems at once.
+
+use anyhow::{Context, Result};
+use blindscan_graph::onnx;
+
+use super::{Outcome, print_json};
+use crate::cli::CheckArgs;
+
+pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
+    let import = onnx::read(&args.model, &onnx::Options::default())
+        .with_context(|| format!("{}", args.model.display()))?;
+    if args.json {
+        print_json(&import.report)?;
+    } else {
+        print!("{}", import.report);
+    }
+    Ok(if import.report.accepted() { Outcome::Done } else { Outcome::No })
+}

@@ -1,0 +1,67 @@
+//! `classify`: one image in, one class out; or any model whose input is a tensor.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use blindscan_graph::fixed;
+use blindscan_inference::Output;
+use blindscan_inference::stock::StockFolder;
+
+use super::{Outcome, print_json};
+use crate::cli::{ClassifyArgs, PlanOptions};
+use crate::connection::{Connection, connect};
+use crate::input::Source;
+use crate::job::{self, run_images};
+use crate::{model, reference};
+
+pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
+    let begun = Instant::now();
+    let stock = args.stock.as_deref().map(StockFolder::open).transpose()?;
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut connection = connect(&args.server)?;
+    let plan = connection.client.plan().plan().clone();
+    let source = Source::open(&args.image, &plan)?;
+    let finished = run_images(&mut connection, &source, &[0], stock.as_ref(), begun)?;
+    let Connection { client, mut channel } = connection;
+    client.finish(&mut channel)?;
+
+    let output = &finished.outputs[0];
+    let mut report = finished.report;
+    let labels = reference::labels(&plan, output);
+    if let [label] = labels[..] {
+        report.label = Some(u32::from(label));
+        report.class = plan.answer.class_names.get(usize::from(label)).cloned();
+    }
+    if let Output::Logits(logits) = output {
+        let real = fixed::dequantise(&plan, plan.output, logits);
+        report.logits = Some(real.data.iter().map(|&x| f64::from(x)).collect());
+    }
+    report.values = args.values.then(|| reference::values(output));
+    if let Some(path) = &args.reference {
+        let owner = model::load(path, &PlanOptions::default(), None)?;
+        let expected = reference::values(&reference::clear(&owner, &source.tensor(0, &plan)?)?);
+        let found = reference::values(output);
+        let equal = reference::equal_count(&found, &expected)?;
+        report.values_total = Some(expected.len() as u64);
+        report.values_equal = Some(equal);
+        report.equals_reference = Some(equal == expected.len() as u64);
+    }
+    job::close(&mut report, begun);
+    if let Some(folder) = &args.out {
+        report.files.push(folder.join("report.json").display().to_string());
+        report.write(folder)?;
+    }
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print!("{}", report.table());
+        match (&report.class, report.label, labels.len()) {
+            (Some(class), Some(label), _) => println!("class {label}: {class}"),
+            (None, Some(label), _) => println!("class {label}"),
+            (_, _, count) => println!("{count} labels"),
+        }
+    }
+    Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
+}

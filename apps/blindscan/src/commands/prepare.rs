@@ -1,0 +1,39 @@
+//! `prepare`: the offline phase ahead of time, for images that need not exist yet.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use blindscan_inference::roles::Phase;
+use blindscan_inference::stock::StockFolder;
+use blindscan_protocols::Party;
+use blindscan_wire::Channel;
+
+use super::{Outcome, print_json};
+use crate::cli::PrepareArgs;
+use crate::connection::{Connection, connect};
+use crate::job;
+use crate::watch::Watch;
+
+pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
+    let begun = Instant::now();
+    let folder = StockFolder::open(&args.stock)?;
+    let mut connection = connect(&args.server)?;
+    let cost = connection.client.plan().cost(Party::ImageOwner);
+    let mut watch = Watch::new(cost, args.count, &[Phase::Offline], false);
+    for _ in 0..args.count {
+        let Connection { client, channel } = &mut connection;
+        watch.begin(channel.traffic());
+        client.prepare(&folder, &mut watch, channel)?;
+    }
+    let mut report = job::report(&connection, watch, begun);
+    let Connection { client, mut channel } = connection;
+    client.finish(&mut channel)?;
+    job::close(&mut report, begun);
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print!("{}", report.table());
+        println!("{} unused stocks in {}", folder.unused()?.len(), args.stock.display());
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,55 @@
+//! The client's way to a server: identity, join line, TLS, the door, the handshake.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use blindscan_inference::AssignedPlan;
+use blindscan_session::handshake::{self, Binding};
+use blindscan_session::job::Client;
+use blindscan_session::join::JoinLine;
+use blindscan_session::{enrol, keys};
+use blindscan_wire::link::LinkConfig;
+use blindscan_wire::stream::StreamChannel;
+use blindscan_wire::tls::{ClientTls, Identity};
+
+use crate::cli::ServerOptions;
+use crate::random::Random;
+
+/// An agreed session of the image owner.
+pub(crate) struct Connection {
+    /// The link.
+    pub(crate) channel: StreamChannel,
+    /// The client's end of the session, with the server's plan.
+    pub(crate) client: Client<Random>,
+}
+
+/// Connects, and agrees on a plan.
+pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
+    let line: JoinLine = options.server.trim().parse().context("--server wants the join line that the server printed")?;
+    let identity = identity(&options.keys)?;
+    let tls = ClientTls::new(&identity, line.fingerprint)?;
+    let config = LinkConfig { deadline: Duration::from_secs(options.deadline), ..LinkConfig::default() };
+    let mut channel = StreamChannel::connect(&line.address(), &tls, &config)?;
+    enrol::knock(&mut channel, line.secret.as_ref())?;
+    let binding = Binding {
+        exporter: channel.exporter().context("the connection has no TLS")?,
+        client: *identity.fingerprint().as_bytes(),
+        server: *line.fingerprint.as_bytes(),
+    };
+    let mut rng = crate::random::random();
+    let (session, plan) = handshake::client(&binding, &mut rng, &mut channel)?;
+    Ok(Connection { channel, client: Client::new(AssignedPlan::new(plan)?, session, rng) })
+}
+
+/// The identity of a folder, made when there is none.
+pub(crate) fn identity(folder: &Path) -> Result<Identity> {
+    match keys::path_in(folder).exists() {
+        true => Ok(keys::load(folder)?),
+        false => {
+            let identity = keys::create(folder)?;
+            eprintln!("made a new identity in {}: fingerprint {}", folder.display(), identity.fingerprint());
+            Ok(identity)
+        }
+    }
+}

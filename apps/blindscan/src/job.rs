@@ -1,0 +1,88 @@
+//! The image owner's jobs: images of a source through a connection, watched, with a report.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use blindscan_graph::fixed;
+use blindscan_inference::Output;
+use blindscan_inference::roles::Phase;
+use blindscan_inference::stock::StockFolder;
+use blindscan_protocols::Party;
+use blindscan_wire::Channel;
+
+use crate::commands::plan::hex;
+use crate::connection::Connection;
+use crate::input::Source;
+use crate::report::{LayerReport, Report};
+use crate::system;
+use crate::watch::{Watch, phase_bytes};
+
+/// The protocols that answer, for reports.
+pub(crate) const SUITE: &str = "two-party exact, SoftSpoken k=4";
+
+/// What came of a job.
+pub(crate) struct Finished {
+    /// One answer an image.
+    pub(crate) outputs: Vec<Output>,
+    /// Time, bytes, memory.
+    pub(crate) report: Report,
+}
+
+/// Runs images through the network, one after another: memory does not grow with their number.
+pub(crate) fn run_images(
+    connection: &mut Connection,
+    source: &Source,
+    which: &[usize],
+    stock: Option<&StockFolder>,
+    begun: Instant,
+) -> Result<Finished> {
+    let phases: &[Phase] = if stock.is_some() { &[Phase::Online] } else { &[Phase::Offline, Phase::Online] };
+    let cost = connection.client.plan().cost(Party::ImageOwner);
+    let mut watch = Watch::new(cost, which.len(), phases, false);
+    let mut outputs = Vec::with_capacity(which.len());
+    for &index in which {
+        let Connection { client, channel } = connection;
+        let plan = client.plan().plan();
+        let input = fixed::quantise_input(plan, &source.tensor(index, plan)?)?;
+        watch.begin(channel.traffic());
+        outputs.push(match stock {
+            Some(folder) => client.run_prepared(&input, folder, &mut watch, channel)?,
+            None => client.run(&input, &mut watch, channel)?,
+        });
+    }
+    let report = report(connection, watch, begun);
+    Ok(Finished { outputs, report })
+}
+
+/// The report of what a connection has done.
+pub(crate) fn report(connection: &Connection, watch: Watch, begun: Instant) -> Report {
+    let (layers, images) = watch.finish();
+    let seconds =
+        |phase: &str| layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.seconds).sum();
+    let traffic = connection.channel.traffic();
+    let raw = connection.channel.raw_traffic();
+    let plan = connection.client.plan();
+    let mut report = Report {
+        model: plan.plan().name.clone(),
+        plan_digest: hex(&plan.digest()),
+        suite: SUITE.into(),
+        bytes: phase_bytes(&layers),
+        overhead_bytes: (raw.bytes_sent + raw.bytes_received)
+            .saturating_sub(traffic.bytes_sent + traffic.bytes_received),
+        turns: traffic.turns,
+        images,
+        ..Report::default()
+    };
+    report.seconds.offline = seconds("offline");
+    report.seconds.online = seconds("online");
+    report.layers = layers.into_iter().filter(LayerReport::happened).collect();
+    close(&mut report, begun);
+    report
+}
+
+/// What is known only at the very end.
+pub(crate) fn close(report: &mut Report, begun: Instant) {
+    report.seconds.total = begun.elapsed().as_secs_f64();
+    report.peak_memory_bytes = system::peak_memory_bytes();
+    report.cpu_seconds = system::cpu_seconds();
+}

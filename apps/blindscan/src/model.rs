@@ -1,0 +1,229 @@
+//! A model on its owner's disk: an ONNX file with a card beside it, or a folder with a saved plan.
+//!
+//! The card is `NAME.toml` beside `NAME.onnx`: what the network takes, what its classes are called, and on which samples
+//! ranges are measured. Without a card the input is a plain tensor; its ranges are measured on `NAME.in.npy` when it is there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use blindscan_graph::calibrate::{self, calibrate};
+use blindscan_graph::ir::{Graph, Tensor};
+use blindscan_graph::plan::{InputSpec, OutputPolicy, PublicPlan, Weights};
+use blindscan_graph::{npy, onnx};
+use serde::Deserialize;
+
+use crate::cli::PlanOptions;
+use crate::input;
+
+/// A model, ready to be served or compared.
+pub(crate) struct Model {
+    /// The float graph; a saved plan has none.
+    pub(crate) graph: Option<Graph>,
+    /// The public half of the fixed plan.
+    pub(crate) plan: PublicPlan,
+    /// The secret half.
+    pub(crate) weights: Weights,
+    /// What a person should know of how the plan came about.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The file beside a model.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Card {
+    name: Option<String>,
+    input: Option<InputSpec>,
+    #[serde(default)]
+    class_names: Vec<String>,
+    policy: Option<OutputPolicy>,
+    calibration: Option<Calibration>,
+    #[serde(default)]
+    calibration_slices: Vec<usize>,
+    activation_bits: Option<u32>,
+    weight_bits: Option<u32>,
+}
+
+/// One file, a folder, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Calibration {
+    One(PathBuf),
+    Several(Vec<PathBuf>),
+}
+
+/// Loads a model. `extra` is an input on which ranges may be measured when the model brings none (`compare`).
+pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> Result<Model> {
+    if path.is_dir() {
+        return load_saved(path, options);
+    }
+    let import = onnx::read(path, &onnx::Options::default()).with_context(|| format!("{}", path.display()))?;
+    let mut notes = import.report.notes.clone();
+    let graph = import.into_graph().with_context(|| format!("{}", path.display()))?;
+    let card = read_card(path)?;
+    let samples = Samples { model: path, card: &card, options, extra, graph: &graph };
+    let (spec, samples) = samples.gather(&mut notes)?;
+    let settings = settings(&card, options)?;
+    let plan = calibrate(&graph, &spec, &samples, &settings).with_context(|| format!("{}", path.display()))?;
+    Ok(Model { graph: Some(graph), plan: plan.public, weights: plan.weights, notes })
+}
+
+fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
+    ensure!(
+        options.calibrate.is_empty() && options.activation_bits.is_none() && options.weight_bits.is_none(),
+        "{} is a saved plan: its widths are fixed; give the ONNX file to make another",
+        path.display()
+    );
+    let mut plan = PublicPlan::load(path)?;
+    if let Some(policy) = policy(options)? {
+        plan.answer.policy = policy;
+    }
+    let weights = Weights::load(path)?;
+    weights.check(&plan)?;
+    Ok(Model { graph: None, plan, weights, notes: Vec::new() })
+}
+
+fn read_card(model: &Path) -> Result<Card> {
+    let path = model.with_extension("toml");
+    if !path.exists() {
+        return Ok(Card::default());
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not a model card", path.display()))
+}
+
+fn policy(options: &PlanOptions) -> Result<Option<OutputPolicy>> {
+    Ok(match options.policy.as_deref() {
+        None => None,
+        Some("labels") => Some(OutputPolicy::Labels),
+        Some("logits") => Some(OutputPolicy::Logits),
+        Some(other) => bail!("--policy is labels or logits, not {other}"),
+    })
+}
+
+fn settings(card: &Card, options: &PlanOptions) -> Result<calibrate::Options> {
+    let default = calibrate::Options::default();
+    Ok(calibrate::Options {
+        activation_bits: options.activation_bits.or(card.activation_bits).unwrap_or(default.activation_bits),
+        weight_bits: options.weight_bits.or(card.weight_bits).unwrap_or(default.weight_bits),
+        proven_only: options.proven_only,
+        policy: policy(options)?.or(card.policy).unwrap_or(default.policy),
+        class_names: card.class_names.clone(),
+        name: card.name.clone(),
+        ..default
+    })
+}
+
+/// Where sample inputs come from.
+struct Samples<'a> {
+    model: &'a Path,
+    card: &'a Card,
+    options: &'a PlanOptions,
+    extra: Option<&'a Path>,
+    graph: &'a Graph,
+}
+
+impl Samples<'_> {
+    /// The input's specification, and the samples.
+    fn gather(&self, notes: &mut Vec<String>) -> Result<(InputSpec, Vec<Tensor>)> {
+        let shape = &self.graph.values[self.graph.input].shape;
+        let files = self.files();
+        let Some(spec) = &self.card.input else {
+            let tensors = match files.is_empty() {
+                true => {
+                    notes.push(
+                        "no sample inputs were given: ranges were measured on synthetic ones; give real ones with --calibrate".into(),
+                    );
+                    synthetic(shape)
+                }
+                false => plain_tensors(&files, shape)?,
+            };
+            return Ok((InputSpec::tensor(range_of(&tensors)), tensors));
+        };
+        ensure!(
+            !files.is_empty(),
+            "{} names no calibration samples; add `calibration = \"FILE\"` to it or give --calibrate FILE",
+            self.model.with_extension("toml").display()
+        );
+        let mut tensors = Vec::new();
+        for file in &files {
+            tensors.extend(input::samples(file, spec, shape, &self.card.calibration_slices)?);
+        }
+        Ok((spec.clone(), tensors))
+    }
+
+    /// The files that hold samples: those of the command line, else of the card, else what lies beside the model.
+    fn files(&self) -> Vec<PathBuf> {
+        let folder = self.model.parent().unwrap_or(Path::new(""));
+        if !self.options.calibrate.is_empty() {
+            return self.options.calibrate.clone();
+        }
+        let named = match &self.card.calibration {
+            Some(Calibration::One(path)) => vec![folder.join(path)],
+            Some(Calibration::Several(paths)) => paths.iter().map(|path| folder.join(path)).collect(),
+            None => Vec::new(),
+        };
+        if !named.is_empty() {
+            return named.into_iter().flat_map(|path| expanded(&path)).collect();
+        }
+        let beside = self.model.with_extension("in.npy");
+        match (beside.exists(), self.extra) {
+            (true, _) => vec![beside],
+            (false, Some(extra)) => vec![extra.to_path_buf()],
+            (false, None) => Vec::new(),
+        }
+    }
+}
+
+/// The image files of a folder, in the order of their names; a DICOM folder and a file stand for themselves.
+fn expanded(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(path) else { return vec![path.to_path_buf()] };
+    let is_picture = |path: &PathBuf| {
+        matches!(path.extension().and_then(|e| e.to_str()), Some("png" | "jpg" | "jpeg" | "npy" | "nii" | "gz"))
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
+    files.sort();
+    if files.is_empty() { vec![path.to_path_buf()] } else { files }
+}
+
+/// Tensors of a model without a card: `.npy` files, or pictures taken as grey / 255.
+fn plain_tensors(files: &[PathBuf], shape: &[usize]) -> Result<Vec<Tensor>> {
+    files.iter().map(|file| input::plain(file, shape)).collect()
+}
+
+/// The range that sample inputs span, zero included.
+fn range_of(tensors: &[Tensor]) -> (f32, f32) {
+    let values = || tensors.iter().flat_map(|tensor| tensor.data.iter().copied());
+    let (low, high) = (values().fold(0f32, f32::min), values().fold(0f32, f32::max));
+    if low == high { (0.0, 1.0) } else { (low, high) }
+}
+
+/// Smooth waves between 0 and 1 with some grain, from fixed phases: better than nothing, and always the same.
+fn synthetic(shape: &[usize]) -> Vec<Tensor> {
+    let count: usize = shape.iter().product();
+    let columns = shape.last().copied().unwrap_or(1).max(1);
+    (0..4u32)
+        .map(|phase| {
+            let value = |index: usize| {
+                let (row, column) = ((index / columns) as f32, (index % columns) as f32);
+                let wave = (row * 0.13 + phase as f32).sin() * (column * 0.11 + phase as f32 * 0.7).cos();
+                let grain = (index as u32).wrapping_mul(2_654_435_761).wrapping_add(phase) >> 24;
+                (0.5 + 0.4 * wave + (grain as f32 / 255.0 - 0.5) * 0.2).clamp(0.0, 1.0)
+            };
+            Tensor { shape: shape.to_vec(), data: (0..count).map(value).collect() }
+        })
+        .collect()
+}
+
+/// A tensor from a `.npy` file, with the model's shape.
+pub(crate) fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
+    let tensor = npy::read(path).with_context(|| format!("{}", path.display()))?;
+    let (expected, found) = (shape.iter().product::<usize>(), tensor.data.len());
+    ensure!(
+        expected == found,
+        "{} has shape {:?}; the model takes {:?}",
+        path.display(),
+        tensor.shape,
+        shape
+    );
+    Ok(Tensor { shape: shape.to_vec(), data: tensor.data })
+}

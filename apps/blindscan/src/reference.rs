@@ -1,0 +1,62 @@
+//! What the answer should be: the clear integer model and the float model, for whoever owns both files.
+
+use anyhow::{Context, Result, ensure};
+use blindscan_graph::fixed;
+use blindscan_graph::float;
+use blindscan_graph::ir::Tensor;
+use blindscan_graph::plan::{OutputPolicy, PublicPlan};
+use blindscan_inference::Output;
+
+use crate::model::Model;
+
+/// The answer as integers, whatever the policy: labels, or logits at their own scale.
+pub(crate) fn values(output: &Output) -> Vec<i64> {
+    match output {
+        Output::Labels(labels) => labels.iter().map(|&label| i64::from(label)).collect(),
+        Output::Logits(logits) => logits.clone(),
+    }
+}
+
+/// The labels of an answer.
+pub(crate) fn labels(plan: &PublicPlan, output: &Output) -> Vec<u8> {
+    match output {
+        Output::Labels(labels) => labels.clone(),
+        Output::Logits(logits) => bytes(&fixed::labels(plan, logits)),
+    }
+}
+
+/// The clear integer model's answer, as [`values`] gives it.
+pub(crate) fn clear(model: &Model, input: &Tensor) -> Result<Output> {
+    let integers = fixed::quantise_input(&model.plan, input)?;
+    let evaluation = fixed::evaluate(&model.plan, &model.weights, &integers)?;
+    if let Some(tensor) = evaluation.overflows().next() {
+        eprintln!(
+            "warning: {} leaves its ring on this input; the private answer will differ. Calibrate with inputs like this one.",
+            tensor.name
+        );
+    }
+    Ok(match model.plan.answer.policy {
+        OutputPolicy::Labels => Output::Labels(bytes(&fixed::labels(&model.plan, &evaluation.logits))),
+        OutputPolicy::Logits => Output::Logits(evaluation.logits),
+    })
+}
+
+/// The float model's logits; `None` for a saved plan, which has none.
+pub(crate) fn float_logits(model: &Model, input: &Tensor) -> Result<Option<Tensor>> {
+    model.graph.as_ref().map(|graph| float::evaluate(graph, input).context("float evaluation")).transpose()
+}
+
+/// The labels of float logits, by the plan's rule.
+pub(crate) fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
+    bytes(&fixed::labels_along(&logits.data, &logits.shape, plan.answer.class_axis))
+}
+
+/// How many values of two answers are equal.
+pub(crate) fn equal_count(a: &[i64], b: &[i64]) -> Result<u64> {
+    ensure!(a.len() == b.len(), "one answer has {} values and the other {}", a.len(), b.len());
+    Ok(a.iter().zip(b).filter(|(a, b)| a == b).count() as u64)
+}
+
+fn bytes(labels: &[u32]) -> Vec<u8> {
+    labels.iter().map(|&label| label as u8).collect()
+}

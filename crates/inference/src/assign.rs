@@ -1,0 +1,273 @@
+//! The assigned plan: a protocol, a demand and a cost on every node of a public plan.
+//!
+//! Made from the [`PublicPlan`] alone, so both owners make the same one.
+
+use blindscan_arith::conv::LinearShape;
+use blindscan_arith::ring::Ring;
+use blindscan_graph::plan::{self, OutputPolicy, PlanNode, PublicPlan, Step, TensorSpec};
+use blindscan_protocols::Party;
+use blindscan_protocols::linear::{LinearLayer, key_exchange};
+use blindscan_protocols::nonlinear::{Activation, Label, PadDemand, Tournament};
+use blindscan_wire::Traffic;
+
+use crate::InferenceError;
+use crate::cost::{LayerCost, Leg, PlanCost};
+use crate::operators::activate::Activate;
+use crate::operators::answer::Answer;
+use crate::operators::linear::{Linear, Masked};
+use crate::operators::max_pool::{MaxPool, Stage};
+use crate::operators::windows::axis_pools;
+use crate::supply::{self, Schedule};
+
+/// A public plan with a protocol on every node.
+pub struct AssignedPlan {
+    plan: PublicPlan,
+    digest: [u8; 32],
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) answer: Answer,
+}
+
+/// What is done at a node.
+pub(crate) enum Operator {
+    /// Each party on its own share.
+    Local,
+    Linear(Box<Linear>),
+    Activate(Activate),
+    MaxPool(MaxPool),
+}
+
+impl AssignedPlan {
+    /// Puts protocols on the nodes of a plan.
+    ///
+    /// # Errors
+    /// When the plan is not valid, or a layer does not fit the suite: both by the layer's name.
+    pub fn new(plan: PublicPlan) -> Result<Self, InferenceError> {
+        plan.validate().map_err(|error| InferenceError::Plan(error.to_string()))?;
+        let mut opened = vec![false; plan.tensors.len()];
+        let mut operators = Vec::with_capacity(plan.nodes.len());
+        for node in &plan.nodes {
+            let operator = assign(&plan, node, &mut opened)
+                .map_err(|reason| InferenceError::Layer { name: node.name.clone(), reason })?;
+            operators.push(operator);
+        }
+        let answer =
+            answer(&plan).map_err(|reason| InferenceError::Layer { name: "answer".into(), reason })?;
+        Ok(Self { digest: plan.digest(), plan, operators, answer })
+    }
+
+    /// The public plan.
+    pub fn plan(&self) -> &PublicPlan {
+        &self.plan
+    }
+
+    /// The public plan's digest.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// All transfers that one image needs.
+    pub fn demand(&self) -> PadDemand {
+        self.operators.iter().map(Operator::demand).sum::<PadDemand>() + self.answer.demand()
+    }
+
+    /// Number of layers that speak, the answer included: what progress is counted in.
+    pub fn layer_count(&self) -> usize {
+        self.operators.iter().filter(|operator| !matches!(operator, Operator::Local)).count() + 1
+    }
+
+    /// What the plan costs one party, exactly as its channel will count it.
+    pub fn cost(&self, party: Party) -> PlanCost {
+        let mut schedule = Schedule::new(self.demand());
+        let (mut offline, mut online) = (supply::setup_leg(), begin_online(party));
+        let mut layers = Vec::new();
+        for (node, operator) in self.plan.nodes.iter().zip(&self.operators) {
+            if matches!(operator, Operator::Local) {
+                continue;
+            }
+            let (before, before_online) = (offline.traffic, online.traffic);
+            offline = offline.then(operator.offline_leg(party, &mut schedule));
+            online = online.then(operator.online_leg(party));
+            let mut layer = self.layer(node.name.clone(), operator, party);
+            layer.offline = offline.traffic.since(before);
+            layer.online = online.traffic.since(before_online);
+            layers.push(layer);
+        }
+        let (before, before_online) = (offline.traffic, online.traffic);
+        offline = offline.then(self.answer.offline_leg(party, &mut schedule)).then(end_offline(party));
+        online = online.then(self.answer.online_leg(party));
+        layers.push(LayerCost {
+            name: "answer".into(),
+            kind: "answer",
+            offline: offline.traffic.since(before),
+            online: online.traffic.since(before_online),
+            pads: self.answer.demand(),
+            stock_bytes: self.answer.stock_bytes(party) as u64,
+            macs: 0,
+            compared: self.answer.compared(),
+            ciphertexts: (0, 0),
+        });
+        PlanCost {
+            setup: key_exchange::cost(party),
+            offline: offline.traffic,
+            online: online.traffic,
+            layers,
+        }
+    }
+
+    fn layer(&self, name: String, operator: &Operator, party: Party) -> LayerCost {
+        let (macs, compared, ciphertexts) = match operator {
+            Operator::Linear(linear) => (linear.layer.shape().macs(), 0, linear.layer.ciphertexts()),
+            Operator::Activate(activate) => (0, activate.count as u64, (0, 0)),
+            Operator::MaxPool(pool) => (0, pool.compared(), (0, 0)),
+            Operator::Local => (0, 0, (0, 0)),
+        };
+        LayerCost {
+            name,
+            kind: operator.kind(),
+            offline: Default::default(),
+            online: Default::default(),
+            pads: operator.demand(),
+            stock_bytes: operator.stock_bytes(party) as u64,
+            macs,
+            compared,
+            ciphertexts,
+        }
+    }
+}
+
+/// The online phase begins with the model owner's word, that its half is stored or the job accepted, unanswered.
+fn begin_online(party: Party) -> Leg {
+    match party {
+        Party::ImageOwner => Leg::NONE,
+        Party::ModelOwner => Leg::declared(Traffic::default(), false, true),
+    }
+}
+
+/// The offline phase ends with a byte from the model owner: its half is stored.
+fn end_offline(party: Party) -> Leg {
+    match party {
+        Party::ImageOwner => Leg::receive(1),
+        Party::ModelOwner => Leg::send(1),
+    }
+}
+
+impl Operator {
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Linear(_) => "linear",
+            Self::Activate(activate) if activate.protocol.relu => "relu",
+            Self::Activate(_) => "rescale",
+            Self::MaxPool(_) => "max pool",
+        }
+    }
+
+    fn demand(&self) -> PadDemand {
+        match self {
+            Self::Local | Self::Linear(_) => PadDemand::default(),
+            Self::Activate(activate) => activate.demand(),
+            Self::MaxPool(pool) => pool.demand(),
+        }
+    }
+
+    fn stock_bytes(&self, party: Party) -> usize {
+        match self {
+            Self::Local => 0,
+            Self::Linear(linear) => linear.stock_bytes(),
+            Self::Activate(activate) => activate.stock_bytes(party),
+            Self::MaxPool(pool) => pool.stock_bytes(party),
+        }
+    }
+
+    fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
+        match self {
+            Self::Local => Leg::NONE,
+            Self::Linear(linear) => linear.offline_leg(party),
+            Self::Activate(activate) => activate.offline_leg(party, schedule),
+            Self::MaxPool(pool) => pool.offline_leg(party, schedule),
+        }
+    }
+
+    fn online_leg(&self, party: Party) -> Leg {
+        match self {
+            Self::Local => Leg::NONE,
+            Self::Linear(linear) => linear.online_leg(party),
+            Self::Activate(activate) => activate.online_leg(party),
+            Self::MaxPool(pool) => pool.online_leg(party),
+        }
+    }
+}
+
+fn ring(tensor: &TensorSpec) -> Ring {
+    Ring::new(tensor.ring_bits)
+}
+
+fn count(tensor: &TensorSpec) -> usize {
+    tensor.shape.iter().product()
+}
+
+fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Operator, String> {
+    let input = &plan.tensors[node.inputs[0]];
+    let output = &plan.tensors[node.output];
+    Ok(match &node.step {
+        Step::Linear(linear) => {
+            let opens = !std::mem::replace(&mut opened[node.inputs[0]], true);
+            let layer =
+                LinearLayer::new(linear_shape(linear), output.ring_bits).map_err(|e| e.to_string())?;
+            let input = Masked { tensor: node.inputs[0], ring: ring(input), count: count(input) };
+            Operator::Linear(Box::new(Linear { layer, ring: ring(output), input, opens }))
+        }
+        Step::Activate { relu, drop } => {
+            let protocol = Activation::new(input.ring_bits, *drop, output.ring_bits, *relu, plan.radix_bits)
+                .map_err(|e| e.to_string())?;
+            Operator::Activate(Activate { protocol, count: count(input) })
+        }
+        Step::MaxPool(window) => {
+            let stages = axis_pools(window, &input.shape)
+                .into_iter()
+                .map(|pool| {
+                    let protocol = (pool.candidates() > 1)
+                        .then(|| Tournament::new(input.ring_bits, plan.radix_bits, pool.candidates()))
+                        .transpose()
+                        .map_err(|e| e.to_string())?;
+                    Ok::<_, String>(Stage { pool, protocol })
+                })
+                .collect::<Result<_, _>>()?;
+            let lowest = if input.non_negative { 0 } else { -(1i64 << (input.ring_bits - 2)) + 1 };
+            Operator::MaxPool(MaxPool { stages, padding: ring(input).from_signed(lowest), ring: ring(input) })
+        }
+        _ => Operator::Local,
+    })
+}
+
+fn answer(plan: &PublicPlan) -> Result<Answer, String> {
+    let logits = &plan.tensors[plan.output];
+    if plan.answer.policy == OutputPolicy::Logits {
+        return Ok(Answer::Logits { ring: ring(logits), count: count(logits) });
+    }
+    let Some(axis) = plan.answer.class_axis else {
+        let protocol = Label::new(logits.ring_bits, plan.radix_bits, 1).map_err(|e| e.to_string())?;
+        return Ok(Answer::Labels { protocol, outer: 1, classes: 1, inner: count(logits) });
+    };
+    let classes = logits.shape[axis];
+    let protocol = Label::new(logits.ring_bits, plan.radix_bits, classes).map_err(|e| e.to_string())?;
+    let outer = logits.shape[..axis].iter().product();
+    let inner = logits.shape[axis + 1..].iter().product();
+    Ok(Answer::Labels { protocol, outer, classes, inner })
+}
+
+/// The geometry that kernels and encodings work on.
+fn linear_shape(linear: &plan::Linear) -> LinearShape {
+    LinearShape {
+        input_size: linear.input_size.clone(),
+        kernel: linear.window.kernel.clone(),
+        strides: linear.window.strides.clone(),
+        dilations: linear.window.dilations.clone(),
+        pads_begin: linear.window.pads_begin.clone(),
+        pads_end: linear.window.pads_end.clone(),
+        in_channels: linear.in_channels,
+        out_channels: linear.out_channels,
+        groups: linear.groups,
+        rows: linear.rows,
+    }
+}

@@ -1,0 +1,184 @@
+//! What the image owner learns at the end: labels, or the logits when the server's policy opens them.
+//!
+//! | question | answer |
+//! |---|---|
+//! | ideal | index of the largest logit (ties to the lower), or 1 when a single logit is >= 0; or the logits |
+//! | demand | pads of [`Label`], a stock section a chunk; none for logits |
+//! | cost | [`Label::online_cost`] a chunk; or one message of the logits' shares |
+//! | model owner | sends its share of the answer, and learns nothing |
+//! | image owner | sends nothing in the last step |
+
+use blindscan_arith::ring::Ring;
+use blindscan_protocols::Party;
+use blindscan_protocols::nonlinear::{Label, LabelStock, PadDemand, PadEnds};
+use blindscan_wire::Channel;
+
+use super::chunks;
+use crate::InferenceError;
+use crate::cost::Leg;
+use crate::ghost::{self, ELEMENTS, Manner, Request};
+use crate::stock::{Stock, StockWriter};
+use crate::supply::Schedule;
+
+/// How the answer is made.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// The label of each position.
+    Labels {
+        protocol: Label,
+        /// Elements in front of one step along the class axis.
+        outer: usize,
+        classes: usize,
+        /// Elements of one step along the class axis.
+        inner: usize,
+    },
+    /// All logits, signed.
+    Logits { ring: Ring, count: usize },
+}
+
+/// What came out, at the image owner; nothing at the model owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// One label a position.
+    Labels(Vec<u8>),
+    /// Signed integers at the logits' scale.
+    Logits(Vec<i64>),
+}
+
+impl Answer {
+    fn positions(&self) -> usize {
+        match self {
+            Self::Labels { outer, inner, .. } => outer * inner,
+            Self::Logits { count, .. } => *count,
+        }
+    }
+
+    pub(crate) fn demand(&self) -> PadDemand {
+        match self {
+            Self::Labels { protocol, .. } => protocol.demand(self.positions()),
+            Self::Logits { .. } => PadDemand::default(),
+        }
+    }
+
+    pub(crate) fn compared(&self) -> u64 {
+        match self {
+            Self::Labels { classes, .. } => (self.positions() * (*classes - 1).max(1)) as u64,
+            Self::Logits { .. } => 0,
+        }
+    }
+
+    pub(crate) fn stock_bytes(&self, party: Party) -> usize {
+        match self {
+            Self::Labels { protocol, .. } => {
+                chunks(self.positions()).map(|chunk| protocol.stock_bytes(party, chunk.len())).sum()
+            }
+            Self::Logits { .. } => 0,
+        }
+    }
+
+    pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
+        let Self::Labels { protocol, .. } = self else { return Leg::NONE };
+        let (_, requests) = rehearse(protocol, party);
+        chunks(self.positions()).map(|chunk| schedule.leg(&requests, chunk.len(), party)).collect()
+    }
+
+    pub(crate) fn online_leg(&self, party: Party) -> Leg {
+        match self {
+            Self::Labels { protocol, classes, .. } => {
+                let (stock, _) = rehearse(protocol, party);
+                let logits = vec![vec![0; ELEMENTS]; *classes];
+                let manner = Manner::of(|channel| match party {
+                    Party::ImageOwner => protocol.image_owner(logits, stock, channel).map(drop),
+                    Party::ModelOwner => protocol.model_owner(logits, stock, channel),
+                });
+                chunks(self.positions())
+                    .map(|chunk| manner.leg(protocol.online_cost(party, chunk.len())))
+                    .collect()
+            }
+            Self::Logits { ring, count } => {
+                let bytes = ring.packed_bytes(*count) as u64;
+                match party {
+                    Party::ImageOwner => Leg::receive(bytes),
+                    Party::ModelOwner => Leg::send(bytes),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn offline(
+        &self,
+        ends: &mut PadEnds<'_>,
+        channel: &mut dyn Channel,
+        stock: &mut StockWriter,
+    ) -> Result<(), InferenceError> {
+        if let Self::Labels { protocol, .. } = self {
+            for chunk in chunks(self.positions()) {
+                let part = protocol.offline(chunk.len(), ends, channel)?;
+                stock.section(part.to_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn image_owner_online(
+        &self,
+        logits: &[u32],
+        stock: &mut Stock,
+        channel: &mut dyn Channel,
+    ) -> Result<Output, InferenceError> {
+        match self {
+            Self::Labels { .. } => {
+                let labels = self.labels(Party::ImageOwner, logits, stock, channel)?;
+                Ok(Output::Labels(labels))
+            }
+            Self::Logits { ring, count } => {
+                let theirs = ring.unpack(&channel.receive(ring.packed_bytes(*count))?, *count);
+                let opened =
+                    logits.iter().zip(theirs).map(|(a, b)| ring.to_signed(ring.reduce(a.wrapping_add(b))));
+                Ok(Output::Logits(opened.collect()))
+            }
+        }
+    }
+
+    pub(crate) fn model_owner_online(
+        &self,
+        logits: &[u32],
+        stock: &mut Stock,
+        channel: &mut dyn Channel,
+    ) -> Result<(), InferenceError> {
+        match self {
+            Self::Labels { .. } => self.labels(Party::ModelOwner, logits, stock, channel).map(|_| ()),
+            Self::Logits { ring, .. } => Ok(channel.send(&ring.pack(logits))?),
+        }
+    }
+
+    /// The labels at the image owner; nothing at the model owner.
+    fn labels(
+        &self,
+        party: Party,
+        logits: &[u32],
+        stock: &mut Stock,
+        channel: &mut dyn Channel,
+    ) -> Result<Vec<u8>, InferenceError> {
+        let Self::Labels { protocol, outer, classes, inner } = self else { return Ok(Vec::new()) };
+        let mut candidates = vec![Vec::with_capacity(outer * inner); *classes];
+        for (index, step) in logits.chunks(*inner).enumerate() {
+            candidates[index % classes].extend_from_slice(step);
+        }
+        let mut labels = Vec::new();
+        for chunk in chunks(outer * inner) {
+            let bytes = stock.section(protocol.stock_bytes(party, chunk.len()))?;
+            let part = protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
+            let now: Vec<Vec<u32>> = candidates.iter().map(|class| class[chunk.clone()].to_vec()).collect();
+            match party {
+                Party::ImageOwner => labels.extend(protocol.image_owner(now, part, channel)?),
+                Party::ModelOwner => protocol.model_owner(now, part, channel)?,
+            }
+        }
+        Ok(labels)
+    }
+}
+
+fn rehearse(protocol: &Label, party: Party) -> (LabelStock, Vec<Request>) {
+    ghost::offline(party, |ends, channel| protocol.offline(ELEMENTS, ends, channel))
+}

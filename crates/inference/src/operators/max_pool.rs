@@ -1,0 +1,128 @@
+//! Maximum over windows, one axis at a time.
+//!
+//! | question | answer |
+//! |---|---|
+//! | ideal | the maximum over each window, padding as minus infinity |
+//! | demand | pads of [`Tournament`], a stock section a chunk, axis by axis |
+//! | cost | [`Tournament::online_cost`] a chunk |
+//! | both parties | gather what each tap sees, then the same call |
+
+use blindscan_arith::ring::Ring;
+use blindscan_protocols::Party;
+use blindscan_protocols::nonlinear::{PadDemand, PadEnds, Tournament, TournamentStock};
+use blindscan_wire::Channel;
+
+use super::chunks;
+use super::windows::AxisPool;
+use crate::InferenceError;
+use crate::cost::Leg;
+use crate::ghost::{self, ELEMENTS, Manner, Request};
+use crate::stock::{Stock, StockWriter};
+use crate::supply::Schedule;
+
+/// One max-pool layer.
+#[derive(Clone, Debug)]
+pub(crate) struct MaxPool {
+    pub(crate) stages: Vec<Stage>,
+    /// What stands where a window leaves the image: no larger than any value.
+    pub(crate) padding: u32,
+    pub(crate) ring: Ring,
+}
+
+/// One axis: `None` when the axis is only thinned out.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    pub(crate) pool: AxisPool,
+    pub(crate) protocol: Option<Tournament>,
+}
+
+impl MaxPool {
+    pub(crate) fn demand(&self) -> PadDemand {
+        self.dialogues().map(|(protocol, count)| protocol.demand(count)).sum()
+    }
+
+    pub(crate) fn compared(&self) -> u64 {
+        self.stages.iter().map(|s| (s.pool.output_count() * (s.pool.candidates() - 1)) as u64).sum()
+    }
+
+    pub(crate) fn stock_bytes(&self, party: Party) -> usize {
+        self.dialogues().map(|(protocol, count)| protocol.stock_bytes(party, count)).sum()
+    }
+
+    pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
+        self.dialogues()
+            .map(|(protocol, count)| {
+                let (_, requests) = rehearse(protocol, party);
+                schedule.leg(&requests, count, party)
+            })
+            .collect()
+    }
+
+    pub(crate) fn online_leg(&self, party: Party) -> Leg {
+        self.dialogues()
+            .map(|(protocol, count)| {
+                let (stock, _) = rehearse(protocol, party);
+                let candidates = vec![vec![0; ELEMENTS]; protocol.candidates()];
+                Manner::of(|channel| protocol.online(party, candidates, stock, channel))
+                    .leg(protocol.online_cost(party, count))
+            })
+            .collect()
+    }
+
+    pub(crate) fn offline(
+        &self,
+        ends: &mut PadEnds<'_>,
+        channel: &mut dyn Channel,
+        stock: &mut StockWriter,
+    ) -> Result<(), InferenceError> {
+        for (protocol, count) in self.dialogues() {
+            let part = protocol.offline(count, ends, channel)?;
+            stock.section(part.to_bytes())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn online(
+        &self,
+        party: Party,
+        input: &[u32],
+        stock: &mut Stock,
+        channel: &mut dyn Channel,
+    ) -> Result<Vec<u32>, InferenceError> {
+        let padding = match party {
+            Party::ImageOwner => self.padding,
+            Party::ModelOwner => 0,
+        };
+        let mut words: Vec<u32> = input.iter().map(|&word| self.ring.reduce(word)).collect();
+        for stage in &self.stages {
+            let taps = stage.pool.gather(&words, padding);
+            words = match &stage.protocol {
+                None => taps.into_iter().next().expect("a window has at least one tap"),
+                Some(protocol) => {
+                    let mut largest = Vec::with_capacity(stage.pool.output_count());
+                    for chunk in chunks(stage.pool.output_count()) {
+                        let bytes = stock.section(protocol.stock_bytes(party, chunk.len()))?;
+                        let part = protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
+                        let candidates: Vec<Vec<u32>> =
+                            taps.iter().map(|tap| tap[chunk.clone()].to_vec()).collect();
+                        largest.extend(protocol.online(party, candidates, part, channel)?);
+                    }
+                    largest
+                }
+            };
+        }
+        Ok(words)
+    }
+
+    /// Every dialogue in order: the protocol and its number of elements.
+    fn dialogues(&self) -> impl Iterator<Item = (&Tournament, usize)> {
+        self.stages
+            .iter()
+            .filter_map(|stage| Some((stage.protocol.as_ref()?, stage.pool.output_count())))
+            .flat_map(|(protocol, count)| chunks(count).map(move |chunk| (protocol, chunk.len())))
+    }
+}
+
+fn rehearse(protocol: &Tournament, party: Party) -> (TournamentStock, Vec<Request>) {
+    ghost::offline(party, |ends, channel| protocol.offline(ELEMENTS, ends, channel))
+}

@@ -1,0 +1,26 @@
+//! The operators that speak: each answers four questions in its own file.
+//!
+//! | question | where |
+//! |---|---|
+//! | demand: which one-time material | `demand` |
+//! | cost: bytes and turns, at each party | `offline_leg`, `online_leg` |
+//! | the image owner's step | `offline` and `online` with `Party::ImageOwner` |
+//! | the model owner's step | the same with [`Party::ModelOwner`] |
+//!
+//! Where both parties do the same there is one function with a party; where they do not, there are two.
+
+pub(crate) mod activate;
+pub(crate) mod answer;
+pub(crate) mod linear;
+pub(crate) mod max_pool;
+pub(crate) mod windows;
+
+use std::ops::Range;
+
+/// Elements that one dialogue of a non-linear step handles: long vectors are cut, so that memory does not grow with the image.
+pub(crate) const CHUNK: usize = 1 << 18;
+
+/// The pieces of a vector of `count` elements.
+pub(crate) fn chunks(count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(count))
+}

@@ -1,0 +1,89 @@
+//! The two owners: set-up once a connection, then offline and online once an image.
+//!
+//! | phase | who | what |
+//! |---|---|---|
+//! | set-up | image owner | a fresh key pair, its public half to the model owner |
+//! | offline | both | base transfers, one fresh instance a direction |
+//! | offline | both | layer by layer: shares of W*r, pads; each half written to that party's stock |
+//! | offline | model owner | one byte: its half is stored |
+//! | online | both | layer by layer, from the stock |
+//!
+//! Cost: [`AssignedPlan::cost`], equal to what the channel counts. Security: semi-honest, two parties, no helper.
+//! The image owner's roles are built from the public plan alone; the model owner's from a plan and its weights.
+
+mod image_owner;
+mod model_owner;
+
+use blindscan_arith::ring::Ring;
+use blindscan_graph::local;
+use blindscan_graph::plan::{PlanNode, TensorId};
+use blindscan_wire::Traffic;
+
+pub use image_owner::ImageOwner;
+pub use model_owner::ModelOwner;
+
+use crate::assign::AssignedPlan;
+use crate::shares::{Shares, reduce};
+
+/// The two phases of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the input is known.
+    Offline,
+    /// From the input to the answer.
+    Online,
+}
+
+/// Told after each layer that speaks: progress for people, traffic for reports.
+pub trait Observer {
+    /// Layer `done` of `of` of a phase is over; `traffic` is the channel's reading now.
+    fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic);
+
+    /// For `compare` alone, which owns both files: this party's share of a tensor, when [`Observer::wants_shares`].
+    fn share(&mut self, _tensor: TensorId, _words: &[u32]) {}
+
+    /// Whether [`Observer::share`] is called. Never in a deployed role.
+    fn wants_shares(&self) -> bool {
+        false
+    }
+}
+
+/// An observer that does not look.
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn layer(&mut self, _: Phase, _: usize, _: usize, _: Traffic) {}
+}
+
+/// Progress through the layers of one phase.
+struct Progress<'a> {
+    phase: Phase,
+    done: usize,
+    of: usize,
+    observer: &'a mut dyn Observer,
+}
+
+impl<'a> Progress<'a> {
+    fn new(plan: &AssignedPlan, phase: Phase, observer: &'a mut dyn Observer) -> Self {
+        Self { phase, done: 0, of: plan.layer_count(), observer }
+    }
+
+    fn step(&mut self, traffic: Traffic) {
+        self.done += 1;
+        self.observer.layer(self.phase, self.done, self.of, traffic);
+    }
+
+    fn share(&mut self, tensor: TensorId, words: &[u32]) {
+        if self.observer.wants_shares() {
+            self.observer.share(tensor, words);
+        }
+    }
+}
+
+/// A local step on this party's shares.
+fn local_step(plan: &AssignedPlan, node: &PlanNode, shares: &Shares) -> Vec<u32> {
+    let inputs: Vec<&[u32]> = node.inputs.iter().map(|&tensor| shares.get(tensor)).collect();
+    let mut words = local::apply(plan.plan(), node, &inputs).expect("steps that speak have operators");
+    reduce(&mut words, Ring::new(plan.plan().tensors[node.output].ring_bits));
+    words
+}

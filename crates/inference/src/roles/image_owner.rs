@@ -1,0 +1,119 @@
+//! The image owner: has the scan and the secret key, gets the answer.
+
+use blindscan_arith::ring::Ring;
+use blindscan_protocols::Party;
+use blindscan_protocols::linear::key_exchange;
+use blindscan_protocols::nonlinear::PadEnds;
+use blindscan_rlwe::keys::SecretKey;
+use blindscan_wire::Channel;
+use rand_core::CryptoRng;
+
+use super::{Observer, Phase, Progress, local_step};
+use crate::assign::{AssignedPlan, Operator};
+use crate::operators::linear::MaskSeed;
+use crate::shares::{Shares, reduce};
+use crate::stock::{Stock, StockWriter};
+use crate::supply::{Transfers, transfers};
+use crate::{InferenceError, Output};
+
+const ME: Party = Party::ImageOwner;
+
+/// One connection's secrets of the image owner: what makes stock.
+pub struct ImageOwner {
+    keys: SecretKey,
+    session: [u8; 32],
+    stocks_made: u64,
+}
+
+impl ImageOwner {
+    /// Makes a fresh key pair and sends its public half, in step with [`super::ModelOwner::set_up`].
+    pub fn set_up(
+        session: [u8; 32],
+        rng: &mut impl CryptoRng,
+        channel: &mut dyn Channel,
+    ) -> Result<Self, InferenceError> {
+        let keys = key_exchange::image_owner(rng, channel)?;
+        Ok(Self { keys, session, stocks_made: 0 })
+    }
+
+    /// Makes the stock for one image.
+    pub fn offline(
+        &mut self,
+        plan: &AssignedPlan,
+        mut stock: StockWriter,
+        rng: &mut impl CryptoRng,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<StockWriter, InferenceError> {
+        let mut progress = Progress::new(plan, Phase::Offline, observer);
+        self.stocks_made += 1;
+        let Transfers { mut sending, mut receiving } =
+            transfers(ME, &self.session, self.stocks_made, plan.demand(), rng, channel)?;
+        let mut ends = PadEnds::ImageOwner { forward: &mut sending, backward: &mut receiving };
+        let mut seed = MaskSeed([0; 32]);
+        rng.fill_bytes(&mut seed.0);
+        stock.section(seed.0.to_vec())?;
+        for operator in &plan.operators {
+            match operator {
+                Operator::Local => continue,
+                Operator::Linear(linear) => {
+                    let mut mask = linear.input.mask(&seed);
+                    reduce(&mut mask, linear.ring);
+                    let share = linear.layer.image_owner_offline(&mask, &self.keys, rng, channel)?;
+                    stock.section(linear.ring.pack(&share))?;
+                }
+                Operator::Activate(activate) => activate.offline(&mut ends, channel, &mut stock)?,
+                Operator::MaxPool(pool) => pool.offline(&mut ends, channel, &mut stock)?,
+            }
+            progress.step(channel.traffic());
+        }
+        plan.answer.offline(&mut ends, channel, &mut stock)?;
+        channel.receive(1)?;
+        progress.step(channel.traffic());
+        Ok(stock)
+    }
+
+    /// Runs one image through the network, using up a stock. `input` holds the fixed-point integers of the plan's input.
+    pub fn online(
+        plan: &AssignedPlan,
+        input: &[i64],
+        mut stock: Stock,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Output, InferenceError> {
+        let spec = &plan.plan().tensors[plan.plan().input];
+        let expected = spec.shape.iter().product();
+        if input.len() != expected {
+            return Err(InferenceError::Input { expected, found: input.len() });
+        }
+        let ring = Ring::new(spec.ring_bits);
+        let mut progress = Progress::new(plan, Phase::Online, observer);
+        let mut shares = Shares::new(plan.plan());
+        shares.put(plan.plan().input, input.iter().map(|&value| ring.from_signed(value)).collect());
+        let seed = MaskSeed(stock.section(32)?.try_into().expect("a section has the length asked for"));
+        for (node, operator) in plan.plan().nodes.iter().zip(&plan.operators) {
+            let words = match operator {
+                Operator::Local => local_step(plan, node, &shares),
+                Operator::Linear(linear) => {
+                    linear.image_owner_online(&mut shares, &seed, &mut stock, channel)?
+                }
+                Operator::Activate(activate) => {
+                    activate.online(ME, shares.get(node.inputs[0]), &mut stock, channel)?
+                }
+                Operator::MaxPool(pool) => {
+                    pool.online(ME, shares.get(node.inputs[0]), &mut stock, channel)?
+                }
+            };
+            progress.share(node.output, &words);
+            shares.put(node.output, words);
+            shares.used(&node.inputs);
+            if !matches!(operator, Operator::Local) {
+                progress.step(channel.traffic());
+            }
+        }
+        let logits = shares.get(plan.plan().output);
+        let output = plan.answer.image_owner_online(logits, &mut stock, channel)?;
+        progress.step(channel.traffic());
+        Ok(output)
+    }
+}

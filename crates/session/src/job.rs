@@ -1,0 +1,298 @@
+//! Jobs on an agreed session: prepare a stock, or run an image; asked by the client, answered by the server.
+//!
+//! | step | who | message |
+//! |---|---|---|
+//! | 1 | client | [`Request`], a control message |
+//! | 2 | server | accepted, or refused with a reason: a control message |
+//! | 3 | both | at the first job that makes stock: set-up of the roles |
+//! | 4 | both | offline, and online, as the request says |
+//!
+//! A connection carries any number of jobs, one after another. The image owner is the client, the model owner the server.
+//! A stock is taken, and thereby marked spent, at each end before the first byte of its online phase is sent.
+
+use std::path::PathBuf;
+
+use blindscan_graph::plan::Weights;
+use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer};
+use blindscan_inference::stock::{Stock, StockFolder, StockHeader, StockId, StockWriter};
+use blindscan_inference::{AssignedPlan, Output};
+use blindscan_protocols::Party;
+use blindscan_wire::Channel;
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+use crate::handshake::SessionId;
+use crate::{SessionError, control};
+
+/// The longest control message of a job.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Prepared stocks that one client may leave at the server.
+pub const STOCKS_MAX: usize = 4096;
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Request {
+    /// Make a stock of this name and keep it.
+    Prepare { id: [u8; 16] },
+    /// Run an image: make its stock now.
+    Run { id: [u8; 16] },
+    /// Run an image on the prepared stock of this name.
+    RunPrepared { id: [u8; 16] },
+    /// Nothing more.
+    Finish,
+}
+
+/// What the server says to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Reply {
+    Accepted,
+    Refused(String),
+}
+
+/// The client's end of a session.
+pub struct Client<R> {
+    plan: AssignedPlan,
+    session: SessionId,
+    owner: Option<ImageOwner>,
+    rng: R,
+}
+
+impl<R: CryptoRng> Client<R> {
+    /// A client that has agreed on a session and a plan.
+    pub fn new(plan: AssignedPlan, session: SessionId, rng: R) -> Self {
+        Self { plan, session, owner: None, rng }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &AssignedPlan {
+        &self.plan
+    }
+
+    /// Makes one stock and keeps it in `folder`.
+    pub fn prepare(
+        &mut self,
+        folder: &StockFolder,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<StockId, SessionError> {
+        let header = self.fresh_header();
+        let writer = folder.create(header).map_err(crate::inference)?;
+        ask(Request::Prepare { id: header.id.0 }, channel)?;
+        let made = self.offline(writer, observer, channel)?;
+        made.store().map_err(crate::inference)
+    }
+
+    /// Runs one image; its stock is made now.
+    pub fn run(
+        &mut self,
+        input: &[i64],
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Output, SessionError> {
+        let header = self.fresh_header();
+        let writer = StockWriter::anonymous(header).map_err(crate::inference)?;
+        ask(Request::Run { id: header.id.0 }, channel)?;
+        let made = self.offline(writer, observer, channel)?;
+        let stock = made.into_stock().map_err(crate::inference)?;
+        Ok(ImageOwner::online(&self.plan, input, stock, observer, channel)?)
+    }
+
+    /// Runs one image on a prepared stock, which is spent from here on, whatever happens.
+    pub fn run_prepared(
+        &mut self,
+        input: &[i64],
+        folder: &StockFolder,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Output, SessionError> {
+        let (id, stock) = folder.take_any(self.plan.digest(), Party::ImageOwner).map_err(crate::inference)?;
+        ask(Request::RunPrepared { id: id.0 }, channel)?;
+        Ok(ImageOwner::online(&self.plan, input, stock, observer, channel)?)
+    }
+
+    /// Says that nothing more will be asked.
+    pub fn finish(self, channel: &mut dyn Channel) -> Result<(), SessionError> {
+        control::send(&Request::Finish, channel)?;
+        Ok(channel.finish()?)
+    }
+
+    fn fresh_header(&mut self) -> StockHeader {
+        let mut id = [0; 16];
+        self.rng.fill_bytes(&mut id);
+        StockHeader { id: StockId(id), plan_digest: self.plan.digest(), party: Party::ImageOwner }
+    }
+
+    fn offline(
+        &mut self,
+        writer: StockWriter,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<StockWriter, SessionError> {
+        let owner = match &mut self.owner {
+            Some(owner) => owner,
+            none => none.insert(ImageOwner::set_up(self.session.0, &mut self.rng, channel)?),
+        };
+        Ok(owner.offline(&self.plan, writer, &mut self.rng, observer, channel)?)
+    }
+}
+
+/// Asks, and waits for the server's word.
+fn ask(request: Request, channel: &mut dyn Channel) -> Result<(), SessionError> {
+    control::send(&request, channel)?;
+    match control::receive(MESSAGE_BYTES_MAX, channel)? {
+        Reply::Accepted => Ok(()),
+        Reply::Refused(reason) => Err(SessionError::Refused(printable(&reason))),
+    }
+}
+
+/// A peer's words, fit for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(500).collect()
+}
+
+/// What a server serves: shared by all its sessions.
+pub struct Service {
+    /// The plan with protocols.
+    pub plan: AssignedPlan,
+    /// The secret half.
+    pub weights: Weights,
+    /// The folder of prepared stocks; each client has a folder of its own in it.
+    pub stock: PathBuf,
+}
+
+/// What a finished job was, for the server's log: no content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Done {
+    /// A stock was made and kept.
+    Prepared,
+    /// An image was run.
+    Served,
+}
+
+/// The server's end of a session.
+pub struct Server<'a, R> {
+    service: &'a Service,
+    session: SessionId,
+    folder: StockFolder,
+    owner: Option<ModelOwner>,
+    rng: R,
+}
+
+impl<'a, R: CryptoRng> Server<'a, R> {
+    /// A server that has agreed on a session with the client of this fingerprint.
+    pub fn new(
+        service: &'a Service,
+        session: SessionId,
+        client: &[u8; 32],
+        rng: R,
+    ) -> Result<Self, SessionError> {
+        let name: String = client.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = StockFolder::open(&service.stock.join(name)).map_err(crate::inference)?;
+        Ok(Self { service, session, folder, owner: None, rng })
+    }
+
+    /// Does the next job that the client asks for; `None` when it has finished.
+    pub fn next(
+        &mut self,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Option<Done>, SessionError> {
+        match control::receive(MESSAGE_BYTES_MAX, channel)? {
+            Request::Finish => Ok(None),
+            Request::Prepare { id } => self.prepare(self.header(id), observer, channel).map(Some),
+            Request::Run { id } => self.run(self.header(id), observer, channel).map(Some),
+            Request::RunPrepared { id } => self.run_prepared(self.header(id), observer, channel).map(Some),
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        header: StockHeader,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Done, SessionError> {
+        let room = self.folder.unused().map_err(crate::inference)?.len() < STOCKS_MAX;
+        let writer = match room {
+            true => self.folder.create(header),
+            false => {
+                let reason = format!("{STOCKS_MAX} stocks are waiting already; use some first");
+                control::send(&Reply::Refused(reason.clone()), channel)?;
+                return Err(SessionError::Refused(reason));
+            }
+        };
+        let writer = accept(writer, channel)?;
+        let made = self.offline(writer, observer, channel)?;
+        made.store().map_err(crate::inference)?;
+        ModelOwner::stored(channel)?;
+        Ok(Done::Prepared)
+    }
+
+    fn run(
+        &mut self,
+        header: StockHeader,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Done, SessionError> {
+        let writer = accept(StockWriter::anonymous(header), channel)?;
+        let made = self.offline(writer, observer, channel)?;
+        let stock = made.into_stock().map_err(crate::inference)?;
+        ModelOwner::stored(channel)?;
+        self.online(stock, observer, channel)
+    }
+
+    fn run_prepared(
+        &mut self,
+        header: StockHeader,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Done, SessionError> {
+        let stock = accept(self.folder.take(header), channel)?;
+        self.online(stock, observer, channel)
+    }
+
+    fn online(
+        &mut self,
+        stock: Stock,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Done, SessionError> {
+        let service = self.service;
+        ModelOwner::online(&service.plan, &service.weights, stock, observer, channel)?;
+        Ok(Done::Served)
+    }
+
+    fn offline(
+        &mut self,
+        writer: StockWriter,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<StockWriter, SessionError> {
+        let owner = match &mut self.owner {
+            Some(owner) => owner,
+            none => none.insert(ModelOwner::set_up(self.session.0, channel)?),
+        };
+        let service = self.service;
+        Ok(owner.offline(&service.plan, &service.weights, writer, &mut self.rng, observer, channel)?)
+    }
+
+    fn header(&self, id: [u8; 16]) -> StockHeader {
+        StockHeader { id: StockId(id), plan_digest: self.service.plan.digest(), party: Party::ModelOwner }
+    }
+}
+
+/// Tells the client whether the job can begin. The reason names no path of this machine.
+fn accept<T>(
+    ready: Result<T, blindscan_inference::stock::StockError>,
+    channel: &mut dyn Channel,
+) -> Result<T, SessionError> {
+    use blindscan_inference::stock::StockError;
+    let reason = match &ready {
+        Ok(_) => None,
+        Err(StockError::Io { .. }) => Some("the server's disk refused to keep a stock".to_string()),
+        Err(other) => Some(other.to_string()),
+    };
+    control::send(&reason.map_or(Reply::Accepted, Reply::Refused), channel)?;
+    ready.map_err(crate::inference)
+}
