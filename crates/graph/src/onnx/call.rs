@@ -14,8 +14,9 @@ pub(super) enum Known {
     Constant(Rc<Literal>),
     /// A value of the graph.
     Value(ValueId),
-    /// The answer of a head: order-preserving functions of `logits`, only good to be the output.
-    Headed { logits: ValueId, head: Head, rows: Vec<usize> },
+    /// The answer of a head: order-preserving functions of `logits`, only good to be the output. `rows` are the head's in the
+    /// report; `reshaped` when its axes are no longer those of the logits.
+    Headed { logits: ValueId, head: Head, rows: Vec<usize>, reshaped: bool },
     /// Its shape is unknown, for it hangs on what is named here.
     Unknown { because: Rc<str> },
 }

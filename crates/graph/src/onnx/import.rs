@@ -78,7 +78,7 @@ impl<'a> Importer<'a> {
                 Ok(literal) => Known::Constant(Rc::new(literal)),
                 Err(refusal) => {
                     self.report.problems.push(refusal.to_string());
-                    Known::Unknown { because: format!("initialiser {:?}", tensor.name).into() }
+                    Known::Unknown { because: format!("initialiser {:?}", shown(&tensor.name)).into() }
                 }
             };
             self.define(&tensor.name, known);
@@ -174,7 +174,7 @@ impl<'a> Importer<'a> {
                 }
                 Err(refusal) => {
                     self.report.problems.push(format!("input {:?}: {refusal}", input.name));
-                    Known::Unknown { because: format!("input {:?}", input.name).into() }
+                    Known::Unknown { because: format!("input {:?}", shown(&input.name)).into() }
                 }
             };
             self.define(&input.name, known);
@@ -250,7 +250,7 @@ impl<'a> Importer<'a> {
             .map(|info| (info.name.as_str(), info))
             .collect();
         for (index, node) in self.graph.node.iter().enumerate() {
-            let label = if node.name.is_empty() { format!("#{index}") } else { node.name.clone() };
+            let label = if node.name.is_empty() { format!("#{index}") } else { shown(&node.name) };
             let mut row = Row {
                 node: label.clone(),
                 op: node.op_type.clone(),
@@ -277,16 +277,16 @@ impl<'a> Importer<'a> {
             return None;
         }
         let missing =
-            || Known::Unknown { because: format!("{name:?}, which nothing before it makes").into() };
+            || Known::Unknown { because: format!("{:?}, which nothing before it makes", shown(name)).into() };
         Some(self.names.get(name).cloned().unwrap_or_else(missing))
     }
 
     fn outputs(&mut self, node: &'a NodeProto, known: Known) {
         let mut known = Some(known);
         for name in node.output.iter().filter(|name| !name.is_empty()) {
-            let stands_for = known
-                .take()
-                .unwrap_or_else(|| Known::Unknown { because: format!("{name:?}, a further output").into() });
+            let stands_for = known.take().unwrap_or_else(|| Known::Unknown {
+                because: format!("{:?}, a further output", shown(name)).into(),
+            });
             self.define(name, stands_for);
         }
     }
@@ -308,6 +308,14 @@ impl<'a> Importer<'a> {
                 call,
                 Lowered { known: Known::Constant(Rc::new(literal?)), status: Status::Folded, note },
             ));
+        }
+        if !call.inputs.is_empty()
+            && call.inputs.iter().flatten().all(|input| matches!(input, Known::Constant(_)))
+        {
+            return refuse(
+                format!("{} of constants is not folded here", call.op()),
+                "let the exporter fold constants (do_constant_folding=True, or onnxsim)",
+            );
         }
         let Some(lower) = lower::lowering(call.op()) else { return Err(lower::unknown(call.op())) };
         if let Some(because) = hangs_on(call) {
@@ -372,7 +380,7 @@ impl<'a> Importer<'a> {
         let shape = same.or_else(|| self.stated_shape(stated.get(output)?).ok());
         let value = shape.and_then(|shape| self.draft.value(output, shape).ok());
         let because =
-            || Known::Unknown { because: format!("the refused {} {}", call.op(), call.label).into() };
+            || Known::Unknown { because: format!("the refused {} {}", shown(call.op()), call.label).into() };
         value.map_or_else(because, Known::Value)
     }
 
@@ -422,9 +430,18 @@ fn is_onnx(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
+/// A name as messages show it: many of them may repeat one, and the file chose its length.
+fn shown(name: &str) -> String {
+    const CHARACTERS: usize = 120;
+    match name.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 /// The first names of a list, for messages.
 fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 8;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    if names.len() > SHOWN { format!("{shown}, ...") } else { shown }
+    let first = names.iter().take(SHOWN).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{first}, ...") } else { first }
 }

@@ -11,7 +11,7 @@ pub(super) fn extents(list: &[i64]) -> Result<Vec<usize>, Refusal> {
         Some(shape) if shape.len() <= RANK_MAX && checked_count(&shape, ELEMENTS_MAX).is_some() => Ok(shape),
         _ => refuse(
             format!(
-                "{:?} is no shape that is read (at most {RANK_MAX} axes, no negative extent)",
+                "{:?} is no shape that is read: {RANK_MAX} axes and {ELEMENTS_MAX} elements at most",
                 head(list)
             ),
             "check the exporter",

@@ -45,8 +45,11 @@ type Noted = Option<(Status, String)>;
 struct Pass {
     values: Vec<ValueInfo>,
     steps: Vec<DraftNode>,
-    /// Finished nodes.
+    /// Finished nodes, and the report's row of each.
     nodes: Vec<Node>,
+    rows: Vec<usize>,
+    /// The row of the step at hand.
+    row: usize,
     /// What now stands for a value.
     current: Vec<ValueId>,
     /// The finished node that makes a value.
@@ -76,6 +79,8 @@ impl Pass {
             values: draft.values,
             steps: draft.nodes,
             nodes: Vec::new(),
+            rows: Vec::new(),
+            row: 0,
             current: (0..count).collect(),
             maker: vec![None; count],
             uses,
@@ -85,6 +90,7 @@ impl Pass {
     }
 
     fn step(&mut self, mut node: DraftNode, report: &mut Report) -> Result<Noted, Refusal> {
+        self.row = node.row;
         for value in &mut node.inputs {
             *value = self.current[*value];
         }
@@ -102,6 +108,7 @@ impl Pass {
     fn push(&mut self, node: Node) {
         self.maker[node.output] = Some(self.nodes.len());
         self.nodes.push(node);
+        self.rows.push(self.row);
     }
 
     fn new_value(&mut self, name: String, shape: Vec<usize>) -> ValueId {
@@ -126,12 +133,8 @@ impl Pass {
             window.pads_begin[axis] += begin[axis + 2];
             window.pads_end[axis] += end[axis + 2];
         }
-        let pad = &self.nodes[maker];
-        if let Some(row) = report.rows.iter_mut().find(|row| row.node == pad.name && row.op == "Pad") {
-            row.status = Status::Folded;
-            row.note = format!("merged into {}", node.name);
-        }
-        node.inputs[0] = pad.inputs[0];
+        note(report, self.rows[maker], Status::Folded, format!("merged into {}", node.name));
+        node.inputs[0] = self.nodes[maker].inputs[0];
         // The padding's node stays behind without a use, and is dropped with the dead.
     }
 

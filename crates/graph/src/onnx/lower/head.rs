@@ -9,7 +9,13 @@ use crate::ir::Head;
 /// Puts a head on logits, or an ArgMax on a head.
 pub(super) fn head(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
     let (logits, below, mut rows) = match call.inputs.first() {
-        Some(Some(Known::Headed { logits, head, rows })) => (*logits, Some(*head), rows.clone()),
+        Some(Some(Known::Headed { reshaped: true, .. })) => {
+            return refuse(
+                "the head before it was reshaped, and its axes are no longer the logits'",
+                "reshape before the head",
+            );
+        }
+        Some(Some(Known::Headed { logits, head, rows, .. })) => (*logits, Some(*head), rows.clone()),
         _ => (call.value(0)?, None, Vec::new()),
     };
     rows.push(call.row);
@@ -23,7 +29,7 @@ pub(super) fn head(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
         (Some(Head::Softmax { axis: below }), Head::ArgMax { axis }) if below == axis => {}
         (Some(below), _) => return refuse(format!("{head:?} on top of {below:?}"), "keep one of them"),
     }
-    let known = Known::Headed { logits, head, rows };
+    let known = Known::Headed { logits, head, rows, reshaped: false };
     let note = match call.op() {
         "LogSoftmax" => "the head: applied to the answer, as Softmax",
         _ => "the head: applied to the answer",

@@ -79,10 +79,11 @@ fn pad_amounts(call: &Call, rank: usize) -> Result<(Vec<usize>, Vec<usize>), Ref
     Ok((begin, end))
 }
 
-/// Flatten, Reshape, Squeeze, Unsqueeze; on a label map they change the answer's shape only.
+/// Flatten, Reshape, Squeeze, Unsqueeze; behind a head they change the answer's shape only.
 pub(super) fn reshape(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
-    if let Some(Some(Known::Headed { head: Head::ArgMax { .. }, .. })) = call.inputs.first() {
-        return pass(call);
+    if let Some(Some(Known::Headed { logits, head, rows, .. })) = call.inputs.first() {
+        let known = Known::Headed { logits: *logits, head: *head, rows: rows.clone(), reshaped: true };
+        return Ok(Lowered::folded(known, "removed: it changes the shape of the answer only"));
     }
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();

@@ -1,0 +1,7 @@
+//! ONNX import on small files built here: every operator, every kind of refusal, and hostile bytes.
+
+mod builder;
+mod hostile;
+mod operators;
+mod refusals;
+mod shapes;
