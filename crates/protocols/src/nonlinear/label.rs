@@ -256,8 +256,8 @@ impl Label {
         let matches = ahead.len();
         let (correction_bytes, word_bytes) = self.select_bytes(shape, matches);
         let wanted = [
-            stock.index.map(|stock| (stock, self.label_bits(), &index_differences, &second_index)),
-            stock.value.map(|stock| (stock, self.ring_bits, &differences, &second)),
+            stock.index.map(|stock| (stock, self.label_bits(), index_differences, &second_index)),
+            stock.value.map(|stock| (stock, self.ring_bits, differences, &second)),
         ];
         let mut corrections = Writer::default();
         for (stock, ..) in wanted.iter().flatten() {
@@ -269,8 +269,7 @@ impl Label {
         let mut words = Writer::default();
         let mut selections = Vec::new();
         for (stock, bits, differences, base) in wanted.into_iter().flatten() {
-            let (message, selection) = stock.offer(ahead.clone(), differences, &from.plane());
-            words.words(bits, &message);
+            let selection = stock.offer(ahead.clone(), differences, bits, &from.plane(), &mut words);
             selections.push((selection, bits, base));
         }
         let theirs = channel.exchange(words.bytes(), word_bytes)?;
@@ -278,7 +277,7 @@ impl Label {
         let mut from = Reader::new(&theirs, matches);
         let mut winners = selections
             .into_iter()
-            .map(|(selection, bits, base)| sum(&selection.accept(&from.words(bits)), base))
+            .map(|(selection, bits, base)| sum(&selection.accept(bits, &mut from), base))
             .collect::<Vec<_>>()
             .into_iter();
         let mut next = |before| winners.next().map_or_else(Vec::new, |words| next_round(&words, before));

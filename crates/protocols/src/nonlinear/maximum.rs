@@ -105,6 +105,11 @@ impl Tournament {
         Ok(Self { maximum: Maximum::new(ring_bits, radix_bits)?, candidates })
     }
 
+    /// k.
+    pub fn candidates(&self) -> usize {
+        self.candidates
+    }
+
     /// Correlated transfers for n elements.
     pub fn demand(&self, n: usize) -> PadDemand {
         self.pairs().map(|pairs| self.maximum.demand(pairs * n)).sum()

@@ -1,9 +1,13 @@
 //! Messages and stocks as bytes: planes and packed words one after another; and what a dialogue costs, counted from its script.
 //!
-//! A plane of n bits takes ceil(n / 8) bytes, n words of k bits take ceil(n * k / 8). There are no headers: both ends know the shape.
+//! A plane of n bits takes ceil(n / 8) bytes, n words of k bits take ceil(n * k / 8), in the form of [`Ring::pack`].
+//! There are no headers: both ends know the shape.
+//!
+//! Words are written and read 32 at a time ([`Lanes`]), for 32 words of any width are whole bytes: steps need no vectors in between.
+//!
+//! [`Ring::pack`]: blindscan_arith::ring::Ring::pack
 
 use blindscan_arith::bits::Bits;
-use blindscan_arith::ring::Ring;
 use blindscan_wire::{Meter, Traffic};
 
 use crate::Party;
@@ -12,6 +16,12 @@ use crate::Party;
 pub(super) fn packed_bytes(bits: u32, n: usize) -> usize {
     (n * bits as usize).div_ceil(8)
 }
+
+/// Words that are worked on at a time.
+pub(super) const LANES: usize = 32;
+
+/// Up to 32 words, zeros behind the last.
+pub(super) type Lanes = [u32; LANES];
 
 /// A message that grows.
 #[derive(Default)]
@@ -33,7 +43,16 @@ impl Writer {
 
     /// Appends words at `bits` bits each.
     pub(super) fn words(&mut self, bits: u32, words: &[u32]) {
-        self.bytes.extend_from_slice(&Ring::new(bits).pack(words));
+        for chunk in words.chunks(LANES) {
+            let mut lanes = [0; LANES];
+            lanes[..chunk.len()].copy_from_slice(chunk);
+            self.lanes(bits, &lanes, chunk.len());
+        }
+    }
+
+    /// Appends the first `count` of 32 words. Only the last piece of a vector may have less than 32.
+    pub(super) fn lanes(&mut self, bits: u32, lanes: &Lanes, count: usize) {
+        self.bytes.extend_from_slice(&packed(bits, lanes)[..packed_bytes(bits, count)]);
     }
 
     /// Appends zeros and lends them to be filled.
@@ -83,7 +102,16 @@ impl<'a> Reader<'a> {
 
     /// The next words of `bits` bits each.
     pub(super) fn words(&mut self, bits: u32) -> Vec<u32> {
-        Ring::new(bits).unpack(self.take(packed_bytes(bits, self.n)), self.n)
+        let mut words = vec![0; self.n];
+        for chunk in words.chunks_mut(LANES) {
+            chunk.copy_from_slice(&self.lanes(bits, chunk.len())[..chunk.len()]);
+        }
+        words
+    }
+
+    /// The next `count` words, as [`Writer::lanes`] wrote them.
+    pub(super) fn lanes(&mut self, bits: u32, count: usize) -> Lanes {
+        unpacked(bits, self.take(packed_bytes(bits, count)))
     }
 
     /// The next bytes as they are.
@@ -92,6 +120,41 @@ impl<'a> Reader<'a> {
         self.rest = later;
         now
     }
+}
+
+/// 32 words at `bits` bits each, one after another, least significant bit first.
+fn packed(bits: u32, lanes: &Lanes) -> [u8; 4 * LANES] {
+    let mask = u32::MAX >> (32 - bits);
+    let mut bytes = [0; 4 * LANES];
+    let (mut pending, mut filled, mut at) = (0u128, 0, 0);
+    for pair in lanes.chunks_exact(2) {
+        let both = u64::from(pair[0] & mask) | u64::from(pair[1] & mask) << bits;
+        pending |= u128::from(both) << filled;
+        filled += 2 * bits;
+        if filled >= 64 {
+            bytes[at..at + 8].copy_from_slice(&(pending as u64).to_le_bytes());
+            pending >>= 64;
+            filled -= 64;
+            at += 8;
+        }
+    }
+    // 32 words are an even number of half words of 32 bits: what is left is nothing, or 32 bits.
+    if filled > 0 {
+        bytes[at..at + 4].copy_from_slice(&(pending as u32).to_le_bytes());
+    }
+    bytes
+}
+
+/// The inverse of [`packed`]; what is behind the last byte is taken as zeros.
+fn unpacked(bits: u32, bytes: &[u8]) -> Lanes {
+    let mask = u32::MAX >> (32 - bits);
+    let mut padded = [0; 4 * LANES + 8];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    std::array::from_fn(|i| {
+        let at = i * bits as usize;
+        let around = padded[at / 8..at / 8 + 8].try_into().expect("eight bytes");
+        (u64::from_le_bytes(around) >> (at % 8)) as u32 & mask
+    })
 }
 
 /// The messages of a dialogue in order, by their lengths; empty ones are not sent.
@@ -154,5 +217,41 @@ impl Script {
             }
         }
         meter.traffic()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blindscan_arith::ring::Ring;
+
+    use super::*;
+
+    #[test]
+    fn words_have_the_packed_form_of_their_ring_and_come_back() {
+        for bits in 1..=32 {
+            let ring = Ring::new(bits);
+            for n in [0usize, 1, 2, 31, 32, 33, 64, 100] {
+                let dirty: Vec<u32> =
+                    (0..n as u32).map(|i| i.wrapping_mul(0x9e37_79b9) ^ 0xdead_beef).collect();
+                let mut out = Writer::default();
+                out.words(bits, &dirty);
+                assert_eq!(out.bytes(), ring.pack(&dirty), "{n} words of {bits} bits");
+                let clean: Vec<u32> = dirty.iter().map(|&word| ring.reduce(word)).collect();
+                assert_eq!(Reader::new(out.bytes(), n).words(bits), clean);
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_counts_what_a_channel_would() {
+        let mut script = Script::default();
+        script.model_owner_sends(3);
+        script.image_owner_sends(0);
+        script.image_owner_sends(5);
+        script.exchange(7, 11);
+        script.exchange(0, 0);
+        let image_owner = Traffic { bytes_sent: 12, bytes_received: 14, turns: 1 };
+        assert_eq!(script.traffic(Party::ImageOwner), image_owner);
+        assert_eq!(script.traffic(Party::ModelOwner), Traffic { turns: 2, ..image_owner.mirrored() });
     }
 }

@@ -66,25 +66,30 @@ impl SelectStock {
     }
 
     /// What goes out in step 2, given what came in step 1.
-    pub(super) fn offer(self, bit: Bits, words: &[u32], corrections: &Bits) -> (Vec<u32>, Selection) {
-        let offered = products::negated(words, &bit);
-        let (message, mut share) = products::offer(self.given.sender(), corrections, &offered);
-        add_assign(&mut share, &products::masked(words, &bit));
-        (message, Selection { taken: self.taken, bit, share })
+    pub(super) fn offer(
+        self,
+        bit: Bits,
+        mut words: Vec<u32>,
+        word_bits: u32,
+        corrections: &Bits,
+        out: &mut Writer,
+    ) -> Selection {
+        products::offer(self.given.sender(), corrections, word_bits, out, |block, share| {
+            let (own, value) = (products::masks(&bit, block), products::load(&words, block));
+            products::update(&mut words, block, |i, word| (word & own[i]).wrapping_add(share[i]));
+            std::array::from_fn(|i| (value[i] ^ own[i]).wrapping_sub(own[i]))
+        });
+        Selection { taken: self.taken, bit, share: words }
     }
 }
 
 impl Selection {
     /// The share of the product, given what came in step 2. Upper bits are not reduced.
-    pub(super) fn accept(mut self, message: &[u32]) -> Vec<u32> {
-        add_assign(&mut self.share, &products::accept(self.taken.receiver(), &self.bit, message));
+    pub(super) fn accept(mut self, word_bits: u32, from: &mut Reader) -> Vec<u32> {
+        let sum = &mut self.share;
+        products::accept(self.taken.receiver(), &self.bit, word_bits, from, |block, share| {
+            products::update(sum, block, |i, sum| sum.wrapping_add(share[i]));
+        });
         self.share
-    }
-}
-
-fn add_assign(sum: &mut [u32], words: &[u32]) {
-    assert_eq!(sum.len(), words.len(), "vectors of one length");
-    for (sum, word) in sum.iter_mut().zip(words) {
-        *sum = sum.wrapping_add(*word);
     }
 }

@@ -42,10 +42,11 @@ fn compare(
     let mut answer = Writer::with_capacity(of.answer_bytes(n));
     let tree = of.comparison().answer(&input.bits, comparison, &mut from, &mut answer);
     if let Some(pads) = wrap {
-        let (message, share) =
-            products::offer(pads.sender(), &from.plane(), &products::bit_words(&input.top));
-        answer.words(of.wrap_bits(), &message);
-        input.subtract_wrap(of, &share);
+        let shift = of.ring_bits - of.drop;
+        products::offer(pads.sender(), &from.plane(), of.wrap_bits(), &mut answer, |block, share| {
+            input.subtract_wrap(shift, block, share);
+            products::bit_lanes(&input.top, block)
+        });
     }
     channel.send(answer.bytes())?;
     Ok(tree)
@@ -71,7 +72,7 @@ fn relu(
     }
     let theirs = channel.exchange(message.bytes(), Bits::byte_count(n))?;
     let corrections = Reader::new(&theirs, n).plane();
-    multiply(of.out_bits, select, keep, &input.value, &corrections, channel)
+    multiply(of.out_bits, select, keep, input.value, &corrections, channel)
 }
 
 /// The levels and the carry.
@@ -101,7 +102,9 @@ fn offer_carry(
     correction: &Bits,
     out: &mut Writer,
 ) {
-    let (message, share) = products::offer(pads.sender(), correction, &products::bit_words(low));
-    out.words(of.carry_bits(), &message);
-    input.add_carry(low, &share);
+    products::offer(pads.sender(), correction, of.carry_bits(), out, |block, share| {
+        let carry = products::bit_lanes(low, block);
+        input.add_carry(&carry, block, share);
+        carry
+    });
 }

@@ -34,7 +34,7 @@ use blindscan_arith::ring::Ring;
 use blindscan_wire::{Channel, Traffic};
 
 use super::comparison::{Comparison, ComparisonStock};
-use super::message::{Reader, Script, Writer, packed_bytes};
+use super::message::{Lanes, Reader, Script, Writer, packed_bytes};
 use super::products;
 use super::select::{self, SelectStock};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError, WordPads};
@@ -275,34 +275,33 @@ impl Input {
         let ring = Ring::new(of.ring_bits);
         let offset = if party == Party::ModelOwner && !of.relu { 1 << (of.ring_bits - 2) } else { 0 };
         let x: Vec<u32> = x.iter().map(|word| ring.reduce(word.wrapping_add(offset))).collect();
-        let compared = if of.relu { of.ring_bits - 1 } else { of.drop };
-        let mut bits = planes(&x, 0, compared);
+        let (mut bits, top) = if of.relu {
+            let mut bits = planes(&x, 0, of.ring_bits);
+            let top = bits.pop().expect("a ring has bits");
+            (bits, top)
+        } else {
+            (planes(&x, 0, of.drop), planes(&x, of.ring_bits - 1, 1).remove(0))
+        };
         if party == Party::ModelOwner {
             bits.iter_mut().for_each(|plane| *plane = plane.not());
         }
-        let top = planes(&x, of.ring_bits - 1, 1).remove(0);
-        let value = x.iter().map(|word| (word >> of.drop).wrapping_sub(offset >> of.drop)).collect();
+        let value = x.into_iter().map(|word| (word >> of.drop).wrapping_sub(offset >> of.drop)).collect();
         Self { bits, top, value }
     }
 
-    /// Subtracts 2^(l-f) times this party's share of w = w0 + w1 - w0 w1.
-    fn subtract_wrap(&mut self, of: &Activation, product: &[u32]) {
-        let shift = of.ring_bits - of.drop;
-        products::subtract_bit(&mut self.value, &self.top, shift);
-        add_shifted(&mut self.value, product, shift);
+    /// Subtracts 2^shift times this party's share of w = w0 + w1 - w0 w1, of 32 elements.
+    fn subtract_wrap(&mut self, shift: u32, block: usize, product: &Lanes) {
+        let top = products::bit_lanes(&self.top, block);
+        products::update(&mut self.value, block, |i, value| {
+            value.wrapping_sub(top[i].wrapping_sub(product[i]) << shift)
+        });
     }
 
-    /// Adds this party's share of the carry, c0 + c1 - 2 c0 c1.
-    fn add_carry(&mut self, carry: &Bits, product: &[u32]) {
-        products::add_bit(&mut self.value, carry, 0);
-        let negated: Vec<u32> = product.iter().map(|word| word.wrapping_neg()).collect();
-        add_shifted(&mut self.value, &negated, 1);
-    }
-}
-
-fn add_shifted(sum: &mut [u32], words: &[u32], shift: u32) {
-    for (sum, word) in sum.iter_mut().zip(words) {
-        *sum = sum.wrapping_add(word << shift);
+    /// Adds this party's share of the carry, c0 + c1 - 2 c0 c1, of 32 elements.
+    fn add_carry(&mut self, carry: &Lanes, block: usize, product: &Lanes) {
+        products::update(&mut self.value, block, |i, value| {
+            value.wrapping_add(carry[i]).wrapping_sub(product[i] << 1)
+        });
     }
 }
 
@@ -311,13 +310,13 @@ fn multiply(
     bits: u32,
     select: SelectStock,
     keep: Bits,
-    value: &[u32],
+    value: Vec<u32>,
     corrections: &Bits,
     channel: &mut dyn Channel,
 ) -> Result<Vec<u32>, ProtocolError> {
-    let (message, selection) = select.offer(keep, value, corrections);
-    let mut out = Writer::default();
-    out.words(bits, &message);
-    let theirs = channel.exchange(out.bytes(), packed_bytes(bits, value.len()))?;
-    Ok(selection.accept(&Reader::new(&theirs, value.len()).words(bits)))
+    let (n, bytes) = (value.len(), packed_bytes(bits, value.len()));
+    let mut out = Writer::with_capacity(bytes);
+    let selection = select.offer(keep, value, bits, corrections, &mut out);
+    let theirs = channel.exchange(out.bytes(), bytes)?;
+    Ok(selection.accept(bits, &mut Reader::new(&theirs, n)))
 }

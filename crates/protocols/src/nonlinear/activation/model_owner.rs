@@ -47,8 +47,10 @@ fn compare(
     let mut from = Reader::new(&answer, n);
     let tree = of.comparison().accept(comparison, &mut from);
     if let Some(pads) = wrap {
-        let share = products::accept(pads.receiver(), &input.top, &from.words(of.wrap_bits()));
-        input.subtract_wrap(of, &share);
+        let (shift, top) = (of.ring_bits - of.drop, input.top.clone());
+        products::accept(pads.receiver(), &top, of.wrap_bits(), &mut from, |block, share| {
+            input.subtract_wrap(shift, block, share);
+        });
     }
     Ok(tree)
 }
@@ -75,7 +77,7 @@ fn relu(
     if let Some(pads) = carry {
         accept_carry(of, &mut input, &pads, &carries.low, &mut from);
     }
-    multiply(of.out_bits, select, keep, &input.value, &corrections, channel)
+    multiply(of.out_bits, select, keep, input.value, &corrections, channel)
 }
 
 /// The levels and the carry.
@@ -99,6 +101,7 @@ fn rescale(
 }
 
 fn accept_carry(of: &Activation, input: &mut Input, pads: &WordPads, low: &Bits, from: &mut Reader) {
-    let share = products::accept(pads.receiver(), low, &from.words(of.carry_bits()));
-    input.add_carry(low, &share);
+    products::accept(pads.receiver(), low, of.carry_bits(), from, |block, share| {
+        input.add_carry(&products::bit_lanes(low, block), block, share);
+    });
 }
