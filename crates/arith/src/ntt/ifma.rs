@@ -124,22 +124,17 @@ fn forward_lines(tables: &Tables, values: &mut [Line]) {
     while blocks < values.len() {
         let eighth = values.len() / (8 * blocks);
         for (block, chunk) in values.chunks_exact_mut(8 * eighth).enumerate() {
-            let twiddles = butterfly_roots(roots, blocks, block).map(|root| broadcast(root));
+            let twiddles = broadcast_all(butterfly_roots(roots, blocks, block));
             for i in 0..eighth {
-                let mut x = load_strided(chunk, i, eighth);
-                arithmetic.butterflies(&mut x, &twiddles);
+                let x = arithmetic.butterflies(load_strided(chunk, i, eighth), &twiddles);
                 store_strided(chunk, i, eighth, x);
             }
         }
         blocks *= 8;
     }
     for (chunk, twiddles) in values.as_chunks_mut::<8>().0.iter_mut().zip(&tables.forward.tail) {
-        let mut x = transpose(load_strided(chunk, 0, 1));
-        arithmetic.butterflies(&mut x, &load_twiddles(twiddles));
-        for value in &mut x {
-            *value = arithmetic.reduce(*value);
-        }
-        store_strided(chunk, 0, 1, transpose(x));
+        let x = arithmetic.butterflies(transpose(load_strided(chunk, 0, 1)), &load_twiddles(twiddles));
+        store_strided(chunk, 0, 1, transpose(arithmetic.reduce_all(x)));
     }
 }
 
@@ -148,8 +143,8 @@ fn inverse_lines(tables: &Tables, values: &mut [Line]) {
     let arithmetic = Arithmetic::new(tables.prime);
     let roots = &tables.inverse.roots;
     for (chunk, twiddles) in values.as_chunks_mut::<8>().0.iter_mut().zip(&tables.inverse.tail) {
-        let mut x = transpose(load_strided(chunk, 0, 1));
-        arithmetic.inverse_butterflies(&mut x, &load_twiddles(twiddles));
+        let x =
+            arithmetic.inverse_butterflies(transpose(load_strided(chunk, 0, 1)), &load_twiddles(twiddles));
         store_strided(chunk, 0, 1, transpose(x));
     }
     let mut blocks = values.len();
@@ -157,10 +152,9 @@ fn inverse_lines(tables: &Tables, values: &mut [Line]) {
         blocks /= 8;
         let eighth = values.len() / (8 * blocks);
         for (block, chunk) in values.chunks_exact_mut(8 * eighth).enumerate() {
-            let twiddles = butterfly_roots(roots, blocks, block).map(|root| broadcast(root));
+            let twiddles = broadcast_all(butterfly_roots(roots, blocks, block));
             for i in 0..eighth {
-                let mut x = load_strided(chunk, i, eighth);
-                arithmetic.inverse_butterflies(&mut x, &twiddles);
+                let x = arithmetic.inverse_butterflies(load_strided(chunk, i, eighth), &twiddles);
                 store_strided(chunk, i, eighth, x);
             }
         }
@@ -248,6 +242,14 @@ impl Arithmetic {
         Self::subtract_if_not_less(Self::subtract_if_not_less(x, self.twice), self.prime)
     }
 
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn reduce_all(&self, [a, b, c, d, e, f, g, h]: [__m512i; 8]) -> [__m512i; 8] {
+        let [a, b, c, d] = [self.reduce(a), self.reduce(b), self.reduce(c), self.reduce(d)];
+        let [e, f, g, h] = [self.reduce(e), self.reduce(f), self.reduce(g), self.reduce(h)];
+        [a, b, c, d, e, f, g, h]
+    }
+
     /// Cooley-Tukey: below 4 * prime in and out.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
@@ -266,56 +268,44 @@ impl Arithmetic {
         (sum, self.multiply_lazy(difference, twiddle))
     }
 
-    /// Three stages on eight vectors whose distances are four, two and one.
+    /// Three stages on eight vectors: partners at distance four, two, one. Written out, so that all stays in registers.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
-    fn butterflies(&self, x: &mut [__m512i; 8], w: &[Twiddle; 7]) {
-        for (i, j, k) in FORWARD_STAGES {
-            (x[i], x[j]) = self.butterfly(x[i], x[j], w[k]);
-        }
+    fn butterflies(&self, [a, b, c, d, e, f, g, h]: [__m512i; 8], w: &[Twiddle; 7]) -> [__m512i; 8] {
+        let (a, e) = self.butterfly(a, e, w[0]);
+        let (b, f) = self.butterfly(b, f, w[0]);
+        let (c, g) = self.butterfly(c, g, w[0]);
+        let (d, h) = self.butterfly(d, h, w[0]);
+        let (a, c) = self.butterfly(a, c, w[1]);
+        let (b, d) = self.butterfly(b, d, w[1]);
+        let (e, g) = self.butterfly(e, g, w[2]);
+        let (f, h) = self.butterfly(f, h, w[2]);
+        let (a, b) = self.butterfly(a, b, w[3]);
+        let (c, d) = self.butterfly(c, d, w[4]);
+        let (e, f) = self.butterfly(e, f, w[5]);
+        let (g, h) = self.butterfly(g, h, w[6]);
+        [a, b, c, d, e, f, g, h]
     }
 
     /// The same three stages undone.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
-    fn inverse_butterflies(&self, x: &mut [__m512i; 8], w: &[Twiddle; 7]) {
-        for (i, j, k) in INVERSE_STAGES {
-            (x[i], x[j]) = self.inverse_butterfly(x[i], x[j], w[k]);
-        }
+    fn inverse_butterflies(&self, [a, b, c, d, e, f, g, h]: [__m512i; 8], w: &[Twiddle; 7]) -> [__m512i; 8] {
+        let (a, b) = self.inverse_butterfly(a, b, w[3]);
+        let (c, d) = self.inverse_butterfly(c, d, w[4]);
+        let (e, f) = self.inverse_butterfly(e, f, w[5]);
+        let (g, h) = self.inverse_butterfly(g, h, w[6]);
+        let (a, c) = self.inverse_butterfly(a, c, w[1]);
+        let (b, d) = self.inverse_butterfly(b, d, w[1]);
+        let (e, g) = self.inverse_butterfly(e, g, w[2]);
+        let (f, h) = self.inverse_butterfly(f, h, w[2]);
+        let (a, e) = self.inverse_butterfly(a, e, w[0]);
+        let (b, f) = self.inverse_butterfly(b, f, w[0]);
+        let (c, g) = self.inverse_butterfly(c, g, w[0]);
+        let (d, h) = self.inverse_butterfly(d, h, w[0]);
+        [a, b, c, d, e, f, g, h]
     }
 }
-
-/// Partner, partner, twiddle of the twelve butterflies of three stages.
-const FORWARD_STAGES: [(usize, usize, usize); 12] = [
-    (0, 4, 0),
-    (1, 5, 0),
-    (2, 6, 0),
-    (3, 7, 0),
-    (0, 2, 1),
-    (1, 3, 1),
-    (4, 6, 2),
-    (5, 7, 2),
-    (0, 1, 3),
-    (2, 3, 4),
-    (4, 5, 5),
-    (6, 7, 6),
-];
-
-/// The stages of [`FORWARD_STAGES`], the last first.
-const INVERSE_STAGES: [(usize, usize, usize); 12] = [
-    (0, 1, 3),
-    (2, 3, 4),
-    (4, 5, 5),
-    (6, 7, 6),
-    (0, 2, 1),
-    (1, 3, 1),
-    (4, 6, 2),
-    (5, 7, 2),
-    (0, 4, 0),
-    (1, 5, 0),
-    (2, 6, 0),
-    (3, 7, 0),
-];
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
@@ -325,8 +315,22 @@ fn broadcast(factor: Factor) -> Twiddle {
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
-fn load_twiddles(tail: &TailTwiddles) -> [Twiddle; 7] {
-    std::array::from_fn(|k| (load(&tail[0][k]), load(&tail[1][k])))
+fn broadcast_all([a, b, c, d, e, f, g]: [Factor; 7]) -> [Twiddle; 7] {
+    [broadcast(a), broadcast(b), broadcast(c), broadcast(d), broadcast(e), broadcast(f), broadcast(g)]
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn load_twiddles([[a, b, c, d, e, f, g], [aq, bq, cq, dq, eq, fq, gq]]: &TailTwiddles) -> [Twiddle; 7] {
+    [
+        (load(a), load(aq)),
+        (load(b), load(bq)),
+        (load(c), load(cq)),
+        (load(d), load(dq)),
+        (load(e), load(eq)),
+        (load(f), load(fq)),
+        (load(g), load(gq)),
+    ]
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]
@@ -347,36 +351,56 @@ fn store(line: &mut Line, value: __m512i) {
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn load_strided(chunk: &[Line], i: usize, stride: usize) -> [__m512i; 8] {
-    std::array::from_fn(|k| load(&chunk[i + k * stride]))
+    assert!(chunk.len() == 8 * stride && i < stride, "a chunk has eight parts");
+    [
+        load(&chunk[i]),
+        load(&chunk[i + stride]),
+        load(&chunk[i + 2 * stride]),
+        load(&chunk[i + 3 * stride]),
+        load(&chunk[i + 4 * stride]),
+        load(&chunk[i + 5 * stride]),
+        load(&chunk[i + 6 * stride]),
+        load(&chunk[i + 7 * stride]),
+    ]
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
-fn store_strided(chunk: &mut [Line], i: usize, stride: usize, x: [__m512i; 8]) {
-    for k in 0..8 {
-        store(&mut chunk[i + k * stride], x[k]);
-    }
+fn store_strided(chunk: &mut [Line], i: usize, stride: usize, [a, b, c, d, e, f, g, h]: [__m512i; 8]) {
+    assert!(chunk.len() == 8 * stride && i < stride, "a chunk has eight parts");
+    store(&mut chunk[i], a);
+    store(&mut chunk[i + stride], b);
+    store(&mut chunk[i + 2 * stride], c);
+    store(&mut chunk[i + 3 * stride], d);
+    store(&mut chunk[i + 4 * stride], e);
+    store(&mut chunk[i + 5 * stride], f);
+    store(&mut chunk[i + 6 * stride], g);
+    store(&mut chunk[i + 7 * stride], h);
 }
 
 /// Lane j of vector i becomes lane i of vector j: pairs of lanes, then quarters, then halves change places.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn transpose(x: [__m512i; 8]) -> [__m512i; 8] {
-    let mut pairs = x;
-    for i in [0, 2, 4, 6] {
-        pairs[i] = _mm512_unpacklo_epi64(x[i], x[i + 1]);
-        pairs[i + 1] = _mm512_unpackhi_epi64(x[i], x[i + 1]);
-    }
-    // 128-bit lanes: (0, 2) of both, and (1, 3) of both.
-    let mut quarters = pairs;
-    for i in [0, 1, 4, 5] {
-        quarters[i] = _mm512_shuffle_i64x2::<0b10_00_10_00>(pairs[i], pairs[i + 2]);
-        quarters[i + 2] = _mm512_shuffle_i64x2::<0b11_01_11_01>(pairs[i], pairs[i + 2]);
-    }
-    let mut whole = quarters;
-    for i in [0, 1, 2, 3] {
-        whole[i] = _mm512_shuffle_i64x2::<0b10_00_10_00>(quarters[i], quarters[i + 4]);
-        whole[i + 4] = _mm512_shuffle_i64x2::<0b11_01_11_01>(quarters[i], quarters[i + 4]);
-    }
-    whole
+    let [a, b, c, d, e, f, g, h] = x;
+    let (ab, ab_odd) = (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    let (cd, cd_odd) = (_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+    let (ef, ef_odd) = (_mm512_unpacklo_epi64(e, f), _mm512_unpackhi_epi64(e, f));
+    let (gh, gh_odd) = (_mm512_unpacklo_epi64(g, h), _mm512_unpackhi_epi64(g, h));
+    let (low0, low2) = halves(ab, cd);
+    let (low1, low3) = halves(ab_odd, cd_odd);
+    let (high0, high2) = halves(ef, gh);
+    let (high1, high3) = halves(ef_odd, gh_odd);
+    let (x0, x4) = halves(low0, high0);
+    let (x1, x5) = halves(low1, high1);
+    let (x2, x6) = halves(low2, high2);
+    let (x3, x7) = halves(low3, high3);
+    [x0, x1, x2, x3, x4, x5, x6, x7]
+}
+
+/// Of the four quarters of each: the even ones of both, and the odd ones of both.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn halves(a: __m512i, b: __m512i) -> (__m512i, __m512i) {
+    (_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b), _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b))
 }
