@@ -140,12 +140,18 @@ impl std::fmt::Debug for Bits {
 pub fn planes(words: &[u32], first: u32, count: u32) -> Vec<Bits> {
     assert!(first + count <= 32, "words have 32 bits");
     let mut planes = vec![vec![0u64; words.len().div_ceil(64)]; count as usize];
-    for (index, chunk) in words.chunks(32).enumerate() {
-        let mut square = [0u32; 32];
-        square[..chunk.len()].copy_from_slice(chunk);
-        transpose32(&mut square);
-        for (j, plane) in planes.iter_mut().enumerate() {
-            plane[index / 2] |= u64::from(square[first as usize + j]) << (32 * (index % 2));
+    for (index, chunk) in words.chunks(64).enumerate() {
+        let mut squares = [0u64; 32];
+        let (left, right) = chunk.split_at(chunk.len().min(32));
+        for (row, &word) in squares.iter_mut().zip(left) {
+            *row = u64::from(word);
+        }
+        for (row, &word) in squares.iter_mut().zip(right) {
+            *row |= u64::from(word) << 32;
+        }
+        transpose_pair(&mut squares);
+        for (plane, &row) in planes.iter_mut().zip(&squares[first as usize..]) {
+            plane[index] = row;
         }
     }
     planes.into_iter().map(|p| Bits::from_words(p, words.len())).collect()
@@ -155,34 +161,39 @@ pub fn planes(words: &[u32], first: u32, count: u32) -> Vec<Bits> {
 pub fn words_of_planes(planes: &[Bits], len: usize) -> Vec<u32> {
     assert!(planes.len() <= 32 && planes.iter().all(|p| p.len() == len), "at most 32 planes of one length");
     let mut words = vec![0u32; len];
-    for (index, chunk) in words.chunks_mut(32).enumerate() {
-        let mut square = [0u32; 32];
-        for (j, plane) in planes.iter().enumerate() {
-            square[j] = (plane.words[index / 2] >> (32 * (index % 2))) as u32;
+    for (index, chunk) in words.chunks_mut(64).enumerate() {
+        let mut squares = [0u64; 32];
+        for (row, plane) in squares.iter_mut().zip(planes) {
+            *row = plane.words[index];
         }
-        transpose32(&mut square);
-        chunk.copy_from_slice(&square[..chunk.len()]);
+        transpose_pair(&mut squares);
+        let (left, right) = chunk.split_at_mut(chunk.len().min(32));
+        left.iter_mut().zip(&squares).for_each(|(word, row)| *word = *row as u32);
+        right.iter_mut().zip(&squares).for_each(|(word, row)| *word = (*row >> 32) as u32);
     }
     words
 }
 
-/// Transposes 32 rows of 32 bits: bit j of row i becomes bit i of row j (Hacker's Delight, 7-3, in five passes).
-fn transpose32(rows: &mut [u32; 32]) {
-    let mut width = 16;
-    let mut mask = 0x0000_ffffu32;
-    while width != 0 {
-        let mut base = 0;
-        while base < 32 {
-            for low in base..base + width {
-                let high = low + width;
-                let swap = (rows[low] >> width ^ rows[high]) & mask;
-                rows[low] ^= swap << width;
-                rows[high] ^= swap;
-            }
-            base += 2 * width;
+/// Transposes two squares of 32 rows of 32 bits, side by side in the halves of the words: bit j of row i becomes bit i of row j
+/// (Hacker's Delight, 7-3, in five passes). Word k of 64 words in the left and right halves thus becomes bit k of the rows.
+fn transpose_pair(rows: &mut [u64; 32]) {
+    pass::<16>(rows, 0x0000_ffff_0000_ffff);
+    pass::<8>(rows, 0x00ff_00ff_00ff_00ff);
+    pass::<4>(rows, 0x0f0f_0f0f_0f0f_0f0f);
+    pass::<2>(rows, 0x3333_3333_3333_3333);
+    pass::<1>(rows, 0x5555_5555_5555_5555);
+}
+
+/// Exchanges the off-diagonal blocks of WIDTH bits in every square of twice that.
+#[inline(always)]
+fn pass<const WIDTH: usize>(rows: &mut [u64; 32], mask: u64) {
+    for group in rows.chunks_exact_mut(2 * WIDTH) {
+        let (low, high) = group.split_at_mut(WIDTH);
+        for (low, high) in low.iter_mut().zip(high) {
+            let swap = (*low >> WIDTH ^ *high) & mask;
+            *low ^= swap << WIDTH;
+            *high ^= swap;
         }
-        width /= 2;
-        mask ^= mask << width;
     }
 }
 

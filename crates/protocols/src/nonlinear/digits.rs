@@ -20,6 +20,8 @@ use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender};
 /// Words of a plane that are worked on at a time: small enough for 2^4 pairs of planes to stay in the first cache.
 const BLOCK: usize = 32;
 
+const BLOCK_BYTES: usize = BLOCK * 8;
+
 type Block = [u64; BLOCK];
 
 /// Shares of a digit's comparison, or of a range of digits'.
@@ -61,8 +63,7 @@ pub(super) fn answer(
                 let at = ((k - 1) * planes + plane) * plane_bytes;
                 store(&message, &mut room[at..at + plane_bytes], start);
             }
-            let words = (shares[plane].len() - start).min(BLOCK);
-            shares[plane][start..start + words].copy_from_slice(&share[..words]);
+            store_words(&share, &mut shares[plane], start);
         }
     }
     verdict_of(shares, n)
@@ -83,8 +84,7 @@ pub(super) fn accept(pads: &DigitPadsReceiver, from: &mut Reader) -> Verdict {
             }
             let mut share = chosen(&mut candidates, &pads.choice, start);
             xor_into(&mut share, &load(&pads.pad[plane], start));
-            let words = (shares[plane].len() - start).min(BLOCK);
-            shares[plane][start..start + words].copy_from_slice(&share[..words]);
+            store_words(&share, &mut shares[plane], start);
         }
     }
     verdict_of(shares, n)
@@ -151,26 +151,46 @@ fn valid(n: usize, start: usize) -> Block {
     })
 }
 
+/// Words of a plane from `start`, zeros past its end. Whole blocks are copied by a length that the compiler knows.
 fn load(plane: &Bits, start: usize) -> Block {
     let words = &plane.words()[start..];
-    let count = words.len().min(BLOCK);
+    if let Some(full) = words.first_chunk() {
+        return *full;
+    }
     let mut block = [0; BLOCK];
-    block[..count].copy_from_slice(&words[..count]);
+    block[..words.len()].copy_from_slice(words);
     block
 }
 
+/// The same from a plane on the wire.
 fn load_bytes(plane: &[u8], start: usize) -> Block {
     let bytes = &plane[start * 8..];
-    let count = bytes.len().min(BLOCK * 8);
     let mut block = [0u64; BLOCK];
-    bytemuck::cast_slice_mut::<u64, u8>(&mut block)[..count].copy_from_slice(&bytes[..count]);
+    let room: &mut [u8] = bytemuck::cast_slice_mut(&mut block);
+    match bytes.first_chunk::<BLOCK_BYTES>() {
+        Some(full) => room.copy_from_slice(full),
+        None => room[..bytes.len()].copy_from_slice(bytes),
+    }
     block
 }
 
+/// Puts words into a plane on the wire, as many as it has from `start`.
 fn store(block: &Block, plane: &mut [u8], start: usize) {
     let bytes = &mut plane[start * 8..];
-    let count = bytes.len().min(BLOCK * 8);
-    bytes[..count].copy_from_slice(&bytemuck::cast_slice(block)[..count]);
+    let block: &[u8; BLOCK_BYTES] = bytemuck::cast_ref(block);
+    match bytes.first_chunk_mut::<BLOCK_BYTES>() {
+        Some(full) => *full = *block,
+        None => bytes.copy_from_slice(&block[..bytes.len()]),
+    }
+}
+
+/// Puts words into a plane, as many as it has from `start`.
+fn store_words(block: &Block, plane: &mut [u64], start: usize) {
+    let words = &mut plane[start..];
+    match words.first_chunk_mut::<BLOCK>() {
+        Some(full) => *full = *block,
+        None => words.copy_from_slice(&block[..words.len()]),
+    }
 }
 
 fn xor_into(block: &mut Block, other: &Block) {

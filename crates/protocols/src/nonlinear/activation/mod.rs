@@ -139,8 +139,8 @@ impl Activation {
             Party::ImageOwner => image_owner::run(self, input, stock, channel)?,
             Party::ModelOwner => model_owner::run(self, input, stock, channel)?,
         };
-        let out = Ring::new(self.out_bits);
-        value.iter_mut().for_each(|word| *word = out.reduce(*word));
+        let mask = Ring::new(self.out_bits).mask();
+        value.iter_mut().for_each(|word| *word &= mask);
         Ok(value)
     }
 
@@ -272,9 +272,9 @@ struct Input {
 
 impl Input {
     fn new(of: &Activation, party: Party, x: &[u32]) -> Self {
-        let ring = Ring::new(of.ring_bits);
+        let mask = Ring::new(of.ring_bits).mask();
         let offset = if party == Party::ModelOwner && !of.relu { 1 << (of.ring_bits - 2) } else { 0 };
-        let x: Vec<u32> = x.iter().map(|word| ring.reduce(word.wrapping_add(offset))).collect();
+        let x: Vec<u32> = x.iter().map(|word| word.wrapping_add(offset) & mask).collect();
         let (mut bits, top) = if of.relu {
             let mut bits = planes(&x, 0, of.ring_bits);
             let top = bits.pop().expect("a ring has bits");

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const N: usize = 1 << 16;
-const REPEATS: usize = 200;
+const N: usize = 1 << 18;
+const REPEATS: usize = 10;
 
 #[test]
 #[ignore = "a measurement, not a check"]
