@@ -24,6 +24,8 @@ use crate::plan::{
 
 /// Precision is not lowered below this many bits of an activation or weight.
 const BITS_MIN: u32 = 4;
+/// Most bits that small tensors have beyond what the options ask for.
+const CHEAP_BITS_MAX: u32 = 2;
 
 /// How a plan is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,9 +55,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            activation_bits: 8,
-            input_bits: 8,
-            weight_bits: 9,
+            activation_bits: 9,
+            input_bits: 9,
+            weight_bits: 10,
             margin: 2.0,
             proven_only: false,
             radix_bits: 3,
@@ -93,7 +95,8 @@ pub fn calibrate(
     options: &Options,
 ) -> Result<FixedPlan, PlanError> {
     options.check()?;
-    if let Some(problem) = input_spec.problem() {
+    let shape = &graph.values[graph.input].shape;
+    if let Some(problem) = input_spec.problem().or_else(|| input_spec.mismatch(shape)) {
         return Err(PlanError::InputSpec(problem));
     }
     let lowered = lower(graph)?;
@@ -163,11 +166,7 @@ struct Attempt {
 impl Task<'_> {
     /// Lowers precision until every ring is allowed.
     fn narrowest(&self) -> Result<Attempt, PlanError> {
-        let mut precision = Precision {
-            activation_bits: vec![self.options.activation_bits; self.lowered.tensors.len()],
-            weight_bits: vec![self.options.weight_bits; self.lowered.nodes.len()],
-        };
-        precision.activation_bits[self.lowered.input] = self.options.input_bits;
+        let mut precision = self.desired();
         loop {
             let attempt = self.attempt(&precision);
             let allowed = self.options.ring_bits_max;
@@ -182,6 +181,23 @@ impl Task<'_> {
                 });
             }
         }
+    }
+
+    /// The bits asked for, and more where they cost little: a comparison's price is the ring's width times the number of
+    /// elements, so a tensor of a quarter of the largest's size has a bit more, one of a sixteenth two.
+    fn desired(&self) -> Precision {
+        let (tensors, nodes) = (&self.lowered.tensors, &self.lowered.nodes);
+        let elements = |id: usize| Tensor::count(&tensors[id].shape);
+        let largest = nodes.iter().map(|node| elements(node.output)).max().unwrap_or(1);
+        let cheap = |id: usize| ((largest / elements(id)).max(1).ilog2() / 2).min(CHEAP_BITS_MAX);
+        let mut precision = Precision {
+            activation_bits: (0..tensors.len())
+                .map(|id| self.options.activation_bits + cheap(id).min(1))
+                .collect(),
+            weight_bits: nodes.iter().map(|node| self.options.weight_bits + cheap(node.output)).collect(),
+        };
+        precision.activation_bits[self.lowered.input] = self.options.input_bits;
+        precision
     }
 
     fn attempt(&self, precision: &Precision) -> Attempt {

@@ -368,3 +368,51 @@ impl Builder {
         self.push(Op::Dense { weight, bias }, vec![self.now], vec![1, classes]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_first_two_hundred_plans_hold_every_step_and_stay_small() {
+        let mut steps = BTreeSet::new();
+        let mut ranks = BTreeSet::new();
+        for seed in 0..200 {
+            let (plan, inputs) = random_plan(seed);
+            assert_eq!(inputs.len(), SAMPLES);
+            steps.extend(plan.public.nodes.iter().map(|node| node.step.name()));
+            ranks.insert(plan.public.tensors[plan.public.input].shape.len() - 2);
+            // A transposed convolution's zeros and channels may come on top of the graph's own tensors.
+            assert!(
+                plan.public.tensors.iter().all(|tensor| tensor.count() <= 4 * ELEMENTS_MAX),
+                "seed {seed}"
+            );
+        }
+        let all = [
+            "add",
+            "concat",
+            "convolution",
+            "dense",
+            "interleave",
+            "max pool",
+            "pad",
+            "pixel shuffle",
+            "relu",
+            "rescale",
+            "reshape",
+            "scale",
+            "sum pool",
+            "transpose",
+        ];
+        assert_eq!(steps.into_iter().collect::<Vec<_>>(), all);
+        assert_eq!(ranks.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn one_seed_makes_one_plan() {
+        assert_eq!(random_plan(11).0, random_plan(11).0);
+        assert_ne!(random_plan(11).0, random_plan(12).0);
+    }
+}

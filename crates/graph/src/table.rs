@@ -69,3 +69,22 @@ fn numbers(step: &Step) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::random_plan;
+
+    #[test]
+    fn every_node_has_a_line_and_names_cannot_steer_the_terminal() {
+        let (mut plan, _) = random_plan(2);
+        plan.public.nodes[0].name = "evil\u{1b}[2J\nname".into();
+        let text = table(&plan.public);
+        assert_eq!(text.lines().count(), plan.public.nodes.len() + 2);
+        assert!(text.contains("evil?[2J?name") && !text.contains('\u{1b}'));
+        for tensor in &plan.public.tensors {
+            let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+            assert!(text.contains(&shape.join("x")));
+        }
+    }
+}

@@ -156,6 +156,25 @@ impl InputSpec {
     }
 }
 
+impl InputSpec {
+    /// How scans as specified would not fit an input tensor of this shape, if so.
+    pub(crate) fn mismatch(&self, shape: &[usize]) -> Option<&'static str> {
+        if !matches!(self.modality, Modality::Ct | Modality::Xray) {
+            return None;
+        }
+        let &[1, channels, rows, columns] = shape else {
+            return Some("images and slices need an input of 1 x channels x rows x columns");
+        };
+        if channels != self.slice_offsets.len() {
+            return Some("there must be as many slice offsets as the input has channels");
+        }
+        if self.size.is_some_and(|size| size != (rows, columns)) {
+            return Some("its size must be the input's rows and columns");
+        }
+        None
+    }
+}
+
 impl Serialize for Normalisation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {

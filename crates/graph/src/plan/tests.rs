@@ -82,22 +82,24 @@ fn the_digest_sees_every_part_and_the_commitment_hides_by_its_salt() {
     assert_ne!(commitment, changed.commitment(&[1; 32]));
 }
 
+type Layers = Vec<(usize, LayerWeights)>;
+
 #[test]
 fn weights_that_do_not_fit_are_refused() {
     let (plan, _) = random_plan(8);
-    let changed = |change: &dyn Fn(&mut Vec<(usize, LayerWeights)>)| {
+    let changed = |change: fn(&mut Layers)| {
         let mut weights = plan.weights.clone();
         change(&mut weights.layers);
         weights.check(&plan.public)
     };
-    assert!(changed(&|_| ()).is_ok());
-    let refused: [&dyn Fn(&mut Vec<(usize, LayerWeights)>); 6] = [
-        &|layers| drop(layers.pop()),
-        &|layers| layers.push((usize::MAX, LayerWeights { weight: vec![], bias: vec![] })),
-        &|layers| layers[0].0 += 1000,
-        &|layers| layers[0].1.weight.push(0),
-        &|layers| layers[0].1.bias.clear(),
-        &|layers| layers[0].1.weight[0] = i32::MIN,
+    assert!(changed(|_| ()).is_ok());
+    let refused: [fn(&mut Layers); 6] = [
+        |layers| drop(layers.pop()),
+        |layers| layers.push((usize::MAX, LayerWeights { weight: vec![], bias: vec![] })),
+        |layers| layers[0].0 += 1000,
+        |layers| layers[0].1.weight.push(0),
+        |layers| layers[0].1.bias.clear(),
+        |layers| layers[0].1.weight[0] = i32::MIN,
     ];
     for change in refused {
         assert!(matches!(changed(change), Err(PlanError::Weights { .. })));
@@ -130,7 +132,7 @@ type Break = fn(&mut PublicPlan);
 
 #[test]
 fn plans_that_contradict_themselves_are_refused() {
-    let breaks: [(&str, Break); 16] = [
+    let breaks: [(&str, Break); 18] = [
         ("version", |plan| plan.version += 1),
         ("radix", |plan| plan.radix_bits = 0),
         ("input", |plan| plan.input = usize::MAX),
@@ -147,6 +149,10 @@ fn plans_that_contradict_themselves_are_refused() {
         ("divisor", |plan| plan.tensors[plan.output].divisor = 0),
         ("scale", |plan| plan.tensors[plan.output].fraction += 1),
         ("axis", |plan| plan.answer.class_axis = Some(9)),
+        ("names", |plan| plan.answer.class_names = vec!["one".into(); 70]),
+        ("slices", |plan| {
+            plan.input_spec = InputSpec::ct_min_max((128, 128), vec![0; 9]);
+        }),
     ];
     for seed in 0..10 {
         let (plan, _) = random_plan(seed);
@@ -221,7 +227,7 @@ proptest! {
         if mutated.validate().is_ok() {
             let elements: usize = mutated.tensors.iter().map(TensorSpec::count).sum();
             let affordable = elements < 1 << 16;
-            if affordable && mutated.weights_fit(&plan.weights) && mutated.tensors[mutated.input].count() == inputs[0].len() {
+            if affordable && plan.weights.check(&mutated).is_ok() && mutated.tensors[mutated.input].count() == inputs[0].len() {
                 evaluate(&mutated, &plan.weights, &inputs[0]).unwrap();
             }
             crate::table::table(&mutated);
@@ -234,11 +240,5 @@ proptest! {
         if let Ok(plan) = postcard::from_bytes::<PublicPlan>(&bytes) {
             let _ = plan.validate();
         }
-    }
-}
-
-impl PublicPlan {
-    fn weights_fit(&self, weights: &Weights) -> bool {
-        weights.check(self).is_ok()
     }
 }

@@ -55,7 +55,10 @@ impl PublicPlan {
     }
 
     fn check_input(&self) -> Result<(), PlanError> {
-        match self.input_spec.problem() {
+        let Some(tensor) = self.tensors.get(self.input) else {
+            return Err(invalid("input", "no such tensor".into()));
+        };
+        match self.input_spec.problem().or_else(|| self.input_spec.mismatch(&tensor.shape)) {
             Some(problem) => Err(invalid("input_spec", problem.into())),
             None => Ok(()),
         }
@@ -64,10 +67,7 @@ impl PublicPlan {
     /// Every tensor is made once, by the input or by a node, and before it is used.
     fn check_order(&self) -> Result<(), PlanError> {
         let mut made = vec![false; self.tensors.len()];
-        match made.get_mut(self.input) {
-            Some(input) => *input = true,
-            None => return Err(invalid("input", "no such tensor".into())),
-        }
+        made[self.input] = true;
         for node in &self.nodes {
             if node.inputs.iter().any(|&id| made.get(id) != Some(&true)) {
                 return Err(invalid(&node.name, "an input is made later or nowhere".into()));
