@@ -101,6 +101,34 @@ fn the_ct_model_draws_the_masks_of_its_floats_on_a_patient_it_was_not_fitted_to(
     assert!(slices > 10 && dice >= 0.99 && share >= 0.999, "Dice {dice}, equal {share}");
 }
 
+/// A grey X-ray as the classifier takes it, up to the resizing filter's last digits.
+fn xray(path: &Path) -> Tensor {
+    let grey = image::open(path).unwrap().into_luma8();
+    let resized = image::imageops::resize(&grey, 125, 150, image::imageops::FilterType::CatmullRom);
+    let data = resized.into_raw().iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+    Tensor { shape: vec![1, 1, 150, 125], data }
+}
+
+#[test]
+fn the_xray_classifier_gives_the_labels_of_its_floats_on_images_it_was_not_fitted_to() {
+    let Some(shared) = shared() else { return };
+    let images = |folder: &str, step: usize| -> Vec<Tensor> {
+        let folder = shared.join("data/chest-xray").join(folder);
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().step_by(step).map(|path| xray(path)).collect()
+    };
+    let graph = graph(&shared.join("models/dnn1_150x125.onnx"));
+    let samples = [images("val/NORMAL", 2), images("val/PNEUMONIA", 2)].concat();
+    let spec = InputSpec::xray((150, 125));
+    let plan = calibrate(&graph, &spec, &samples, &Options::default()).unwrap();
+    let scans = [images("test/NORMAL", 12), images("test/PNEUMONIA", 20)].concat();
+    let agree = scans.iter().filter(|scan| compared(&graph, &plan, scan).1 == 1.0).count();
+    println!("labels agree on {agree} of {} X-rays", scans.len());
+    assert!(scans.len() >= 30 && agree == scans.len(), "{agree} of {}", scans.len());
+}
+
 #[test]
 fn a_plan_of_proven_ranges_refuses_a_deep_model_by_a_tensors_name_or_holds_it() {
     let Some(shared) = shared() else { return };

@@ -13,7 +13,7 @@ pub struct InputSpec {
     pub grey: GreyScale,
     /// How grey values become real input.
     pub normalisation: Normalisation,
-    /// For volumes: slices that make the channels, relative to the target; outside the volume counts as zeros. Images: [0].
+    /// For volumes: slices that make the channels, relative to the target; outside the volume counts as zeros. For images: one entry, 0.
     pub slice_offsets: Vec<i32>,
     /// For volumes: the axis along which slices are taken.
     pub axis: Axis,
