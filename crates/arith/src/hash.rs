@@ -13,6 +13,9 @@
 //! orthomorphism that garbling needs is left out. Keys that a *malicious* peer chooses could make two y collide; the
 //! protocols above are semi-honest.
 
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod x86;
+
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Enc, Block as AesBlock};
 
@@ -42,12 +45,8 @@ impl CorrelationHash {
             keys.len() == words.len() && keys.len().is_multiple_of(GROUP),
             "whole groups, one word a key"
         );
-        let mut batch = Batch([AesBlock::default(); 2 * GROUP]);
         for (keys, words) in keys.chunks_exact(GROUP).zip(words.chunks_exact_mut(GROUP)) {
-            let blocks = &mut batch.0[..GROUP];
-            load(keys, 0, blocks);
-            self.next_cipher().encrypt_blocks(blocks);
-            store(keys, 0, blocks, words);
+            hash_group(self.next_key(), keys, words);
         }
     }
 
@@ -58,23 +57,16 @@ impl CorrelationHash {
     pub fn hash_both(&mut self, keys: &[Block], delta: Block, zero: &mut [u32], one: &mut [u32]) {
         assert!(keys.len() == zero.len() && keys.len() == one.len(), "one pair of words a key");
         assert!(keys.len().is_multiple_of(GROUP), "whole groups of keys");
-        let mut batch = Batch([AesBlock::default(); 2 * GROUP]);
         let pairs = zero.chunks_exact_mut(GROUP).zip(one.chunks_exact_mut(GROUP));
         for (keys, (zero, one)) in keys.chunks_exact(GROUP).zip(pairs) {
-            let (plain, shifted) = batch.0.split_at_mut(GROUP);
-            load(keys, 0, plain);
-            load(keys, delta, shifted);
-            self.next_cipher().encrypt_blocks(&mut batch.0);
-            let (plain, shifted) = batch.0.split_at(GROUP);
-            store(keys, 0, plain, zero);
-            store(keys, delta, shifted, one);
+            hash_both_group(self.next_key(), keys, delta, zero, one);
         }
     }
 
-    fn next_cipher(&mut self) -> Aes128Enc {
+    fn next_key(&mut self) -> Block {
         let key = self.start ^ Block::from(self.groups_done);
         self.groups_done += 1;
-        Aes128Enc::new(&key.to_le_bytes().into())
+        key
     }
 }
 
@@ -84,9 +76,34 @@ impl std::fmt::Debug for CorrelationHash {
     }
 }
 
-/// Blocks on their way through the cipher, aligned for the widest vectors.
-#[repr(align(64))]
-struct Batch([AesBlock; 2 * GROUP]);
+/// Hashes one group with the fastest version there is.
+fn hash_group(key: Block, keys: &[Block], words: &mut [u32]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if crate::vaes::available() {
+        // SAFETY: `available` has just found every feature.
+        return unsafe { x86::hash_group(key, keys, words) };
+    }
+    hash_group_portable(key, keys, 0, words);
+}
+
+/// Hashes one group plain and shifted with the fastest version there is.
+fn hash_both_group(key: Block, keys: &[Block], delta: Block, zero: &mut [u32], one: &mut [u32]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if crate::vaes::available() {
+        // SAFETY: `available` has just found every feature.
+        return unsafe { x86::hash_both_group(key, keys, delta, zero, one) };
+    }
+    hash_group_portable(key, keys, 0, zero);
+    hash_group_portable(key, keys, delta, one);
+}
+
+/// The reference: one group of keys, shifted.
+fn hash_group_portable(key: Block, keys: &[Block], shift: Block, words: &mut [u32]) {
+    let mut blocks = [AesBlock::default(); GROUP];
+    load(keys, shift, &mut blocks);
+    Aes128Enc::new(&key.to_le_bytes().into()).encrypt_blocks(&mut blocks);
+    store(keys, shift, &blocks, words);
+}
 
 fn load(keys: &[Block], shift: Block, blocks: &mut [AesBlock]) {
     for (i, (block, key)) in blocks.iter_mut().zip(keys).enumerate() {
@@ -133,6 +150,18 @@ mod tests {
             cipher.encrypt_block(&mut block);
             assert_eq!(word, (Block::from_le_bytes(block.into()) ^ y) as u32);
         }
+    }
+
+    #[test]
+    fn the_chosen_version_agrees_with_the_portable_one() {
+        let (keys, delta) = (keys(GROUP), 0xfeed << 100);
+        let mut reference = [[0; GROUP]; 2];
+        hash_group_portable(6, &keys, 0, &mut reference[0]);
+        hash_group_portable(6, &keys, delta, &mut reference[1]);
+        let [mut plain, mut zero, mut one] = [[0; GROUP]; 3];
+        hash_group(6, &keys, &mut plain);
+        hash_both_group(6, &keys, delta, &mut zero, &mut one);
+        assert_eq!((plain, [zero, one]), (reference[0], reference));
     }
 
     #[test]

@@ -11,4 +11,6 @@ pub mod ntt;
 pub mod prg;
 pub mod ring;
 pub mod transpose;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod vaes;
 pub mod vole;

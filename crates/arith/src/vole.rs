@@ -5,6 +5,9 @@
 //! which row j sums the streams whose number has bit j. Halving the streams k times gives all rows with less
 //! than 2^(k+1) additions.
 
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod x86;
+
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Enc, Block as AesBlock};
 use zeroize::Zeroize;
@@ -24,28 +27,45 @@ struct Chunk([u64; CHUNK_WORDS]);
 
 /// The 2^k streams of one group, of which the first may be missing. AES-128 in counter mode under each seed.
 pub struct Streams {
-    ciphers: Vec<Aes128Enc>,
+    ciphers: Ciphers,
     field_bits: u32,
+}
+
+/// Expanded seeds, in the form that the machine's fastest version takes.
+enum Ciphers {
+    Portable(Vec<Aes128Enc>),
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    Vaes(Vec<crate::vaes::RoundKeys>),
 }
 
 impl Streams {
     /// Streams of all 2^k `seeds`, or of all but that of number 0, which then counts as zeros.
     ///
     /// # Panics
-    /// When there are neither 2^k nor 2^k - 1 seeds, k from 1 to 8.
+    /// When there are neither 2^k nor 2^k - 1 seeds, or k is none of 1, 2, 4 and 8.
     pub fn new(seeds: &[Block], field_bits: u32) -> Self {
         let full = 1 << field_bits;
-        assert!((1..=8).contains(&field_bits), "fields of 2 to 256 elements");
+        assert!(matches!(field_bits, 1 | 2 | 4 | 8), "fields of 2, 4, 16 or 256 elements");
         assert!(
             seeds.len() == full || seeds.len() == full - 1,
             "a seed for each element, but perhaps the first"
         );
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if crate::vaes::available() {
+            // SAFETY: `available` has just found every feature.
+            let keys = seeds.iter().map(|&seed| unsafe { crate::vaes::RoundKeys::new(seed) }).collect();
+            return Self { ciphers: Ciphers::Vaes(keys), field_bits };
+        }
+        Self::portable(seeds, field_bits)
+    }
+
+    fn portable(seeds: &[Block], field_bits: u32) -> Self {
         let ciphers = seeds.iter().map(|seed| Aes128Enc::new(&seed.to_le_bytes().into())).collect();
-        Self { ciphers, field_bits }
+        Self { ciphers: Ciphers::Portable(ciphers), field_bits }
     }
 
     /// Writes the sums over the chunk that `counters` stand at: the plain sum u to `total`, and the weighted sum v to
-    /// the first words of rows `first_row..first_row + k`.
+    /// the first words of rows `first_row..first_row + k`. What these rows held is lost.
     pub fn sum(
         &self,
         counters: &Counters,
@@ -55,31 +75,42 @@ impl Streams {
         first_row: usize,
     ) {
         let words = counters.count * 2;
-        let mut chunks = &mut workspace.chunks[..1 << self.field_bits];
-        self.fill(counters, chunks);
-        for j in 0..self.field_bits as usize {
-            halve(chunks, &mut rows.row_mut(first_row + j)[..words]);
-            let half = chunks.len() / 2;
-            chunks = &mut chunks[..half];
+        match &self.ciphers {
+            Ciphers::Portable(ciphers) => {
+                let mut chunks = &mut workspace.chunks[..1 << self.field_bits];
+                fill(ciphers, counters, chunks);
+                for j in 0..self.field_bits as usize {
+                    halve(chunks, &mut rows.row_mut(first_row + j)[..words]);
+                    let half = chunks.len() / 2;
+                    chunks = &mut chunks[..half];
+                }
+            }
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Ciphers::Vaes(ciphers) => {
+                let (first, out) = (counters.first(), &mut workspace.chunks[0].0);
+                // SAFETY: this variant is made only where `available` has found every feature.
+                unsafe { x86::sum(ciphers, self.field_bits, first, words, out, rows, first_row) };
+            }
         }
-        total.copy_from_slice(&chunks[0].0[..words]);
+        total.copy_from_slice(&workspace.chunks[0].0[..words]);
     }
+}
 
-    fn fill(&self, counters: &Counters, chunks: &mut [Chunk]) {
-        let (missing, present) = chunks.split_at_mut(chunks.len() - self.ciphers.len());
-        missing.iter_mut().for_each(|chunk| chunk.0.fill(0));
-        let blocks = &counters.blocks[..counters.count];
-        for (cipher, chunk) in self.ciphers.iter().zip(present) {
-            let bytes = bytemuck::cast_slice_mut(&mut chunk.0[..counters.count * 2]);
-            let (out, _) = AesBlock::slice_as_chunks_mut(bytes);
-            cipher.encrypt_blocks_b2b(blocks, out).expect("as many blocks out as in");
-        }
+/// Fills chunks with the streams; those in front, for which there are no ciphers, with zeros.
+fn fill(ciphers: &[Aes128Enc], counters: &Counters, chunks: &mut [Chunk]) {
+    let (missing, present) = chunks.split_at_mut(chunks.len() - ciphers.len());
+    missing.iter_mut().for_each(|chunk| chunk.0.fill(0));
+    let blocks = &counters.blocks[..counters.count];
+    for (cipher, chunk) in ciphers.iter().zip(present) {
+        let bytes = bytemuck::cast_slice_mut(&mut chunk.0[..counters.count * 2]);
+        let (out, _) = AesBlock::slice_as_chunks_mut(bytes);
+        cipher.encrypt_blocks_b2b(blocks, out).expect("as many blocks out as in");
     }
 }
 
 impl std::fmt::Debug for Streams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Streams({} secret seeds)", self.ciphers.len())
+        write!(f, "Streams(2^{}, secret)", self.field_bits)
     }
 }
 
@@ -100,6 +131,11 @@ impl Counters {
     /// Blocks of the chunk they stand at.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// The number of the chunk's first block.
+    fn first(&self) -> u64 {
+        self.next - self.count as u64
     }
 
     /// Goes on to the next `count` blocks. No block is ever given twice.
@@ -137,20 +173,10 @@ impl Drop for Workspace {
 /// One halving: `row` becomes the sum of the chunks of odd number, and chunk i the sum of chunks 2i and 2i + 1.
 fn halve(chunks: &mut [Chunk], row: &mut [u64]) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the feature has just been found.
-        return unsafe { halve_avx512(chunks, row) };
-    } else if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") {
         // SAFETY: the feature has just been found.
         return unsafe { halve_avx2(chunks, row) };
     }
-    halve_inlined(chunks, row);
-}
-
-/// The portable body, compiled for 512-bit vectors.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-#[target_feature(enable = "avx512f")]
-fn halve_avx512(chunks: &mut [Chunk], row: &mut [u64]) {
     halve_inlined(chunks, row);
 }
 
@@ -198,8 +224,8 @@ mod tests {
         sums
     }
 
-    fn summed_in_chunks(seeds: &[Block], field_bits: u32, chunks: &[usize]) -> Vec<Vec<u64>> {
-        let (streams, mut counters) = (Streams::new(seeds, field_bits), Counters::new());
+    fn summed_in_chunks(streams: &Streams, chunks: &[usize]) -> Vec<Vec<u64>> {
+        let (mut counters, field_bits) = (Counters::new(), streams.field_bits);
         let mut workspace = Workspace::new(field_bits);
         let mut sums = vec![Vec::new(); field_bits as usize + 1];
         for &blocks in chunks {
@@ -220,7 +246,9 @@ mod tests {
             let seeds: Vec<Block> = (1..=1 << field_bits).map(|x| x * 0x9e37_79b9_7f4a_7c15).collect();
             for seeds in [&seeds[..], &seeds[1..]] {
                 let expected = sums_by_definition(seeds, field_bits, 2 * (64 + 3 + 17));
-                assert_eq!(summed_in_chunks(seeds, field_bits, &[64, 3, 17]), expected);
+                for streams in [Streams::new(seeds, field_bits), Streams::portable(seeds, field_bits)] {
+                    assert_eq!(summed_in_chunks(&streams, &[64, 3, 17]), expected);
+                }
             }
         }
     }
