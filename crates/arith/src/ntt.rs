@@ -150,6 +150,38 @@ impl Ntt {
         }
     }
 
+    /// The products of residues, into `a`.
+    ///
+    /// # Panics
+    /// When the lengths differ or are no multiple of eight.
+    pub fn multiply(&self, a: &mut [u64], b: &[u64]) {
+        assert!(
+            a.len() == b.len() && a.len().is_multiple_of(8),
+            "polynomials of one length fill whole lines"
+        );
+        match self.kernel {
+            Kernel::Portable => portable::multiply(self.modulus, a, b),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Ifma(proof) => ifma::multiply(proof, self.ifma_tables(), a, b),
+        }
+    }
+
+    /// `low + 2^52 * high` modulo the prime, into `low`: any words `low`, and `high` below 2^63.
+    ///
+    /// # Panics
+    /// When the lengths differ or are no multiple of eight.
+    pub fn reduce_halves(&self, low: &mut [u64], high: &[u64]) {
+        assert!(
+            low.len() == high.len() && low.len().is_multiple_of(8),
+            "halves of one length fill whole lines"
+        );
+        match self.kernel {
+            Kernel::Portable => portable::reduce_halves(self.modulus, low, high),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Ifma(proof) => ifma::reduce_halves(proof, self.ifma_tables(), low, high),
+        }
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn ifma_tables(&self) -> &ifma::Tables {
         self.ifma.as_ref().expect("tables are made with the kernel")

@@ -5,8 +5,7 @@
 
 use zeroize::Zeroize;
 
-use super::{Ntt, Residues};
-use crate::modulus::Modulus;
+use super::{Kernel, Ntt, Residues};
 
 /// Products whose low halves fit in a word: 2^64 / 2^52, less one for what a reduction leaves.
 const PRODUCTS_MAX: usize = 4095;
@@ -36,13 +35,13 @@ impl LazySum {
         );
         for batch in pairs.chunks(PRODUCTS_MAX - 1) {
             if self.products + batch.len() > PRODUCTS_MAX {
-                self.fold(ntt.modulus);
+                self.fold(ntt);
             }
             self.products += batch.len();
             match ntt.kernel {
-                super::Kernel::Portable => add_products(&mut self.low, &mut self.high, batch),
+                Kernel::Portable => super::portable::add_products(&mut self.low, &mut self.high, batch),
                 #[cfg(target_arch = "x86_64")]
-                super::Kernel::Ifma(proof) => {
+                Kernel::Ifma(proof) => {
                     super::ifma::add_products(proof, &mut self.low, &mut self.high, batch);
                 }
             }
@@ -51,27 +50,14 @@ impl LazySum {
 
     /// The residues of the sum.
     pub fn reduced(mut self, ntt: &Ntt) -> Residues {
-        self.fold(ntt.modulus);
+        self.fold(ntt);
         std::mem::replace(&mut self.low, Residues::zeros(0))
     }
 
     /// Leaves the residues in the low half: as much as one product's low half takes.
-    fn fold(&mut self, modulus: Modulus) {
-        for (low, high) in self.low.iter_mut().zip(self.high.iter()) {
-            *low = modulus.reduce_halves(*low, *high);
-        }
+    fn fold(&mut self, ntt: &Ntt) {
+        ntt.reduce_halves(&mut self.low, &self.high);
         self.high.zeroize();
         self.products = 1;
-    }
-}
-
-/// The portable form of one batch: each sum is loaded and stored once for all pairs.
-fn add_products(low: &mut [u64], high: &mut [u64], pairs: &[(&[u64], &[u64])]) {
-    for (a, b) in pairs {
-        for (i, (low, high)) in low.iter_mut().zip(high.iter_mut()).enumerate() {
-            let product = u128::from(a[i]) * u128::from(b[i]);
-            *low += product as u64 & ((1 << 52) - 1);
-            *high += (product >> 52) as u64;
-        }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Tables {
     forward: Direction,
     inverse: Direction,
     inverse_degree: Factor,
+    /// 1, 2^52 and 2^104: the weights of a lazy sum's 52-bit digits.
+    digits: [Factor; 3],
 }
 
 struct Direction {
@@ -39,7 +41,10 @@ impl Tables {
         inverse_degree: Factor,
     ) -> Self {
         let prime = modulus.value();
-        Self { prime, forward: Direction::new(roots), inverse: Direction::new(inverse), inverse_degree }
+        let high = modulus.reduce(1 << 52);
+        let digits = [1, high, modulus.multiply(high, high)].map(|weight| modulus.factor(weight));
+        let (forward, inverse) = (Direction::new(roots), Direction::new(inverse));
+        Self { prime, forward, inverse, inverse_degree, digits }
     }
 }
 
@@ -94,6 +99,18 @@ pub(super) fn inverse(_proof: IfmaProof, tables: &Tables, values: &mut [u64]) {
 pub(super) fn add_products(_proof: IfmaProof, low: &mut [u64], high: &mut [u64], pairs: &[(&[u64], &[u64])]) {
     // SAFETY: an `IfmaProof` exists only after `Kernel::available` has found AVX-512 F and IFMA on this machine.
     unsafe { add_products_lines(lines(low), lines(high), pairs) }
+}
+
+/// `low + 2^52 * high` modulo the prime, into `low`; `high` below 2^63.
+pub(super) fn reduce_halves(_proof: IfmaProof, tables: &Tables, low: &mut [u64], high: &[u64]) {
+    // SAFETY: an `IfmaProof` exists only after `Kernel::available` has found AVX-512 F and IFMA on this machine.
+    unsafe { reduce_halves_lines(tables, lines(low), high.as_chunks::<8>().0) }
+}
+
+/// The product of residues, into `a`.
+pub(super) fn multiply(_proof: IfmaProof, tables: &Tables, a: &mut [u64], b: &[u64]) {
+    // SAFETY: an `IfmaProof` exists only after `Kernel::available` has found AVX-512 F and IFMA on this machine.
+    unsafe { multiply_lines(tables, lines(a), b.as_chunks::<8>().0) }
 }
 
 fn lines(values: &mut [u64]) -> &mut [Line] {
@@ -196,6 +213,27 @@ fn add_products_lines(low: &mut [Line], high: &mut [Line], pairs: &[(&[u64], &[u
     }
 }
 
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn reduce_halves_lines(tables: &Tables, low: &mut [Line], high: &[Line]) {
+    let arithmetic = Arithmetic::new(tables.prime);
+    let digits = broadcast_digits(tables);
+    for (low, high) in low.iter_mut().zip(high) {
+        let sum = arithmetic.reduce_halves(load(low), load(high), &digits);
+        store(low, sum);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn multiply_lines(tables: &Tables, a: &mut [Line], b: &[Line]) {
+    let arithmetic = Arithmetic::new(tables.prime);
+    let (digits, zero) = (broadcast_digits(tables), _mm512_setzero_si512());
+    for (a, b) in a.iter_mut().zip(b) {
+        let (x, y) = (load(a), load(b));
+        let (low, high) = (_mm512_madd52lo_epu64(zero, x, y), _mm512_madd52hi_epu64(zero, x, y));
+        store(a, arithmetic.reduce_halves(low, high, &digits));
+    }
+}
+
 /// The prime in all lanes, in the forms that reductions use.
 #[derive(Clone, Copy)]
 struct Arithmetic {
@@ -248,6 +286,19 @@ impl Arithmetic {
         let [a, b, c, d] = [self.reduce(a), self.reduce(b), self.reduce(c), self.reduce(d)];
         let [e, f, g, h] = [self.reduce(e), self.reduce(f), self.reduce(g), self.reduce(h)];
         [a, b, c, d, e, f, g, h]
+    }
+
+    /// low + 2^52 * high modulo the prime, for any low and high below 2^63: three digits of 52 bits, each times its weight.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn reduce_halves(&self, low: __m512i, high: __m512i, digits: &[Twiddle; 3]) -> __m512i {
+        let high = _mm512_add_epi64(high, _mm512_srli_epi64::<52>(low));
+        let first = self.multiply_lazy(_mm512_and_si512(low, self.mask), digits[0]);
+        let second = self.multiply_lazy(_mm512_and_si512(high, self.mask), digits[1]);
+        let third = self.multiply_lazy(_mm512_srli_epi64::<52>(high), digits[2]);
+        // Below 6 * prime, then below 4, then below 1.
+        let sum = _mm512_add_epi64(_mm512_add_epi64(first, second), third);
+        self.reduce(Self::subtract_if_not_less(sum, _mm512_add_epi64(self.twice, self.twice)))
     }
 
     /// Cooley-Tukey: below 4 * prime in and out.
@@ -311,6 +362,13 @@ impl Arithmetic {
 #[inline]
 fn broadcast(factor: Factor) -> Twiddle {
     (_mm512_set1_epi64(factor.value as i64), _mm512_set1_epi64(quotient52(factor) as i64))
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn broadcast_digits(tables: &Tables) -> [Twiddle; 3] {
+    let [one, high, square] = tables.digits;
+    [broadcast(one), broadcast(high), broadcast(square)]
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]

@@ -1,4 +1,4 @@
-//! The transform in 64-bit words, for every machine. The reference for all others.
+//! The transform and pointwise arithmetic in 64-bit words, for every machine. The reference for all others.
 //!
 //! Values stay below 4 * prime on the way forward and below 2 * prime on the way back; the last step reduces.
 
@@ -45,5 +45,30 @@ pub(super) fn inverse(modulus: Modulus, roots: &[Factor], inverse_degree: Factor
     }
     for value in values {
         *value = modulus.reduce_once(modulus.multiply_lazy(*value, inverse_degree));
+    }
+}
+
+/// Products of residues.
+pub(super) fn multiply(modulus: Modulus, a: &mut [u64], b: &[u64]) {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = modulus.multiply(*a, *b);
+    }
+}
+
+/// `low + 2^52 * high` modulo the prime.
+pub(super) fn reduce_halves(modulus: Modulus, low: &mut [u64], high: &[u64]) {
+    for (low, high) in low.iter_mut().zip(high) {
+        *low = modulus.reduce_halves(*low, *high);
+    }
+}
+
+/// Products added to the halves of a lazy sum.
+pub(super) fn add_products(low: &mut [u64], high: &mut [u64], pairs: &[(&[u64], &[u64])]) {
+    for (a, b) in pairs {
+        for (i, (low, high)) in low.iter_mut().zip(high.iter_mut()).enumerate() {
+            let product = u128::from(a[i]) * u128::from(b[i]);
+            *low += product as u64 & ((1 << 52) - 1);
+            *high += (product >> 52) as u64;
+        }
     }
 }

@@ -105,6 +105,28 @@ fn a_lazy_sum_never_overflows_however_many_products_it_takes() {
     }
 }
 
+proptest! {
+    #[test]
+    fn pointwise_arithmetic_is_alike_in_every_kernel(
+        small in any::<bool>(), a: [u64; 8], b: [u64; 8], low: [u64; 8], high in prop::array::uniform8(0u64..1 << 63),
+    ) {
+        // 12,289 is far below 2^50: digits of 52 bits are many times the prime.
+        let prime = if small { 12_289 } else { PRIMES[0] };
+        let modulus = Modulus::new(prime);
+        for kernel in Kernel::available() {
+            let ntt = Ntt::with_kernel(modulus, 64, kernel);
+            let (mut product, mut sum) = (a.map(|x| x % prime), low);
+            ntt.multiply(&mut product, &b.map(|x| x % prime));
+            ntt.reduce_halves(&mut sum, &high);
+            for i in 0..8 {
+                prop_assert_eq!(product[i], modulus.multiply(a[i] % prime, b[i] % prime));
+                let exact = (u128::from(high[i]) << 52) + u128::from(low[i]);
+                prop_assert_eq!(u128::from(sum[i]), exact % u128::from(prime));
+            }
+        }
+    }
+}
+
 #[test]
 fn transforms_equal_the_known_answers() {
     let text = include_str!("../../../../vectors/ntt.txt");
