@@ -26,16 +26,17 @@ pub(crate) struct Connection {
 
 /// Connects, and agrees on a plan.
 pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
-    let line: JoinLine = options.server.trim().parse().context("--server wants the join line that the server printed")?;
+    let line: JoinLine =
+        options.server.trim().parse().context("--server wants the join line that the server printed")?;
     let identity = identity(&options.keys)?;
-    let tls = ClientTls::new(&identity, line.fingerprint)?;
+    let tls = ClientTls::new(&identity, line.server)?;
     let config = LinkConfig { deadline: Duration::from_secs(options.deadline), ..LinkConfig::default() };
     let mut channel = StreamChannel::connect(&line.address(), &tls, &config)?;
     enrol::knock(&mut channel, line.secret.as_ref())?;
     let binding = Binding {
         exporter: channel.exporter().context("the connection has no TLS")?,
         client: *identity.fingerprint().as_bytes(),
-        server: *line.fingerprint.as_bytes(),
+        server: *line.server.as_bytes(),
     };
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, &mut rng, &mut channel)?;

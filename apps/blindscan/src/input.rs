@@ -162,7 +162,8 @@ fn is_npy(path: &Path) -> bool {
 /// Which images of `count`: `all`, one (`7`), or a range whose end is not included (`5..9`).
 pub(crate) fn selection(text: &str, count: usize) -> Result<Vec<usize>> {
     let number = |part: &str| {
-        part.parse::<usize>().with_context(|| format!("--slices takes a number, a range such as 5..9, or all; not {text}"))
+        part.parse::<usize>()
+            .with_context(|| format!("--slices takes a number, a range such as 5..9, or all; not {text}"))
     };
     let which: Vec<usize> = match text.split_once("..") {
         _ if text == "all" => (0..count).collect(),

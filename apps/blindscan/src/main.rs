@@ -10,9 +10,11 @@ mod connection;
 mod input;
 mod job;
 mod model;
+mod pair;
 mod random;
 mod reference;
 mod report;
+mod speed;
 mod system;
 mod watch;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::calibrate::{self, calibrate};
 use blindscan_graph::ir::{Graph, Tensor};
-use blindscan_graph::plan::{InputSpec, OutputPolicy, PublicPlan, Weights};
+use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy, PublicPlan, Weights};
 use blindscan_graph::{npy, onnx};
 use serde::Deserialize;
 
@@ -25,6 +25,14 @@ pub(crate) struct Model {
     pub(crate) weights: Weights,
     /// What a person should know of how the plan came about.
     pub(crate) notes: Vec<String>,
+}
+
+impl Model {
+    /// Saves the plan in a folder: `plan.public` and `plan.weights`.
+    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
+        let plan = FixedPlan { public: self.plan.clone(), weights: self.weights.clone() };
+        plan.save(folder).with_context(|| format!("{}", folder.display()))
+    }
 }
 
 /// The file beside a model.
@@ -56,14 +64,16 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     if path.is_dir() {
         return load_saved(path, options);
     }
-    let import = onnx::read(path, &onnx::Options::default()).with_context(|| format!("{}", path.display()))?;
+    let import =
+        onnx::read(path, &onnx::Options::default()).with_context(|| format!("{}", path.display()))?;
     let mut notes = import.report.notes.clone();
     let graph = import.into_graph().with_context(|| format!("{}", path.display()))?;
     let card = read_card(path)?;
     let samples = Samples { model: path, card: &card, options, extra, graph: &graph };
     let (spec, samples) = samples.gather(&mut notes)?;
     let settings = settings(&card, options)?;
-    let plan = calibrate(&graph, &spec, &samples, &settings).with_context(|| format!("{}", path.display()))?;
+    let plan =
+        calibrate(&graph, &spec, &samples, &settings).with_context(|| format!("{}", path.display()))?;
     Ok(Model { graph: Some(graph), plan: plan.public, weights: plan.weights, notes })
 }
 
@@ -73,12 +83,11 @@ fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
         "{} is a saved plan: its widths are fixed; give the ONNX file to make another",
         path.display()
     );
-    let mut plan = PublicPlan::load(path)?;
+    let FixedPlan { public: mut plan, weights } =
+        FixedPlan::load(path).with_context(|| format!("{}", path.display()))?;
     if let Some(policy) = policy(options)? {
         plan.answer.policy = policy;
     }
-    let weights = Weights::load(path)?;
-    weights.check(&plan)?;
     Ok(Model { graph: None, plan, weights, notes: Vec::new() })
 }
 
@@ -178,7 +187,10 @@ impl Samples<'_> {
 fn expanded(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path) else { return vec![path.to_path_buf()] };
     let is_picture = |path: &PathBuf| {
-        matches!(path.extension().and_then(|e| e.to_str()), Some("png" | "jpg" | "jpeg" | "npy" | "nii" | "gz"))
+        matches!(
+            path.extension().and_then(|e| e.to_str()),
+            Some("png" | "jpg" | "jpeg" | "npy" | "nii" | "gz")
+        )
     };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
     files.sort();
@@ -212,6 +224,16 @@ fn synthetic(shape: &[usize]) -> Vec<Tensor> {
             Tensor { shape: shape.to_vec(), data: (0..count).map(value).collect() }
         })
         .collect()
+}
+
+/// An input to try a model with: `NAME.in.npy` beside it, or a synthetic one.
+pub(crate) fn sample(path: &Path, plan: &PublicPlan) -> Result<Tensor> {
+    let shape = &plan.tensors[plan.input].shape;
+    let beside = path.with_extension("in.npy");
+    match beside.exists() {
+        true => read_npy(&beside, shape),
+        false => Ok(synthetic(shape).swap_remove(0)),
+    }
 }
 
 /// A tensor from a `.npy` file, with the model's shape.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 /// What one job did.
@@ -130,18 +130,13 @@ impl Report {
         Ok(path)
     }
 
-    /// Reads a `report.json`.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
-    }
-
     /// The table that a person reads.
     pub(crate) fn table(&self) -> String {
         use std::fmt::Write;
         let mut text = String::new();
         let mb = |bytes: u64| bytes as f64 / 1e6;
-        let _ = writeln!(text, "{:<44} {:>9} {:>10} {:>10} {:>7}", "", "seconds", "MB sent", "MB recv", "turns");
+        let _ =
+            writeln!(text, "{:<44} {:>9} {:>10} {:>10} {:>7}", "", "seconds", "MB sent", "MB recv", "turns");
         for phase in ["offline", "online"] {
             for layer in self.layers.iter().filter(|layer| layer.phase == phase) {
                 let name: String = format!("  {} {}", layer.kind, layer.name).chars().take(44).collect();
@@ -158,7 +153,8 @@ impl Report {
                 "offline" => (self.seconds.offline, self.bytes.offline),
                 _ => (self.seconds.online, self.bytes.online),
             };
-            let turns: u64 = self.layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.turns).sum();
+            let turns: u64 =
+                self.layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.turns).sum();
             let _ = writeln!(
                 text,
                 "{phase:<44} {seconds:>9.2} {:>10.3} {:>10.3} {turns:>7}",

@@ -88,7 +88,8 @@ impl Watch {
         if self.plain && (self.said.elapsed() > Duration::from_secs(2) || over) {
             self.said = Instant::now();
             let spent = self.begun.elapsed().as_secs_f64();
-            let left = spent / self.bytes_done.max(1) as f64 * self.expected_bytes.saturating_sub(self.bytes_done) as f64;
+            let left = spent / self.bytes_done.max(1) as f64
+                * self.expected_bytes.saturating_sub(self.bytes_done) as f64;
             eprintln!(
                 "{word} layer {done} of {of}: {:.1} of {:.1} MB, {spent:.0} s, about {left:.0} s left",
                 self.bytes_done as f64 / 1e6,

@@ -102,9 +102,8 @@ impl AssignedPlan {
             online: online.traffic.since(before_online),
             pads: self.answer.demand(),
             stock_bytes: self.answer.stock_bytes(party) as u64,
-            macs: 0,
             compared: self.answer.compared(),
-            ciphertexts: (0, 0),
+            ..LayerCost::default()
         });
         PlanCost {
             setup: key_exchange::cost(party),
@@ -114,24 +113,34 @@ impl AssignedPlan {
         }
     }
 
-    fn layer(&self, name: String, operator: &Operator, party: Party) -> LayerCost {
-        let (macs, compared, ciphertexts) = match operator {
-            Operator::Linear(linear) => (linear.layer.shape().macs(), 0, linear.layer.ciphertexts()),
-            Operator::Activate(activate) => (0, activate.count as u64, (0, 0)),
-            Operator::MaxPool(pool) => (0, pool.compared(), (0, 0)),
-            Operator::Local => (0, 0, (0, 0)),
+    /// The model owner's working set of the largest linear layer.
+    pub(crate) fn linear_memory_bytes(&self) -> u64 {
+        let of = |operator: &Operator| match operator {
+            Operator::Linear(linear) => linear.layer.memory_bytes(),
+            _ => 0,
         };
-        LayerCost {
+        self.operators.iter().map(of).max().unwrap_or(0)
+    }
+
+    fn layer(&self, name: String, operator: &Operator, party: Party) -> LayerCost {
+        let mut cost = LayerCost {
             name,
             kind: operator.kind(),
-            offline: Default::default(),
-            online: Default::default(),
             pads: operator.demand(),
             stock_bytes: operator.stock_bytes(party) as u64,
-            macs,
-            compared,
-            ciphertexts,
+            ..LayerCost::default()
+        };
+        match operator {
+            Operator::Linear(linear) => {
+                cost.macs = linear.layer.shape().macs();
+                cost.ciphertexts = linear.layer.ciphertexts();
+                cost.products = linear.layer.product_count();
+            }
+            Operator::Activate(activate) => cost.compared = activate.count as u64,
+            Operator::MaxPool(pool) => cost.compared = pool.compared(),
+            Operator::Local => {}
         }
+        cost
     }
 }
 

@@ -72,7 +72,7 @@ impl FromIterator<Leg> for Leg {
 }
 
 /// What one layer costs one party.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerCost {
     /// The layer's name in the model.
     pub name: String,
@@ -92,6 +92,8 @@ pub struct LayerCost {
     pub compared: u64,
     /// Ciphertexts sent and returned.
     pub ciphertexts: (u64, u64),
+    /// Products of a ciphertext and a kernel.
+    pub products: u64,
 }
 
 /// What a plan costs one party.

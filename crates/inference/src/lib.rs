@@ -6,6 +6,7 @@
 //! ```
 //!
 //! * [`assign`]: a protocol on every node; [`cost`]: bytes and turns before anything runs.
+//! * [`estimate`]: seconds and memory.
 //! * `operators`: each layer that speaks, four questions a file.
 //! * [`roles`]: the two owners, set-up, offline and online.
 //! * [`stock`]: one-time material on disk, taken once.
@@ -13,6 +14,7 @@
 
 pub mod assign;
 pub mod cost;
+pub mod estimate;
 mod ghost;
 mod operators;
 pub mod roles;

@@ -54,6 +54,11 @@ impl AllowList {
         Self { path: directory.join(FILE) }
     }
 
+    /// The list in a file of its own. It need not exist: then it is empty.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// Every client, as the file stands now.
     pub fn clients(&self) -> Result<Vec<Client>, StoreError> {
         let file: File = files::load_toml(&self.path)?;

@@ -167,10 +167,19 @@ pub struct Door {
 impl Door {
     /// The door of a state directory, which is created if need be; both files must be readable.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::guarding(AllowList::of(directory), directory)
+    }
+
+    /// The door with the list in a file of its own; invitations are kept in the state directory.
+    pub fn with_list(list: &Path, directory: &Path) -> Result<Self, StoreError> {
+        Self::guarding(AllowList::at(list), directory)
+    }
+
+    fn guarding(allowed: AllowList, directory: &Path) -> Result<Self, StoreError> {
         files::make_private_directory(directory)?;
-        let door = Self { allowed: AllowList::of(directory), invitations: directory.join(FILE) };
+        let door = Self { allowed, invitations: directory.join(FILE) };
         door.allowed.clients()?;
-        door.is_inviting(UNIX_EPOCH)?;
+        door.is_inviting(SystemTime::UNIX_EPOCH)?;
         Ok(door)
     }
 

@@ -51,7 +51,9 @@ impl std::fmt::Debug for SessionId {
 
 /// The client's side. Returns the session id and the plan, which has been validated.
 pub fn client(
-    binding: &Binding, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
+    binding: &Binding,
+    rng: &mut impl CryptoRng,
+    channel: &mut dyn Channel,
 ) -> Result<(SessionId, PublicPlan), SessionError> {
     let nonce = nonce(rng);
     channel.send(&hello(&nonce))?;
@@ -67,7 +69,10 @@ pub fn client(
 
 /// The server's side.
 pub fn server(
-    binding: &Binding, plan: &PublicPlan, rng: &mut impl CryptoRng, channel: &mut dyn Channel,
+    binding: &Binding,
+    plan: &PublicPlan,
+    rng: &mut impl CryptoRng,
+    channel: &mut dyn Channel,
 ) -> Result<SessionId, SessionError> {
     let first = channel.receive(HELLO_BYTES)?;
     let theirs = first[12..].try_into().expect("32 bytes");
@@ -103,7 +108,9 @@ fn check_version(hello: &[u8]) -> Result<(), SessionError> {
 }
 
 fn session_id(binding: &Binding, client: &[u8; 32], server: &[u8; 32], plan: &PublicPlan) -> SessionId {
-    let mut hash = blake3::Hasher::new_derive_key("blindscan 1 session id: image owner is client, model owner is server");
+    let mut hash = blake3::Hasher::new_derive_key(
+        "blindscan 1 session id: image owner is client, model owner is server",
+    );
     for part in [&binding.exporter, &binding.client, &binding.server, client, server, &plan.digest()] {
         hash.update(part);
     }

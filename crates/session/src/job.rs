@@ -2,7 +2,7 @@
 //!
 //! | step | who | message |
 //! |---|---|---|
-//! | 1 | client | [`Request`], a control message |
+//! | 1 | client | what it asks for, a control message |
 //! | 2 | server | accepted, or refused with a reason: a control message |
 //! | 3 | both | at the first job that makes stock: set-up of the roles |
 //! | 4 | both | offline, and online, as the request says |

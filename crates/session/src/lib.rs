@@ -36,7 +36,9 @@ pub enum SessionError {
     #[error("the peer is not a Blindscan program, or the address is of another service")]
     Stranger,
     /// The peer is of another version.
-    #[error("the peer speaks protocol version {theirs}, this program speaks {ours}; use programs of the same version")]
+    #[error(
+        "the peer speaks protocol version {theirs}, this program speaks {ours}; use programs of the same version"
+    )]
     Version {
         /// Ours.
         ours: u32,

@@ -19,8 +19,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Outcome> {
     let model = model::load(&args.model, &args.options, None)?;
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)?;
-        model.plan.save(folder)?;
-        model.weights.save(folder)?;
+        model.save(folder)?;
     }
     if args.json {
         print_json(&Printed { digest: hex(&model.plan.digest()), plan: &model.plan, notes: &model.notes })?;

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
-    GreyPlane, LabelPlane, Mask, Request, Scan, Slicing, dice, overlay_png, read_mask, write_mask, write_picture_mask,
+    GreyPlane, LabelPlane, Mask, Request, Scan, Slicing, dice, overlay_png, read_mask, write_mask,
+    write_picture_mask,
 };
 use blindscan_inference::Output;
 use blindscan_inference::stock::StockFolder;
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         .iter()
         .map(|output| LabelPlane::new(size.0, size.1, reference::labels(&plan, output)))
         .collect();
-    let (scan, request) = source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
+    let (scan, request) =
+        source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
     write_files(scan, request, &which, &masks, &args.out, &mut report)?;
     if let Some(path) = &args.reference {
         compare(path, &plan, &source, &which, &finished.outputs, &mut report)?;

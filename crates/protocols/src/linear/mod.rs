@@ -107,6 +107,19 @@ impl LinearLayer {
         (units * self.packing.channel_blocks() as u64, units * self.packing.output_blocks() as u64)
     }
 
+    /// Products of a ciphertext and a kernel that the model owner makes.
+    pub fn product_count(&self) -> u64 {
+        let per_unit = self.packing.channel_blocks() * self.packing.output_blocks();
+        self.packing.units() as u64 * per_unit as u64
+    }
+
+    /// What the model owner holds of ciphertexts and sums at a time.
+    pub fn memory_bytes(&self) -> u64 {
+        let context = Context::exact();
+        let unit = self.packing.channel_blocks() * Ciphertext::memory_bytes(context) + Product::memory_bytes(context);
+        (self.units_in_block.min(self.packing.units()) * unit) as u64
+    }
+
     /// What the dialogue puts on the wire at one end. Turns are those of a channel on which this end has nothing unanswered.
     pub fn cost(&self, party: Party) -> Traffic {
         let context = Context::exact();
