@@ -31,7 +31,6 @@ pub(crate) fn run(root: &Path, seconds: u64) -> Result<()> {
     for target in TARGETS {
         smoke(root, &binaries, target, seconds)?;
     }
-    println!("fuzz: {} targets, {seconds} s each, no crash", TARGETS.len());
     Ok(())
 }
 
@@ -75,9 +74,24 @@ fn smoke(root: &Path, binaries: &Path, target: &str, seconds: u64) -> Result<()>
     let mut command = Command::new(binaries.join(target));
     command.arg(&found).arg(&seeds).arg(format!("-artifact_prefix={}/", artifacts.display()));
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={SLOWEST_INPUT_SECONDS}"));
-    command.arg(format!("-rss_limit_mb={MEMORY_MIB}")).arg("-print_final_stats=1").arg("-verbosity=0");
-    succeed(&format!("fuzz {target}"), &mut command)
-        .with_context(|| format!("the input that did it lies in {}", artifacts.display()))
+    command.arg(format!("-rss_limit_mb={MEMORY_MIB}")).arg("-print_final_stats=1");
+    let output = command.output().with_context(|| format!("fuzz {target}: cannot start"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        eprintln!("{words}");
+        bail!(
+            "fuzz {target} failed ({}); the input that did it lies in {}",
+            output.status,
+            artifacts.display()
+        );
+    }
+    println!("fuzz {target}: {} inputs, no crash", executed(&words).unwrap_or("some"));
+    Ok(())
+}
+
+/// The number of inputs, from libFuzzer's closing lines.
+fn executed(words: &str) -> Option<&str> {
+    words.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")).map(str::trim)
 }
 
 #[cfg(test)]
@@ -91,6 +105,12 @@ mod tests {
             assert!(fuzz.join("targets").join(format!("{target}.rs")).is_file(), "{target}");
             assert!(fs::read_dir(fuzz.join("corpus").join(target)).unwrap().count() > 0, "{target}");
         }
+    }
+
+    #[test]
+    fn the_number_of_inputs_is_read_from_the_closing_lines() {
+        assert_eq!(executed("Done\nstat::number_of_executed_units: 12\nstat::x: 1"), Some("12"));
+        assert_eq!(executed("Done"), None);
     }
 
     #[test]
