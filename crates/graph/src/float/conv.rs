@@ -53,30 +53,39 @@ pub(super) fn conv(
     })
 }
 
-/// The data, padded, its rows split by phase: (channels, depth, height, phase, run).
+/// The data, padded, its rows split by phase: (channels, depth, height, phase, run). Only phases that a tap reads are there.
 struct PhasedRows {
     data: Vec<f32>,
     sizes: Three,
     /// Elements of a phase's run.
     run: usize,
     phases: usize,
+    /// For each tap of the last axis, where it begins within a row's phases.
+    starts: Vec<usize>,
 }
 
 impl PhasedRows {
     fn new(x: &Tensor, grid: &Window3, sizes: Three, outputs: Three) -> Self {
-        let phases = grid.strides[2];
-        let reach = (grid.kernel[2] - 1) * grid.dilations[2];
-        let run = outputs[2] + reach / phases;
-        let mut data = vec![0.0; x.data.len() / sizes[2] * phases * run];
-        for (row, line) in x.data.chunks(sizes[2]).zip(data.chunks_mut(phases * run)) {
-            for (position, &value) in row.iter().enumerate() {
-                let padded = position + grid.begin[2];
-                if padded / phases < run {
-                    line[padded % phases * run + padded / phases] = value;
+        let stride = grid.strides[2];
+        let shifts: Vec<usize> = (0..grid.kernel[2]).map(|tap| tap * grid.dilations[2]).collect();
+        let mut phases: Vec<usize> = shifts.iter().map(|shift| shift % stride).collect();
+        phases.sort_unstable();
+        phases.dedup();
+        let run = outputs[2] + shifts[shifts.len() - 1] / stride;
+        let place = |phase| phases.binary_search(&phase).expect("every tap's phase was collected");
+        let starts = shifts.iter().map(|shift| place(shift % stride) * run + shift / stride).collect();
+        let mut data = vec![0.0; x.data.len() / sizes[2] * phases.len() * run];
+        for (row, line) in x.data.chunks(sizes[2]).zip(data.chunks_mut(phases.len() * run)) {
+            for (&phase, line) in phases.iter().zip(line.chunks_mut(run)) {
+                // The first element of this phase that is no padding.
+                let first = grid.begin[2].saturating_sub(phase).div_ceil(stride);
+                let from = (first * stride + phase - grid.begin[2]).min(row.len());
+                for (to, &value) in line.iter_mut().skip(first).zip(row[from..].iter().step_by(stride)) {
+                    *to = value;
                 }
             }
         }
-        PhasedRows { data, sizes, run, phases }
+        PhasedRows { data, sizes, run, phases: phases.len(), starts }
     }
 
     /// The taps of output line (d, h) that see data, in the order of the filter.
@@ -98,10 +107,8 @@ impl PhasedRows {
                     let Some(height) = grid.position(1, h, kh, self.sizes[1]) else { continue };
                     let line = ((first_channel + channel) * self.sizes[0] + depth) * self.sizes[1] + height;
                     for kw in 0..kernel_w {
-                        let shift = kw * grid.dilations[2];
                         let weight = ((channel * kernel_d + kd) * kernel_h + kh) * kernel_w + kw;
-                        let start =
-                            (line * self.phases + shift % self.phases) * self.run + shift / self.phases;
+                        let start = line * self.phases * self.run + self.starts[kw];
                         taps.push(Tap { weight, start });
                     }
                 }

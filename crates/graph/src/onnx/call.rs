@@ -45,7 +45,7 @@ impl<'a> Call<'a> {
             Some(Some(Known::Value(id))) => Ok(*id),
             Some(Some(Known::Constant(_))) => refuse(
                 format!("input {index} is a constant where data was expected"),
-                "let the exporter fold constants",
+                "feed it data only: a constant can be added or multiplied, one number a channel",
             ),
             Some(Some(Known::Headed { head, .. })) => refuse(
                 format!("it works on the answer of {head:?}, which is only computed at the end"),

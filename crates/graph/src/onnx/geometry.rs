@@ -128,10 +128,12 @@ pub(super) fn extend_for_ceil(window: &mut Window, sizes: &[usize]) -> Vec<usize
     for axis in 0..sizes.len() {
         let (stride, span) = (window.strides[axis], span(window, axis));
         let padded = sizes[axis] + window.pads_begin[axis] + window.pads_end[axis];
-        if padded < span {
-            continue;
-        }
-        let last_start = (padded - span).div_ceil(stride) * stride;
+        // Data a little smaller than the window still makes one window.
+        let last_start = match padded.checked_sub(span) {
+            Some(steps) => steps.div_ceil(stride) * stride,
+            None if span - padded < stride => 0,
+            None => continue,
+        };
         if last_start < sizes[axis] + window.pads_begin[axis] {
             extensions[axis] = (last_start + span).saturating_sub(padded);
         }

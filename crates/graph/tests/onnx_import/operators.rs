@@ -84,6 +84,10 @@ fn transposed_convolutions_in_every_form() {
     );
     assert_close(&with(vec![ints("pads", &[1, 1])]).answer(&x).data, &[10.0, 102.0, 20.0]);
     assert_close(&with(vec![ints("output_shape", &[4])]).answer(&x).data, &[10.0, 102.0, 20.0, 200.0]);
+    assert_close(
+        &with(vec![ints("output_shape", &[7])]).answer(&x).data,
+        &[1.0, 10.0, 102.0, 20.0, 200.0, 0.0, 0.0],
+    );
     let upper = vec![ints("output_shape", &[4]), text("auto_pad", "SAME_UPPER")];
     assert_close(&with(upper).answer(&x).data, &[1.0, 10.0, 102.0, 20.0]);
     assert_close(&with(vec![text("auto_pad", "SAME_LOWER")]).answer(&x).data, &[10.0, 102.0, 20.0, 200.0]);
@@ -278,6 +282,8 @@ fn max_pools_overlap_dilate_pad_and_round_up() {
     let negative: Vec<f32> = x.iter().map(|x| -x).collect();
     let padded = vec![kernel(3), ints("strides", &[2]), ints("pads", &[1, 1])];
     assert_eq!(with(5, padded).answer(&negative).data, [-1.0, -1.0, -2.0]);
+    let larger_than_data = vec![kernel(3), ints("strides", &[2]), int("ceil_mode", 1)];
+    assert_eq!(with(2, larger_than_data).answer(&x[..2]).data, [5.0]);
     // A window that would begin in the padding behind is left out.
     let left_out = vec![kernel(2), ints("strides", &[2]), ints("pads", &[1, 1]), int("ceil_mode", 1)];
     assert_eq!(with(3, left_out).answer(&x[..3]).data, [5.0, 4.0]);

@@ -13,6 +13,9 @@ pub(super) fn batch_normalization(call: &Call, draft: &mut Draft, used: Used) ->
     if call.int("training_mode", 0)? != 0 || call.int("is_test", 1)? == 0 {
         return refuse("it is in training mode", "export in inference mode: model.eval()");
     }
+    if call.int("spatial", 1)? == 0 {
+        return refuse("it has statistics for every position", "export with opset 9 or newer");
+    }
     call.only_first_output("its running statistics", used)?;
     let Some(&channels) = draft.shape(x).get(1) else {
         return refuse("its data has no channels", "check the exporter");

@@ -48,9 +48,9 @@ pub(super) fn conv_transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, 
         );
     }
     let (mut window, auto_pad) = geometry::window(call, Some(&weight.shape[2..]), sizes.len())?;
-    let output_padding =
+    let mut output_padding =
         geometry::list(call, "output_padding", sizes.len(), 0)?.unwrap_or_else(|| vec![0; sizes.len()]);
-    let outputs = transposed_sizes(call, &mut window, auto_pad, &output_padding, sizes)?;
+    let outputs = transposed_sizes(call, &mut window, auto_pad, &mut output_padding, sizes)?;
     let Some(out_channels) = weight.shape[1].checked_mul(groups) else {
         return refuse("it has too many channels", "check the exporter");
     };
@@ -60,12 +60,12 @@ pub(super) fn conv_transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, 
     draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
 }
 
-/// Output extents of a transposed convolution; sets the pads where `output_shape` or `auto_pad` decide them.
+/// Output extents of a transposed convolution; sets the padding where `output_shape` or `auto_pad` decide them.
 fn transposed_sizes(
     call: &Call,
     window: &mut Window,
     auto_pad: AutoPad,
-    output_padding: &[usize],
+    output_padding: &mut [usize],
     sizes: &[usize],
 ) -> Result<Vec<usize>, Refusal> {
     let wanted = match (geometry::list(call, "output_shape", sizes.len(), 1)?, auto_pad) {
@@ -78,12 +78,9 @@ fn transposed_sizes(
         let full =
             window.strides[axis] * (sizes[axis] - 1) + output_padding[axis] + geometry::span(window, axis);
         if let Some(wanted) = &wanted {
-            let Some(total) = full.checked_sub(wanted[axis]) else {
-                return refuse(
-                    format!("its output_shape {wanted:?} is larger than it can fill"),
-                    "export with output_padding instead of output_shape",
-                );
-            };
+            // What no window reaches is filled by the bias alone, as behind an output_padding.
+            output_padding[axis] += wanted[axis].saturating_sub(full);
+            let total = full.saturating_sub(wanted[axis]);
             let (less, more) = (total / 2, total - total / 2);
             let begin = if auto_pad == AutoPad::SameUpper { less } else { more };
             window.pads_begin[axis] = begin;

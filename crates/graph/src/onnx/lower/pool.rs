@@ -2,6 +2,7 @@
 
 use super::super::call::Call;
 use super::super::draft::{Draft, Step};
+use super::super::geometry::AutoPad;
 use super::super::{Refusal, geometry, refuse, shape};
 use super::{Lowered, Used};
 use crate::ir::{Op, Window};
@@ -104,6 +105,12 @@ fn plain_window(kernel: Vec<usize>) -> Window {
 fn pool_window(call: &Call, data: &[usize]) -> Result<(Window, Vec<usize>), Refusal> {
     let sizes = geometry::spatial(data)?;
     let (mut window, auto_pad) = geometry::window(call, None, sizes.len())?;
+    if auto_pad != AutoPad::Explicit && window.dilations.iter().any(|&dilation| dilation > 1) {
+        return refuse(
+            "it has dilations and automatic padding, which frameworks compute differently",
+            "export with explicit pads",
+        );
+    }
     geometry::pad_same(&mut window, auto_pad, sizes);
     let extensions = match call.int("ceil_mode", 0)? {
         0 => vec![0; sizes.len()],
