@@ -5,7 +5,7 @@ use blindscan_wire::{Channel, WireError};
 
 use super::*;
 use crate::ProtocolError;
-use crate::ot::pads::{PadReceiver, PadSender};
+use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender, PadReceiver, PadSender};
 use crate::ot::softspoken::tests::dealt;
 use crate::ot::{Direction, ideal};
 
@@ -19,14 +19,11 @@ fn ends(total: usize, seed: u64) -> (BufferedSender, BufferedReceiver) {
     )
 }
 
-fn play_digits(n: usize, w: u32, p: u32, seed: u64) -> Played<Vec<Vec<Bits>>, (Vec<Bits>, Vec<Bits>)> {
+fn play_digits(n: usize, w: u32, p: u32, seed: u64) -> Played<DigitPadsSender, DigitPadsReceiver> {
     let (mut sender, mut receiver) = ends(n * w as usize, seed);
     play(
-        |channel| sender.digits(n, w, p, channel).unwrap().pads,
-        |channel| {
-            let digits = receiver.digits(n, w, p, channel).unwrap();
-            (digits.choice, digits.pad)
-        },
+        |channel| sender.digits(n, w, p, channel).unwrap(),
+        |channel| receiver.digits(n, w, p, channel).unwrap(),
     )
 }
 
@@ -35,10 +32,9 @@ fn digit_pads_are_those_of_the_ideal_and_cost_what_is_declared() {
     for (w, p) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)] {
         for n in [1, 63, 64, 129, PIECE + 1, 30_000] {
             let played = play_digits(n, w, p, 1);
-            let (choice, pad) = played.right;
+            let DigitPadsReceiver { choice, pad } = played.right;
             assert!(choice.len() == w as usize && choice.iter().all(|plane| plane.len() == n));
-            let sender = crate::ot::pads::DigitPadsSender { pads: played.left };
-            assert_eq!(ideal::digits(&sender, choice).pad, pad, "{n} of 1 of 2^{w}, {p} bits");
+            assert_eq!(ideal::digits(&played.left, choice).pad, pad, "{n} of 1 of 2^{w}, {p} bits");
             assert_eq!(played.left_traffic, sender_cost(n * w as usize, SmallField::Bits4));
             assert_eq!(played.right_traffic, receiver_cost(n * w as usize, SmallField::Bits4));
         }
@@ -138,9 +134,9 @@ fn unrelated(pads: &[Vec<Bits>], n: u32) -> bool {
 #[test]
 fn no_two_and_no_four_pads_of_a_digit_are_related() {
     let n = 20_000;
-    assert!(unrelated(&play_digits(n as usize, 2, 1, 5).left, n));
-    assert!(unrelated(&play_digits(n as usize, 3, 1, 5).left, n));
-    assert!(unrelated(&play_digits(n as usize, 3, 2, 5).left, n));
+    assert!(unrelated(&play_digits(n as usize, 2, 1, 5).left.pads, n));
+    assert!(unrelated(&play_digits(n as usize, 3, 1, 5).left.pads, n));
+    assert!(unrelated(&play_digits(n as usize, 3, 2, 5).left.pads, n));
 }
 
 #[test]
