@@ -14,6 +14,7 @@ mod scales;
 mod tests;
 mod weights;
 
+use crate::fixed::{evaluate_with, quantise_input};
 use crate::float;
 use crate::ir::{Graph, Head, Tensor};
 use crate::lower::{DraftStep, Lowered, lower};
@@ -26,6 +27,9 @@ use crate::plan::{
 const BITS_MIN: u32 = 4;
 /// Most bits that small tensors have beyond what the options ask for.
 const CHEAP_BITS_MAX: u32 = 2;
+
+/// How often bounds may be raised before the plan is given up.
+const ROUNDS: usize = 8;
 
 /// How a plan is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,13 +105,18 @@ pub fn calibrate(
     }
     let lowered = lower(graph)?;
     let seen = largest_values(graph, input_spec, samples)?;
-    let task = Task { lowered: &lowered, seen: &seen, range: input_spec.range, options };
-    let attempt = task.narrowest()?;
-    let plan = task.assemble(graph, input_spec, attempt);
-    plan.public.validate()?;
-    plan.weights.check(&plan.public)?;
-
-    Ok(plan)
+    let least_bounds = vec![0; lowered.tensors.len()];
+    let mut task = Task { lowered: &lowered, seen: &seen, least_bounds, range: input_spec.range, options };
+    for _ in 0..ROUNDS {
+        let attempt = task.narrowest()?;
+        let plan = task.assemble(graph, input_spec, attempt);
+        plan.public.validate()?;
+        plan.weights.check(&plan.public)?;
+        if !task.raise_bounds(&plan, samples)? {
+            return Ok(plan);
+        }
+    }
+    Err(PlanError::Unstable)
 }
 
 /// The largest absolute value of each graph value over all samples, whose elements are first clamped to the declared range.
@@ -140,6 +149,8 @@ struct Task<'a> {
     lowered: &'a Lowered,
     /// The largest absolute value of each graph value over the samples.
     seen: &'a [f64],
+    /// What the bound of each tensor must be at least, because an earlier round's integers went further than the floats.
+    least_bounds: Vec<u64>,
     /// The declared range of the real input.
     range: (f32, f32),
     options: &'a Options,
@@ -164,6 +175,24 @@ struct Attempt {
 }
 
 impl Task<'_> {
+    /// Runs the plan on the samples and raises the bounds that the integers exceed: where the floats nearly cancel, what is
+    /// left is rounding, and that is no float's range. False when all bounds hold.
+    fn raise_bounds(&mut self, plan: &FixedPlan, samples: &[Tensor]) -> Result<bool, PlanError> {
+        let mut raised = false;
+        for sample in samples {
+            let integers = quantise_input(&plan.public, sample)?;
+            evaluate_with(&plan.public, &plan.weights, &integers, &mut |id, values| {
+                let most = values.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0);
+                if most > plan.public.tensors[id].bound {
+                    let with_margin = (most as f64 * f64::from(self.options.margin)).ceil() as u64;
+                    self.least_bounds[id] = self.least_bounds[id].max(with_margin);
+                    raised = true;
+                }
+            })?;
+        }
+        Ok(raised)
+    }
+
     /// Lowers precision until every ring is allowed.
     fn narrowest(&self) -> Result<Attempt, PlanError> {
         let mut precision = self.desired();

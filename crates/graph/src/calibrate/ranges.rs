@@ -53,7 +53,9 @@ impl Ranges {
     fn settle(&mut self, task: &Task<'_>, scales: &Scales, inputs: &[usize], output: usize, derived: u64) {
         let draft = &task.lowered.tensors[output];
         let most = task.seen[draft.source] * f64::from(task.options.margin);
-        let calibrated = rounded_up(most, scales.fractions[output], draft.divisor).max(BOUND_MIN);
+        let calibrated = rounded_up(most, scales.fractions[output], draft.divisor)
+            .max(BOUND_MIN)
+            .max(task.least_bounds[output]);
         let proven = inputs.iter().all(|&id| self.kinds[id] == Range::Proven);
         if proven && (task.options.proven_only || bits(derived) <= bits(calibrated)) {
             self.bounds[output] = derived;

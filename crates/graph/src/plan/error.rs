@@ -55,6 +55,9 @@ pub enum PlanError {
         /// The most that are allowed.
         allowed: u32,
     },
+    /// The integers of the samples kept leaving the bounds that were fitted to them.
+    #[error("no bounds hold the integers of the samples; give the plan more bits, or more typical samples")]
+    Unstable,
     /// A public plan contradicts itself. From a peer or a file: do not use it.
     #[error("public plan, {place}: {problem}")]
     Invalid {
