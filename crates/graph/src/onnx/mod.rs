@@ -1,6 +1,6 @@
 //! Reading `.onnx` files: protobuf into [`Graph`], and a [`Report`] of every node.
 //!
-//! The stages, each a file: [`scan`] bounds the file, `proto` parses it, `import` goes through its nodes, `fold` computes
+//! The stages, each a file: `scan` bounds the file, `proto` parses it, `import` goes through its nodes, `fold` computes
 //! what is constant, `lower` turns the rest into drafts of our operators with static shapes, `simplify` merges affine
 //! steps into convolutions and drops what is dead.
 //!

@@ -1,7 +1,7 @@
 //! The protobuf messages of an `.onnx` file, declared by hand: only the fields that are read.
 //!
 //! Field numbers: `onnx.proto` of ONNX 1.23 (onnx/onnx on GitHub). Subgraphs and functions stay bytes that nobody parses, so
-//! that the depth of a message is bounded by these declarations. [`scan`](super::scan) counts the fields before prost
+//! that the depth of a message is bounded by these declarations. `scan.rs` counts the fields before prost
 //! allocates them.
 #![allow(missing_docs)] // The names are ONNX's own; its documentation is theirs.
 

@@ -138,6 +138,10 @@ fn each_thing_that_cannot_be_computed_is_refused_with_a_reason() {
         (image().weight("n", &[2, 2, 1, 1], &[f32::NAN; 4]).node("Conv", &["x", "n"], "y", vec![]), "NaN"),
         (image().node("ConvTranspose", &["x", "w"], "y", vec![ints("pads", &[9, 9, 9, 9])]), "cuts away all"),
         (
+            image().node("ConvTranspose", &["x", "w"], "y", vec![ints("output_shape", &[9, 9])]),
+            "output_padding instead",
+        ),
+        (
             image().node(
                 "MaxPool",
                 &["x"],

@@ -48,9 +48,9 @@ pub(super) fn conv_transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, 
         );
     }
     let (mut window, auto_pad) = geometry::window(call, Some(&weight.shape[2..]), sizes.len())?;
-    let mut output_padding =
+    let output_padding =
         geometry::list(call, "output_padding", sizes.len(), 0)?.unwrap_or_else(|| vec![0; sizes.len()]);
-    let outputs = transposed_sizes(call, &mut window, auto_pad, &mut output_padding, sizes)?;
+    let outputs = transposed_sizes(call, &mut window, auto_pad, &output_padding, sizes)?;
     let Some(out_channels) = weight.shape[1].checked_mul(groups) else {
         return refuse("it has too many channels", "check the exporter");
     };
@@ -65,22 +65,28 @@ fn transposed_sizes(
     call: &Call,
     window: &mut Window,
     auto_pad: AutoPad,
-    output_padding: &mut [usize],
+    output_padding: &[usize],
     sizes: &[usize],
 ) -> Result<Vec<usize>, Refusal> {
-    let wanted = match (geometry::list(call, "output_shape", sizes.len(), 1)?, auto_pad) {
-        (Some(wanted), _) => Some(wanted),
-        (None, AutoPad::Explicit) => None,
-        (None, _) => Some(sizes.iter().zip(&window.strides).map(|(size, stride)| size * stride).collect()),
-    };
+    let stated = geometry::list(call, "output_shape", sizes.len(), 1)?;
     let mut outputs = Vec::new();
     for axis in 0..sizes.len() {
         let full =
             window.strides[axis] * (sizes[axis] - 1) + output_padding[axis] + geometry::span(window, axis);
-        if let Some(wanted) = &wanted {
-            // What no window reaches is filled by the bias alone, as behind an output_padding.
-            output_padding[axis] += wanted[axis].saturating_sub(full);
-            let total = full.saturating_sub(wanted[axis]);
+        let wanted = match &stated {
+            Some(stated) if stated[axis] > full => {
+                return refuse(
+                    format!("its output_shape {stated:?} is larger than it can fill"),
+                    "export with output_padding instead of output_shape",
+                );
+            }
+            Some(stated) => Some(stated[axis]),
+            // Automatic padding wants a multiple of the input, and takes less where the kernel does not reach so far.
+            None if auto_pad != AutoPad::Explicit => Some(full.min(sizes[axis] * window.strides[axis])),
+            None => None,
+        };
+        if let Some(wanted) = wanted {
+            let total = full - wanted;
             let (less, more) = (total / 2, total - total / 2);
             let begin = if auto_pad == AutoPad::SameUpper { less } else { more };
             window.pads_begin[axis] = begin;

@@ -105,9 +105,12 @@ fn plain_window(kernel: Vec<usize>) -> Window {
 fn pool_window(call: &Call, data: &[usize]) -> Result<(Window, Vec<usize>), Refusal> {
     let sizes = geometry::spatial(data)?;
     let (mut window, auto_pad) = geometry::window(call, None, sizes.len())?;
-    if auto_pad != AutoPad::Explicit && window.dilations.iter().any(|&dilation| dilation > 1) {
+    // ONNX Runtime leaves dilations out of automatic padding, and pads by negative amounts where windows leave gaps.
+    let gaps =
+        (0..sizes.len()).any(|axis| window.dilations[axis] > 1 || window.strides[axis] > window.kernel[axis]);
+    if auto_pad != AutoPad::Explicit && gaps {
         return refuse(
-            "it has dilations and automatic padding, which frameworks compute differently",
+            "it has gaps in or between its windows and automatic padding, which frameworks compute differently",
             "export with explicit pads",
         );
     }
