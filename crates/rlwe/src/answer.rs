@@ -16,6 +16,7 @@ use blindscan_arith::ring::Ring;
 use rand_core::CryptoRng;
 
 use crate::InvalidBytes;
+use crate::bits;
 use crate::ciphertext::Ciphertext;
 use crate::context::Context;
 use crate::keys::{PublicKey, SecretKey};
@@ -128,16 +129,13 @@ impl<'k> Sealer<'k> {
         product.add(&[(self.key.zero(), &randomness.u)]);
         let [first, mut second] = product.components();
         second.add(context, &randomness.noise);
-        let masked = |index: usize| -> [u64; PRIMES] {
-            let (value, mask) = (first.at(index), randomness.mask.at(index));
+        let masked = |place: &Place| -> [u64; PRIMES] {
+            let (value, mask) = (first.at(place.coefficient), randomness.mask.at(place.coefficient));
             std::array::from_fn(|k| context.transform(k).modulus().subtract(value[k], mask[k]))
         };
-        for place in places {
-            write_rounded(context, masked(place.coefficient), bytes);
-        }
-        for index in 0..context.degree() {
-            write_rounded(context, second.at(index), bytes);
-        }
+        let width = context.parameters().answer_bytes();
+        bits::pack_wide(width, places.iter().map(|place| context.rounded(masked(place))), bytes);
+        bits::pack_wide(width, (0..context.degree()).map(|index| context.rounded(second.at(index))), bytes);
         places.iter().map(|place| context.scale(ring, randomness.mask.at(place.coefficient))).collect()
     }
 }
@@ -158,16 +156,12 @@ impl SecretKey {
         }
         let (first, second) = bytes.split_at(places.len() * context.parameters().answer_bytes());
         let first = read_rounded(context, first)?;
-        let mut coefficients = Coefficients::zero(context);
-        for (index, residues) in read_rounded(context, second)?.into_iter().enumerate() {
-            coefficients.set(index, residues);
-        }
-        let product = self.times_secret(coefficients);
-        let phase = |(place, value): (&Place, [u64; PRIMES])| {
-            let other = product.at(place.coefficient);
+        let product = self.times_secret(read_rounded(context, second)?);
+        let phase = |(index, place): (usize, &Place)| {
+            let (value, other) = (first.at(index), product.at(place.coefficient));
             std::array::from_fn(|k| context.transform(k).modulus().add(value[k], other[k]))
         };
-        Ok(places.iter().zip(first).map(phase).collect())
+        Ok(places.iter().enumerate().map(phase).collect())
     }
 }
 
@@ -176,23 +170,13 @@ pub fn answer_bytes(context: &Context, count: usize) -> usize {
     (count + context.degree()) * context.parameters().answer_bytes()
 }
 
-fn write_rounded(context: &Context, residues: [u64; PRIMES], bytes: &mut Vec<u8>) {
-    let rounded = context.rounded(residues).to_le_bytes();
-    bytes.extend_from_slice(&rounded[..context.parameters().answer_bytes()]);
-}
-
 /// Refuses a coefficient that no rounding of a residue modulo q gives.
-fn read_rounded(context: &Context, bytes: &[u8]) -> Result<Vec<[u64; PRIMES]>, InvalidBytes> {
-    let most = context.parameters().answer_max();
-    bytes
-        .chunks_exact(context.parameters().answer_bytes())
-        .map(|chunk| {
-            let mut word = [0; 16];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let rounded = u128::from_le_bytes(word);
-            if rounded > most { Err(InvalidBytes::Residue) } else { Ok(context.expanded(rounded)) }
-        })
-        .collect()
+fn read_rounded(context: &Context, bytes: &[u8]) -> Result<Coefficients, InvalidBytes> {
+    let rounded: Vec<u128> = bits::unpack_wide(context.parameters().answer_bytes(), bytes).collect();
+    if rounded.iter().any(|&value| value > context.parameters().answer_max()) {
+        return Err(InvalidBytes::Residue);
+    }
+    Ok(context.expanded(&rounded))
 }
 
 #[cfg(test)]

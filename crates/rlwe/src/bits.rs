@@ -44,6 +44,29 @@ pub fn unpack(bits: u32, bytes: &[u8], values: &mut [u64]) {
     }
 }
 
+/// Appends integers of `width` bytes (at most 16), least significant byte first.
+pub fn pack_wide(width: usize, values: impl ExactSizeIterator<Item = u128>, bytes: &mut Vec<u8>) {
+    let mut at = bytes.len();
+    // Every integer is written at full width, and the next one over its upper, zero bytes.
+    bytes.resize(at + values.len() * width + 16, 0);
+    for value in values {
+        debug_assert!(width == 16 || value >> (8 * width) == 0, "a value has the width it is packed at");
+        bytes[at..at + 16].copy_from_slice(&value.to_le_bytes());
+        at += width;
+    }
+    bytes.truncate(at);
+}
+
+/// The integers of `width` bytes (at most 16), one after another.
+pub fn unpack_wide(width: usize, bytes: &[u8]) -> impl Iterator<Item = u128> {
+    bytes.chunks_exact(width).enumerate().map(move |(index, chunk)| {
+        match bytes.get(index * width..).and_then(<[u8]>::first_chunk) {
+            Some(word) => u128::from_le_bytes(*word) & (u128::MAX >> (128 - 8 * width)),
+            None => chunk.iter().rev().fold(0, |value, &byte| value << 8 | u128::from(byte)),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +84,22 @@ mod tests {
                 let mut unpacked = vec![0; count];
                 unpack(bits, &bytes, &mut unpacked);
                 assert_eq!(unpacked, values, "{count} of {bits} bits");
+            }
+        }
+    }
+
+    #[test]
+    fn wide_integers_survive_a_round_trip_behind_other_bytes() {
+        for width in [1, 10, 11, 16] {
+            for count in [0usize, 1, 2, 3, 50] {
+                let mask = u128::MAX >> (128 - 8 * width);
+                let values: Vec<u128> =
+                    (0..count as u128).map(|i| (i + 1).wrapping_mul(u128::MAX / 977 * 5) & mask).collect();
+                let mut bytes = vec![7];
+                pack_wide(width, values.iter().copied(), &mut bytes);
+                assert_eq!(bytes.len(), 1 + count * width);
+                assert_eq!(bytes[0], 7);
+                assert_eq!(unpack_wide(width, &bytes[1..]).collect::<Vec<_>>(), values);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use blindscan_arith::modulus::{Factor, Modulus};
-use blindscan_arith::ntt::Ntt;
+use blindscan_arith::ntt::{Ntt, Residues};
 use blindscan_arith::ring::Ring;
 
 use crate::packing::Place;
@@ -83,12 +83,19 @@ impl Context {
     }
 
     /// The transformed polynomial with the weight of each place, lifted as a small signed integer. Zeros are not skipped.
+    ///
+    /// A kernel with the constant coefficient alone, as windows of one have, equals its own transform at every point;
+    /// that is told from the places, which are public.
     pub fn kernel(&self, places: &[Place], weights: &[i32]) -> Spectrum {
+        let lift =
+            |k: usize, place: &Place| self.transforms[k].modulus().from_signed(weights[place.element].into());
+        if let [place @ Place { coefficient: 0, .. }] = places {
+            let constant = |k| Residues::from_fn(self.degree(), |_| lift(k, place));
+            return Spectrum { residues: std::array::from_fn(constant) };
+        }
         let mut polynomial = Coefficients::zero(self);
         for place in places {
-            let weight = i64::from(weights[place.element]);
-            let lift = |k: usize| self.transforms[k].modulus().from_signed(weight);
-            polynomial.set(place.coefficient, std::array::from_fn(lift));
+            polynomial.set(place.coefficient, std::array::from_fn(|k| lift(k, place)));
         }
         polynomial.transformed(self)
     }
@@ -120,10 +127,23 @@ impl Context {
         (x + (1 << self.parameters.dropped_bits >> 1)) >> self.parameters.dropped_bits
     }
 
-    /// The residues of a rounded coefficient, times 2^d.
-    pub(crate) fn expanded(&self, rounded: u128) -> [u64; PRIMES] {
-        let x = rounded << self.parameters.dropped_bits;
-        std::array::from_fn(|k| self.transforms[k].modulus().reduce_wide(x))
+    /// The polynomial of rounded coefficients, each times 2^d; none above the largest that rounding gives. Its length is
+    /// that of `rounded`, filled up to a multiple of eight.
+    pub(crate) fn expanded(&self, rounded: &[u128]) -> Coefficients {
+        let length = rounded.len().next_multiple_of(8);
+        let digit = |shift: u32| {
+            move |i: usize| match rounded.get(i) {
+                Some(&value) => ((value << self.parameters.dropped_bits) >> shift) as u64 & ((1 << 52) - 1),
+                None => 0,
+            }
+        };
+        let high = Residues::from_fn(length, digit(52));
+        let residues = std::array::from_fn(|k| {
+            let mut low = Residues::from_fn(length, digit(0));
+            self.transforms[k].reduce_halves(&mut low, &high);
+            low
+        });
+        Coefficients { residues }
     }
 
     /// y = x * (q/p)^-1 modulo p.
@@ -213,7 +233,18 @@ mod tests {
             let rounded = Context::exact().rounded(residues(x));
             prop_assert!(rounded <= EXACT.answer_max());
             prop_assert!((rounded << EXACT.dropped_bits).abs_diff(x) <= 1 << EXACT.dropped_bits >> 1);
-            prop_assert_eq!(Context::exact().expanded(rounded), residues(rounded << EXACT.dropped_bits));
+            prop_assert_eq!(Context::exact().expanded(&[0, rounded]).at(1), residues(rounded << EXACT.dropped_bits));
+        }
+    }
+
+    #[test]
+    fn a_constant_kernel_is_what_its_transform_would_be() {
+        let context = Context::exact();
+        let place = |coefficient, element| Place { coefficient, element };
+        let constant = context.kernel(&[place(0, 1)], &[0, -5]);
+        let transformed = context.kernel(&[place(0, 1), place(1, 0)], &[0, -5]);
+        for k in 0..PRIMES {
+            assert_eq!(constant.residues[k][..], transformed.residues[k][..]);
         }
     }
 

@@ -54,8 +54,9 @@ impl SecretKey {
     ) {
         message.add(self.context, &Coefficients::lift(self.context, &noise.noise(self.context)));
         let mut first = message.transformed(self.context);
-        let second = Sampler::new(seed).uniform(self.context);
-        first.subtract_product(self.context, &second, &self.secret);
+        let mut product = Sampler::new(seed).uniform(self.context);
+        product.multiply(self.context, &self.secret);
+        first.subtract(self.context, &product);
         Ciphertext::write(self.context, seed, &first, bytes);
     }
 

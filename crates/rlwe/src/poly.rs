@@ -70,12 +70,12 @@ impl Spectrum {
         Coefficients { residues: self.residues }
     }
 
-    /// Subtracts the product of two polynomials.
-    pub(crate) fn subtract_product(&mut self, context: &Context, a: &Self, b: &Self) {
+    /// Subtracts another polynomial.
+    pub(crate) fn subtract(&mut self, context: &Context, other: &Self) {
         for k in 0..PRIMES {
             let modulus = context.transform(k).modulus();
-            for (i, value) in self.residues[k].iter_mut().enumerate() {
-                *value = modulus.subtract(*value, modulus.multiply(a.residues[k][i], b.residues[k][i]));
+            for (a, b) in self.residues[k].iter_mut().zip(other.residues[k].iter()) {
+                *a = modulus.subtract(*a, *b);
             }
         }
     }
@@ -83,10 +83,7 @@ impl Spectrum {
     /// Multiplies by another polynomial.
     pub(crate) fn multiply(&mut self, context: &Context, other: &Self) {
         for k in 0..PRIMES {
-            let modulus = context.transform(k).modulus();
-            for (a, b) in self.residues[k].iter_mut().zip(other.residues[k].iter()) {
-                *a = modulus.multiply(*a, *b);
-            }
+            context.transform(k).multiply(&mut self.residues[k], &other.residues[k]);
         }
     }
 }

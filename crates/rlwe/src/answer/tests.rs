@@ -167,11 +167,11 @@ fn offset(table: &Table, bytes: &[u8], weights: &[i32]) -> Vec<f64> {
     known.add(&[(&table.ciphertext, &kernel(weights))]);
     let [_, known] = known.components();
     let second = read_rounded(context, &bytes[bytes.len() / 2..]).unwrap();
-    let difference = |(index, sent): (usize, [u64; PRIMES])| {
-        let known = known.at(index);
+    let difference = |index: usize| {
+        let (sent, known) = (second.at(index), known.at(index));
         signed(&std::array::from_fn(|k| context.transform(k).modulus().subtract(sent[k], known[k])))
     };
-    second.into_iter().enumerate().map(difference).collect()
+    (0..EXACT.degree).map(difference).collect()
 }
 
 /// Offsets of one encryption of zero differ by rounding alone.
@@ -210,4 +210,45 @@ fn an_answer_out_of_range_or_of_another_length_is_refused() {
         wrong[at..at + 11].copy_from_slice(&(EXACT.answer_max() + 1).to_le_bytes()[..11]);
         assert_eq!(table.secret.open(RING, &places, &wrong).unwrap_err(), InvalidBytes::Residue);
     }
+}
+
+/// Prints microseconds; run with `--ignored --nocapture` in release.
+#[test]
+#[ignore = "a measurement"]
+fn measure_every_step_of_a_ciphertext() {
+    let context = Context::exact();
+    let mut table = table(8, &message());
+    let places = everywhere();
+    let mut encryptor = Encryptor::new(&table.secret, &mut table.rng);
+    let (message, weights) = (message(), vec![3; 576]);
+    let mut bytes = Vec::new();
+    best("encrypt", || {
+        bytes.clear();
+        encryptor.encrypt(RING, &places, &message, &mut bytes);
+    });
+    best("read a ciphertext", || drop(Ciphertext::from_bytes(context, &bytes)));
+    best("transform a kernel of 576 weights", || drop(context.kernel(&places[..576], &weights)));
+    let kernel = kernel(&weights);
+    let mut product = Product::zero(context);
+    let eight = vec![(&table.ciphertext, &kernel); 8];
+    best("add eight products", || product.add(&eight));
+    let mut sealer = Sealer::new(&table.public, &mut table.rng);
+    best("make a product", || drop(Product::zero(context)));
+    best("draw randomness", || drop(sealer.randomness()));
+    let mut answer = Vec::new();
+    best("draw randomness and seal", || {
+        answer.clear();
+        let randomness = sealer.randomness();
+        sealer.seal(Product::zero(context), randomness, RING, &places, &mut answer);
+    });
+    best("open", || drop(table.secret.open(RING, &places, &answer)));
+}
+
+fn best(name: &str, mut work: impl FnMut()) {
+    let run = |_| {
+        let start = std::time::Instant::now();
+        work();
+        start.elapsed().as_secs_f64() * 1e6
+    };
+    println!("{name}: {:.1} us", (0..500).map(run).fold(f64::MAX, f64::min));
 }
