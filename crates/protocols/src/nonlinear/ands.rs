@@ -4,13 +4,15 @@
 //! |---|---|---|---|
 //! | 1 | both, at once | x xor a, y xor b, and z xor c for the second product | 2 or 3 |
 //!
-//! Ideal: `([x], [y], [z]) -> ([x and y], [x and z])`. Stock: a, b, ab and c, ac in shares, from **one** pair of random transfers, one in each
-//! direction, of messages of 2 bits (of 1 bit for one product), without traffic:
-//! forward, the image owner's pads are m0, m1 and its (b0, c0) = m0 xor m1; the model owner's choice is a1 and its pad m0 xor a1 (b0, c0);
-//! backward the same with n0, n1, (b1, c1) and a0. So the image owner's share of ab is a0 b0 xor m0 xor n_a0, the model owner's a1 b1 xor m_a1 xor n0.
+//! Ideal: `([x], [y], [z]) -> ([x and y], [x and z])`. Stock: a, b, ab and c, ac in shares, from **one** pair
+//! of random transfers, one in each direction, of messages of 2 bits (of 1 bit for one product), without
+//! traffic: forward, the image owner's pads are m0, m1 and its (b0, c0) = m0 xor m1; the model owner's choice
+//! is a1 and its pad m0 xor a1 (b0, c0); backward the same with n0, n1, (b1, c1) and a0. So the image owner's
+//! share of ab is a0 b0 xor m0 xor n_a0, the model owner's a1 b1 xor m_a1 xor n0.
 //!
-//! Security: every opened bit is masked by a random bit used once. The common factor is opened once; b and c are independent.
-//! Source: Beaver, CRYPTO '91, section 2; Asharov et al., CCS 2013, section 5.1.
+//! Security: every opened bit is masked by a random bit used once. The common factor is opened once; b and c
+//! are independent.
+//! Source: Beaver, CRYPTO '91, section 2; triples from random transfers: Asharov et al., CCS 2013.
 
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
@@ -135,7 +137,8 @@ impl Joining {
     }
 }
 
-/// A share of xy, given x xor a and y xor b in the clear: ab xor (x xor a) b xor (y xor b) a, and at one party (x xor a)(y xor b).
+/// A share of xy, given x xor a and y xor b in the clear: ab xor (x xor a) b xor (y xor b) a, and at one
+/// party (x xor a)(y xor b).
 fn product(party: Party, x: &Bits, y: &Bits, common: &Bits, factor: &Factor) -> Bits {
     let once = match party {
         Party::ImageOwner => u64::MAX,

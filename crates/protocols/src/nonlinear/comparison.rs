@@ -1,4 +1,5 @@
-//! Comparison of a (the image owner's) with b (the model owner's), bit by bit given: shares of [a > b], and of [a > b] on the low bits alone.
+//! Comparison of a (the image owner's) with b (the model owner's), bit by bit given: shares of (a > b), and
+//! of (a > b) on the low bits alone.
 //!
 //! | step | who | message | bits |
 //! |---|---|---|---|
@@ -6,20 +7,24 @@
 //! | 2 | image owner | answers, a digit of w bits | (2^w - 1) * 2; lowest digit (2^w - 1) |
 //! | 3.. | both, at once, a level | masked shares, a node | 3; 2 when it holds the lowest digit |
 //!
-//! **The one interface to comparisons.** Everything above asks [`Comparison`] for five things: demand, offline, the model
-//! owner's first message (`correct`), the image owner's answer (`answer`, to which `accept` belongs), and the joint rest
-//! ([`ComparisonTree::run`]). The digit comparison with 1-of-2^w transfer is claimed by a patent (US 12346830 B2); where that matters,
-//! `radix_bits: 1` is an AND-tree over bits with plain 1-of-2 transfers, and another comparison (a garbled one, say) takes
-//! the place of this file with nothing above it changed.
+//! **The one interface to comparisons.** Everything above asks [`Comparison`] for five things: demand,
+//! offline, the model owner's first message (`correct`), the image owner's answer (`answer`, to which
+//! `accept` belongs), and the joint rest ([`ComparisonTree::run`]). The digit comparison with 1-of-2^w
+//! transfer is claimed by a patent (US 12346830 B2); where that matters, `radix_bits: 1` is an AND-tree over
+//! bits with plain 1-of-2 transfers, and another comparison (a garbled one, say) takes the place of this file
+//! with nothing above it changed.
 //!
-//! Ideal: [`super::ideal::carry`]. With a = x0 and b = not x1 bitwise, [a > b] on the low f bits is the carry of x0 + x1 into bit f.
+//! Ideal: [`super::ideal::carry`]. With a = x0 and b = not x1 bitwise, (a > b) on the low f bits is the carry
+//! of x0 + x1 into bit f.
 //!
-//! The low bits and the high bits are cut into digits apart, least significant first. Neighbours are joined level by level in both
-//! parts; once the low part is one range, its result is kept and joins the high part as its lowest neighbour, so that
-//! [a > b] = greater_high xor equal_high and greater_low falls out of the same tree, mostly without a level of its own. Ranges that hold the lowest digit
-//! need no equality: one product instead of two. D digits take D - 1 nodes.
+//! The low bits and the high bits are cut into digits apart, least significant first. Neighbours are joined
+//! level by level in both parts; once the low part is one range, its result is kept and joins the high part
+//! as its lowest neighbour, so that (a > b) = greater_high xor equal_high and greater_low falls out of the
+//! same tree, mostly without a level of its own. Ranges that hold the lowest digit need no equality: one
+//! product instead of two. D digits take D - 1 nodes.
 //!
-//! Security: see [`super::digits`] and [`super::ands`]. Source: CrypTFlow2, CCS 2020, section 3.1; DESIGN.md 4.3.
+//! Security: see [`super::digits`] and [`super::ands`].
+//! Source: Rathee et al., CrypTFlow2, CCS 2020, section 3.1.
 
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
@@ -67,7 +72,8 @@ impl Comparison {
     /// A comparison of the low and of all bits.
     ///
     /// # Panics
-    /// When there are more than 32 bits or the digits have not 1 to 4: the protocols above have checked their numbers.
+    /// When there are more than 32 bits or the digits have not 1 to 4: the protocols above have
+    /// checked their numbers.
     pub(super) fn new(low_bits: u32, high_bits: u32, radix_bits: u32) -> Self {
         assert!(low_bits + high_bits <= 32 && (1..=4).contains(&radix_bits), "a comparison fits a word");
         Self { low_bits, high_bits, radix_bits }
@@ -260,7 +266,8 @@ fn level_bytes(level: &[Node], n: usize) -> usize {
     level.iter().map(|node| 1 + node.products() as usize).sum::<usize>() * Bits::byte_count(n)
 }
 
-/// Which digits there are and which are joined when. Verdicts are numbered: leaves first, then nodes in the order of the levels.
+/// Which digits there are and which are joined when. Verdicts are numbered: leaves first, then nodes in the
+/// order of the levels.
 struct Shape {
     leaves: Vec<Leaf>,
     levels: Vec<Vec<Node>>,

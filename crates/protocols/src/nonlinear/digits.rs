@@ -1,23 +1,27 @@
-//! Comparison of two digits of w bits, one held by each party: shares of (a > b, a = b) by one 1-of-2^w transfer.
+//! Comparison of two digits of w bits, one held by each party: shares of (a > b, a = b) by one 1-of-2^w
+//! transfer.
 //!
 //! | step | who | message | bits |
 //! |---|---|---|---|
 //! | 1 | model owner | d = b xor c, c the choice of its random transfer | w |
 //! | 2 | image owner | for k = 1..2^w: pad_k xor verdict(a, k xor d) xor share | (2^w - 1) * p |
 //!
-//! p is 2, or 1 where equality is not needed. The image owner's share is pad_0 xor verdict(a, d): then the masked verdict of
-//! index 0 is zero and need not travel. The model owner's share is message c xor pad_c = verdict(a, b) xor share.
+//! p is 2, or 1 where equality is not needed. The image owner's share is pad_0 xor verdict(a, d): then the
+//! masked verdict of index 0 is zero and need not travel. The model owner's share is message c xor pad_c =
+//! verdict(a, b) xor share.
 //!
-//! Security: d is masked by the random choice; all messages but that of index c are masked by pads the model owner does not have, and
-//! that one is masked by the image owner's share, which is uniform as pad_0 is (c = 0: the model owner's share is pad_0 itself).
-//! Source: CrypTFlow2, CCS 2020, section 3.1; derandomised as in Beaver, CRYPTO '95.
+//! Security: d is masked by the random choice; all messages but that of index c are masked by pads the model
+//! owner does not have, and that one is masked by the image owner's share, which is uniform as pad_0 is
+//! (c = 0: the model owner's share is pad_0 itself).
+//! Source: Rathee et al., CrypTFlow2, CCS 2020, section 3.1; derandomised as in Beaver, CRYPTO '95.
 
 use blindscan_arith::bits::Bits;
 
 use super::message::{Reader, Writer};
 use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender};
 
-/// Words of a plane that are worked on at a time: small enough for 2^4 pairs of planes to stay in the first cache.
+/// Words of a plane that are worked on at a time: small enough for 2^4 pairs of planes to stay in the first
+/// cache.
 const BLOCK: usize = 32;
 
 const BLOCK_BYTES: usize = BLOCK * 8;
@@ -51,8 +55,9 @@ pub(super) fn answer(
     let plane_bytes = Bits::byte_count(n);
     let room = out.room((messages - 1) * planes * plane_bytes);
     let mut shares = vec![vec![0u64; n.div_ceil(64)]; planes];
+    let mut verdicts = [[[0; BLOCK]; 16]; 2];
     for start in (0..n.div_ceil(64)).step_by(BLOCK) {
-        let verdicts = verdicts(digit, corrections, start);
+        judge(digit, corrections, start, &mut verdicts);
         for plane in 0..planes {
             let mut share = load(&pads.pads[0][plane], start);
             xor_into(&mut share, &verdicts[plane][0]);
@@ -75,9 +80,10 @@ pub(super) fn accept(pads: &DigitPadsReceiver, from: &mut Reader) -> Verdict {
     let plane_bytes = Bits::byte_count(n);
     let answer = from.take((messages - 1) * planes * plane_bytes);
     let mut shares = vec![vec![0u64; n.div_ceil(64)]; planes];
+    let mut candidates = [[0; BLOCK]; 16];
     for start in (0..n.div_ceil(64)).step_by(BLOCK) {
         for plane in 0..planes {
-            let mut candidates = [[0u64; BLOCK]; 16];
+            candidates[0] = [0; BLOCK];
             for k in 1..messages {
                 let at = ((k - 1) * planes + plane) * plane_bytes;
                 candidates[k] = load_bytes(&answer[at..at + plane_bytes], start);
@@ -95,13 +101,12 @@ pub(super) fn answer_bytes(n: usize, width: u32, message_bits: u32) -> usize {
     ((1 << width) - 1) * message_bits as usize * Bits::byte_count(n)
 }
 
-/// `[0][k]`: a > k xor d; `[1][k]`: a = k xor d. Bits past the end are zero.
+/// Sets `[0][k]` to a > k xor d and `[1][k]` to a = k xor d. Bits past the end are zero.
 ///
-/// Digit by digit from the least significant bit: where bit i of a and of k xor d differ, that is where a xor d and k differ,
-/// bit i of a decides; else the bits below do.
-fn verdicts(digit: &[Bits], corrections: &[Bits], start: usize) -> [[Block; 16]; 2] {
-    let mut greater = [[0u64; BLOCK]; 16];
-    let mut equal = [[0u64; BLOCK]; 16];
+/// Digit by digit from the least significant bit: where bit i of a and of k xor d differ, that is where a xor
+/// d and k differ, bit i of a decides; else the bits below do.
+fn judge(digit: &[Bits], corrections: &[Bits], start: usize, [greater, equal]: &mut [[Block; 16]; 2]) {
+    greater[0] = [0; BLOCK];
     equal[0] = valid(digit[0].len(), start);
     for (i, (bits, correction)) in digit.iter().zip(corrections).enumerate() {
         let a = load(bits, start);
@@ -119,7 +124,6 @@ fn verdicts(digit: &[Bits], corrections: &[Bits], start: usize) -> [[Block; 16];
             }
         }
     }
-    [greater, equal]
 }
 
 /// The candidate whose number the choice spells, by halving.
@@ -151,7 +155,8 @@ fn valid(n: usize, start: usize) -> Block {
     })
 }
 
-/// Words of a plane from `start`, zeros past its end. Whole blocks are copied by a length that the compiler knows.
+/// Words of a plane from `start`, zeros past its end. Whole blocks are copied by a length that the compiler
+/// knows.
 fn load(plane: &Bits, start: usize) -> Block {
     let words = &plane.words()[start..];
     if let Some(full) = words.first_chunk() {

@@ -7,12 +7,14 @@
 //! | a round, k > 2 | both, at once | the multiplexers' messages: indices of ceil(log2 k) bits, values of l bits |
 //! | last | model owner | its share of the label, ceil(log2 k) bits a position; 1 bit for k = 1 |
 //!
-//! Ideal: [`super::ideal::label`], ties to the lower index; |logit| < 2^(l-2), so that differences fit. Two classes: the label is the sign
-//! bit of l0 - l1. One logit: 1 when it is not negative. More: neighbours are compared round by round, the winner's value is
-//! second + s * (first - second) and its index likewise modulo 2^ceil(log2 k); an odd one waits. Winners stay in the order of their indices.
+//! Ideal: [`super::ideal::label`], ties to the lower index; |logit| < 2^(l-2), so that differences fit. Two
+//! classes: the label is the sign bit of l0 - l1. One logit: 1 when it is not negative. More: neighbours are
+//! compared round by round, the winner's value is second + s * (first - second) and its index likewise modulo
+//! 2^ceil(log2 k); an odd one waits. Winners stay in the order of their indices.
 //!
-//! Security: that of [`super::sign`] and [`super::select`]. The image owner sends nothing in the last step, so the model owner learns nothing;
-//! the image owner gets a share that is uniform but for the label, so it learns the label and not by how much it won.
+//! Security: that of [`super::sign`] and [`super::select`]. The image owner sends nothing in the last step,
+//! so the model owner learns nothing; the image owner gets a share that is uniform but for the label, so it
+//! learns the label and not by how much it won.
 
 use blindscan_arith::bits::Bits;
 use blindscan_arith::ring::Ring;
@@ -64,7 +66,8 @@ struct Candidates {
 }
 
 impl Label {
-    /// Labels from `classes` (1 to 256) logits modulo 2^ring_bits (2 to 32), compared in digits of `radix_bits` (1 to 4).
+    /// Labels from `classes` (1 to 256) logits modulo 2^ring_bits (2 to 32), compared in digits of
+    /// `radix_bits` (1 to 4).
     pub fn new(ring_bits: u32, radix_bits: u32, classes: usize) -> Result<Self, ShapeError> {
         ShapeError::check("classes", u32::try_from(classes).unwrap_or(u32::MAX), 1, 256)?;
         Ok(Self { sign: Sign::new(ring_bits, radix_bits)?, ring_bits, classes })
@@ -104,7 +107,8 @@ impl Label {
 
     /// Image owner: the labels, from its shares of the logits, one vector a class.
     ///
-    /// A lying model owner can make them anything below k. They are brought below k and not refused: a refusal would tell it about the label.
+    /// A lying model owner can make them anything below k. They are brought below k and not refused: a
+    /// refusal would tell it about the label.
     ///
     /// # Panics
     /// When the number of classes, their lengths or the stock do not fit.
@@ -145,7 +149,8 @@ impl Label {
         Ok(channel.send(message.bytes())?)
     }
 
-    /// What the dialogue puts on the wire at `party`'s end, for n positions, on a channel where nothing it sent is unanswered.
+    /// What the dialogue puts on the wire at `party`'s end, for n positions, on a channel where nothing it
+    /// sent is unanswered.
     pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
         let mut script = Script::default();
         for round in self.rounds() {

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | a round | both | an activation of the differences, l -> l bits, f = 0 |
 //!
-//! Ideal: [`super::ideal::maximum`], [`super::ideal::tournament`]. Differences must fit the ring: |a - b| < 2^(l-1). A tournament of k pairs neighbours, all pairs of
-//! a round in one activation; an odd one waits for the next round. ceil(log2 k) rounds, k - 1 activations an element.
-//! Security: that of [`Activation`]; everything else is local.
+//! Ideal: [`super::ideal::maximum`], [`super::ideal::tournament`]. Differences must fit the ring: |a - b| <
+//! 2^(l-1). A tournament of k pairs neighbours, all pairs of a round in one activation; an odd one waits for
+//! the next round. ceil(log2 k) rounds, k - 1 activations an element. Security: that of [`Activation`];
+//! everything else is local.
 
 use blindscan_arith::ring::Ring;
 use blindscan_wire::{Channel, Traffic};
@@ -63,7 +64,8 @@ impl Maximum {
         Ok(larger)
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n pairs, on a channel where nothing it sent is unanswered.
+    /// What `online` puts on the wire at `party`'s end, for n pairs, on a channel where nothing it sent is
+    /// unanswered.
     pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
         self.relu.online_cost(party, n)
     }
@@ -99,7 +101,8 @@ pub struct TournamentStock {
 }
 
 impl Tournament {
-    /// The largest of `candidates` (1 to 65536) numbers modulo 2^ring_bits (2 to 32), compared in digits of `radix_bits` (1 to 4).
+    /// The largest of `candidates` (1 to 65536) numbers modulo 2^ring_bits (2 to 32), compared in digits of
+    /// `radix_bits` (1 to 4).
     pub fn new(ring_bits: u32, radix_bits: u32, candidates: usize) -> Result<Self, ShapeError> {
         ShapeError::check("candidates", u32::try_from(candidates).unwrap_or(u32::MAX), 1, 1 << 16)?;
         Ok(Self { maximum: Maximum::new(ring_bits, radix_bits)?, candidates })
@@ -156,7 +159,8 @@ impl Tournament {
         Ok(candidates.remove(0).into_iter().map(|word| ring.reduce(word)).collect())
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is unanswered.
+    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is
+    /// unanswered.
     pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
         let mut script = Script::default();
         self.pairs().for_each(|pairs| script.then(self.maximum.relu.script(pairs * n)));

@@ -1,9 +1,11 @@
-//! Messages and stocks as bytes: planes and packed words one after another; and what a dialogue costs, counted from its script.
+//! Messages and stocks as bytes: planes and packed words one after another; and what a dialogue costs,
+//! counted from its script.
 //!
-//! A plane of n bits takes ceil(n / 8) bytes, n words of k bits take ceil(n * k / 8), in the form of [`Ring::pack`].
-//! There are no headers: both ends know the shape.
+//! A plane of n bits takes ceil(n / 8) bytes, n words of k bits take ceil(n * k / 8), in the form of
+//! [`Ring::pack`]. There are no headers: both ends know the shape.
 //!
-//! Words are written and read 32 at a time ([`Lanes`]), for 32 words of any width are whole bytes: steps need no vectors in between.
+//! Words are written and read 32 at a time ([`Lanes`]), for 32 words of any width are whole bytes: steps need
+//! no vectors in between.
 //!
 //! [`Ring::pack`]: blindscan_arith::ring::Ring::pack
 

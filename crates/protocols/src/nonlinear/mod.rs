@@ -11,20 +11,23 @@
 //! | `comparison` | a > b for a and b known to one party each: what all of the above are made of | depth + 1 |
 //! | [`ideal`] | all of these in the clear, on 64-bit integers | |
 //!
-//! Depth is that of the tree of ANDs: 4 for l = 26, f = 9 and digits of 3 bits. Every step works on a vector; the caller
-//! cuts long ones (2^16 to 2^20 elements a call keep the working set small). What travels is fixed by the public
-//! numbers (widths and n) alone.
+//! Depth is that of the tree of ANDs: 4 for l = 26, f = 9 and digits of 3 bits. Every step works on a vector;
+//! the caller cuts long ones. An element takes some 24 bytes in the longest message; 2^14 to 2^16 elements a
+//! call stay within what an allocator keeps mapped, larger calls pay for fresh pages and save turns. What
+//! travels is fixed by the public numbers (widths and n) alone.
 //!
-//! Each protocol is a small `Copy` struct of public numbers with the same five questions: `demand(n)` (what the pads cost),
-//! `offline` (pads into a stock), `stock_bytes` and `stock_from_bytes` (the stock as a file), `online_cost`, `online` (uses the stock up).
-//! Pads are asked for in one fixed order, so that both ends stay in step.
+//! Each protocol is a small `Copy` struct of public numbers with the same five questions: `demand(n)` (what
+//! the pads cost), `offline` (pads into a stock), `stock_bytes` and `stock_from_bytes` (the stock as a file),
+//! `online_cost`, `online` (uses the stock up). Pads are asked for in one fixed order, so that both ends stay
+//! in step.
 //!
-//! Security: semi-honest, given random transfers ([`crate::ot`]). Everything that is opened is masked by a pad
-//! or a choice that is used once. Turns are those of a channel on which this end has nothing unanswered.
+//! Security: semi-honest, given random transfers ([`crate::ot`]). Everything that is opened is masked by a
+//! pad or a choice that is used once. Turns are those of a channel on which this end has nothing unanswered.
 //!
-//! Sources: comparison by digits with 1-of-2^w transfer and AND-trees: Rathee et al., CrypTFlow2, CCS 2020, 3.1 to 3.3;
-//! ReLU and truncation by the wrap bit: the same, section 4, and Huang et al., Cheetah, USENIX Security 2022, section 4;
-//! derandomised transfer: Beaver, CRYPTO '95; triples from two random transfers: Asharov et al., CCS 2013, 5.1.
+//! Sources: comparison by digits with 1-of-2^w transfer and AND-trees: Rathee et al., CrypTFlow2, CCS 2020,
+//! section 3; ReLU and truncation by the wrap bit: the same, section 4, and Huang et al., Cheetah, USENIX
+//! Security 2022, section 4; derandomised transfer: Beaver, CRYPTO '95; triples from two random transfers:
+//! Asharov et al., CCS 2013.
 
 mod activation;
 mod ands;

@@ -5,11 +5,13 @@
 //! | 1 | receiver | d = bit xor choice | 1 |
 //! | 2 | sender | pad_d + word - pad_(not d) | the words' |
 //!
-//! Ideal: `(bit, word) -> [bit * word mod 2^k]`. The sender's share is -pad_d; the receiver's is the pad of its choice, plus the message when
-//! its bit is one. The upper bits of the shares mean nothing; who stores them reduces them.
-//! Products come 32 at a time, and the caller adds them to what it has: no vectors in between.
+//! Ideal: `(bit, word) -> [bit * word mod 2^k]`. The sender's share is -pad_d; the receiver's is the pad of
+//! its choice, plus the message when its bit is one. The upper bits of the shares mean nothing; who stores
+//! them reduces them. Products come 32 at a time, and the caller adds them to what it has: no vectors in
+//! between.
+//!
 //! Security: the bit is masked by the choice, the word by the pad that the receiver does not have.
-//! Source: correlated transfer, Asharov et al., CCS 2013, section 5.1, derandomised as in Beaver, CRYPTO '95.
+//! Source: correlated transfer: Asharov et al., CCS 2013; derandomised as in Beaver, CRYPTO '95.
 
 use blindscan_arith::bits::Bits;
 

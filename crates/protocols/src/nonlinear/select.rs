@@ -5,9 +5,10 @@
 //! | 1 | both, at once | own share of the bit xor own choice | 1 |
 //! | 2 | both, at once | the product's message ([`super::products`]) | m |
 //!
-//! Ideal: `([s] mod 2, [v] mod 2^m) -> [s * v] mod 2^m`. With s = s0 xor s1 and v = v0 + v1: s * v0 = s0 * v0 + s1 * (1 - 2 s0) * v0, so each party
-//! offers (1 - 2 s_own) * v_own to the other's bit. One transfer of m bits in each direction.
-//! Source: CrypTFlow2, CCS 2020, section 3.1.3, with correlated transfers.
+//! Ideal: `([s] mod 2, [v] mod 2^m) -> [s * v] mod 2^m`. With s = s0 xor s1 and v = v0 + v1,
+//! s * v0 is s0 * v0 and s1 * (1 - 2 s0) * v0 together, so each party offers (1 - 2 s_own) * v_own to the
+//! other's bit. One transfer of m bits in each direction.
+//! Source: the multiplexer of Rathee et al., CrypTFlow2, CCS 2020, with correlated transfers.
 
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;

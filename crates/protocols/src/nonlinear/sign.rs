@@ -6,8 +6,8 @@
 //! | 2 | image owner | the digits' answers |
 //! | 3.. | both, at once, a level | masked shares |
 //!
-//! Ideal: [`super::ideal::sign`] for |x| < 2^(l-1), the share of the sign bit being x\[l-1\] xor the carry of the lower bits.
-//! Security and source: as [`super::activation`].
+//! Ideal: [`super::ideal::sign`] for |x| < 2^(l-1), the share of the sign bit being x\[l-1\] xor the carry of
+//! the lower bits. Security and source: as [`super::activation`].
 
 use blindscan_arith::bits::{Bits, planes};
 use blindscan_wire::{Channel, Traffic};
@@ -90,7 +90,8 @@ impl Sign {
         }
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is unanswered.
+    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is
+    /// unanswered.
     pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
         self.script(n).traffic(party)
     }

@@ -1,4 +1,5 @@
-//! Where pads come from and how they are kept: the two ends, the demand, and pads that are erased when they are spent.
+//! Where pads come from and how they are kept: the two ends, the demand, and pads that are erased when they
+//! are spent.
 
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;

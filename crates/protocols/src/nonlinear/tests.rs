@@ -1,7 +1,8 @@
-//! The protocols against their ideals, over dealt pads: exhaustively in a small ring, at the edges of large ones; their costs,
-//! their stocks as bytes, lying peers, and that what is opened looks uniform.
+//! The protocols against their ideals, over dealt pads: exhaustively in a small ring, at the edges of large
+//! ones; their costs, their stocks as bytes, lying peers, and that what is opened looks uniform.
 
 mod activation;
+mod comparison;
 mod hostile;
 mod label;
 mod maximum;

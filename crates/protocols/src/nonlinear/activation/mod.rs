@@ -1,6 +1,7 @@
 //! ReLU with rescaling, and rescaling without ReLU: exact, floors, from Z_2^l into Z_2^m.
 //!
-//! With f bits dropped and B = ceil(n / 8) bytes a plane; parts of one line are one message. n words of k bits are n * k bits.
+//! With f bits dropped and B = ceil(n / 8) bytes a plane; parts of one line are one message. n words of k
+//! bits are n * k bits.
 //!
 //! | step | who | message |
 //! |---|---|---|
@@ -10,21 +11,29 @@
 //! | then | both, at once | corrections for the multiplexer (1 plane); from the image owner the message for the carry (words of m - 1 bits if f > 0) |
 //! | last | both, at once | messages of the multiplexer (words of m bits) |
 //!
-//! Without ReLU the last two lines are: model owner, correction for the carry; image owner, message for the carry (if f > 0).
-//! Without ReLU and with f = 0 and m <= l nothing is sent.
+//! Without ReLU the last two lines are: model owner, correction for the carry; image owner, message for the
+//! carry (if f > 0). Without ReLU and with f = 0 and m <= l nothing is sent.
 //!
-//! Ideal: [`super::ideal::activation`]. ReLU wants |x| < 2^(l-1); without it |x| < 2^(l-2), a bit that the plan reserves.
-//! - carry_f and carry_(l-1) of x0 + x1 come from one comparison of x0 with not x1; msb = x0\[l-1\] xor x1\[l-1\] xor carry_(l-1); s = not msb.
+//! Ideal: [`super::ideal::activation`]. ReLU wants |x| < 2^(l-1); without it |x| < 2^(l-2), a bit that the
+//! plan reserves.
+//! - carry_f and carry_(l-1) of x0 + x1 come from one comparison of x0 with not x1; msb = x0\[l-1\] xor
+//!   x1\[l-1\] xor carry_(l-1); s = not msb.
 //! - For x >= 0 the sum of shares wrapped around 2^l exactly when w = x0\[l-1\] or x1\[l-1\], so that
-//!   floor(x / 2^f) = (x0 >> f) + (x1 >> f) + carry_f - 2^(l-f) * w. For x < 0 the product with s is zero whatever w is.
-//! - carry_f = c0 + c1 - 2 c0 c1 and w = w0 + w1 - w0 w1 become sums by one transfer of words each ([`super::products`]).
-//! - Without ReLU the model owner adds 2^(l-2) to its share before, which makes x >= 0, and subtracts 2^(l-2-f) after.
+//!   floor(x / 2^f) = (x0 >> f) + (x1 >> f) + carry_f - 2^(l-f) * w.
+//!   For x < 0 the product with s is zero whatever w is.
+//! - carry_f = c0 + c1 - 2 c0 c1 and w = w0 + w1 - w0 w1 become sums by one transfer of words each
+//!   ([`super::products`]).
+//! - Without ReLU the model owner adds 2^(l-2) to its share before, which makes x >= 0, and subtracts
+//!   2^(l-2-f) after.
 //!
-//! COTs an element with ReLU, D digits: l - 1 for the digits, 2 (D - 1) for the tree, carry 1, w 1, multiplexer 2. At f = 8, digits of 3 bits and
-//! m = l: 41 / 49 / 55 for l = 24 / 28 / 32.
+//! COTs an element with ReLU, D digits: l - 1 for the digits, 2 (D - 1) for the tree, carry 1, w 1,
+//! multiplexer 2. At f = 8, digits of 3 bits and m = l: 41 / 49 / 55 for l = 24 / 28 / 32.
 //!
-//! Security: semi-honest; all that is opened is masked by pads used once. The shapes of messages come from l, f, m, w and n alone.
-//! Source: DESIGN.md 4.3; Cheetah, USENIX Security 2022, sections 4.2 and 5; CrypTFlow2, CCS 2020, section 4.
+//! Security: semi-honest; all that is opened is masked by pads used once. The shapes of messages come from l,
+//! f, m, w and n alone.
+//! Source: Rathee et al., CrypTFlow2, CCS 2020, section 4; the wrap from the known sign: Huang et al.,
+//! Cheetah, USENIX Security 2022, section 4. Here the carry of the low bits is kept, so that nothing is
+//! rounded.
 
 mod image_owner;
 mod model_owner;
@@ -144,7 +153,8 @@ impl Activation {
         Ok(value)
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is unanswered.
+    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is
+    /// unanswered.
     pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
         self.script(n).traffic(party)
     }

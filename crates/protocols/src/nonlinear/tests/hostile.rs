@@ -11,7 +11,8 @@ fn both_kinds() -> [Activation; 2] {
     [true, false].map(|relu| Activation::new(24, 8, 24, relu, 3).unwrap())
 }
 
-/// Plays an activation in which `liar` sends its message `at` one byte short; the honest party's result and how many the liar sent.
+/// Plays an activation in which `liar` sends its message `at` one byte short; the honest party's result and
+/// how many the liar sent.
 fn with_short_message(of: Activation, liar: Party, at: usize) -> (Result<Vec<u32>, ProtocolError>, usize) {
     let run = |party: Party, ends: &mut PadEnds, channel: &mut MemoryChannel| {
         let stock = of.offline(N, ends, channel).unwrap();

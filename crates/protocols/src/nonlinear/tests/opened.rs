@@ -1,6 +1,7 @@
 //! What travels must look uniform. A detector of masks that are missing, and proof that it detects.
 //!
-//! All elements are the same value in the same shares, so that every message would be constant, plane by plane, without masks.
+//! All elements are the same value in the same shares, so that every message would be constant, plane by
+//! plane, without masks.
 
 use blindscan_arith::bits::Bits;
 
@@ -121,8 +122,9 @@ fn transcripts(of: Activation, x: (u32, u32), sabotage: Sabotage) -> [Vec<Sent>;
     [played.left.1, played.right.1]
 }
 
-/// Planes that are not balanced between zeros and ones: of each message, and of the sum of messages that were exchanged, which is what
-/// both parties learn by opening. Six standard deviations: an honest plane fails once in 5 * 10^8.
+/// Planes that are not balanced between zeros and ones: of each message, and of the sum of messages that were
+/// exchanged, which is what both parties learn by opening. Six standard deviations: an honest plane fails
+/// once in 5 * 10^8.
 fn uneven(transcripts: &[Vec<Sent>; 2]) -> usize {
     let mut seen: Vec<Vec<u8>> = transcripts.iter().flatten().map(|sent| sent.message.clone()).collect();
     let exchanged =
