@@ -47,31 +47,46 @@ struct Place<'a> {
     first_word: usize,
 }
 
+/// Bits of a stream's number whose rows stay in registers from stream to stream, beside a subtotal.
+const LOW_BITS: usize = 4;
+
 #[inline]
 #[target_feature(enable = "avx512f,vaes")]
 fn sum_tile<const K: usize>(ciphers: &[RoundKeys], block: u64, place: Place<'_>) {
     let mut total = [_mm512_setzero_si512(); TILE];
     let mut rows = [[_mm512_setzero_si512(); TILE]; K];
     let first = (1 << K) - ciphers.len();
-    for (index, cipher) in ciphers.iter().enumerate() {
-        let x = first + index;
-        let mut stream = [counters(block), counters(block + 4), counters(block + 8), counters(block + 12)];
-        cipher.encrypt(&mut stream);
-        for i in 0..TILE {
-            total[i] = _mm512_xor_si512(total[i], stream[i]);
-        }
-        for (j, row) in rows.iter_mut().enumerate() {
-            // All lanes when the number has bit j, else none.
-            let lanes = ((x >> j & 1) as __mmask8).wrapping_neg();
-            for i in 0..TILE {
-                row[i] = _mm512_mask_xor_epi64(row[i], lanes, row[i], stream[i]);
+    let (low_bits, high_bits) = (K.min(LOW_BITS), K - K.min(LOW_BITS));
+    for high in 0..1 << high_bits {
+        let mut subtotal = [_mm512_setzero_si512(); TILE];
+        for x in first.max(high << low_bits)..(high + 1) << low_bits {
+            let mut stream =
+                [counters(block), counters(block + 4), counters(block + 8), counters(block + 12)];
+            ciphers[x - first].encrypt(&mut stream);
+            add(&mut subtotal, &stream, true);
+            for (j, row) in rows[..low_bits].iter_mut().enumerate() {
+                add(row, &stream, x >> j & 1 == 1);
             }
+        }
+        add(&mut total, &subtotal, true);
+        for (j, row) in rows[low_bits..].iter_mut().enumerate() {
+            add(row, &subtotal, high >> j & 1 == 1);
         }
     }
     let Place { total: total_out, rows: rows_out, first_row, first_word } = place;
     store(&mut total_out[first_word..], total);
     for (j, row) in rows.into_iter().enumerate() {
         store(&mut rows_out.row_mut(first_row + j)[first_word..], row);
+    }
+}
+
+/// Adds `stream` when its number, which is public, has a row's bit.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add(sum: &mut [__m512i; TILE], stream: &[__m512i; TILE], has_bit: bool) {
+    let lanes = __mmask8::from(has_bit).wrapping_neg();
+    for i in 0..TILE {
+        sum[i] = _mm512_mask_xor_epi64(sum[i], lanes, sum[i], stream[i]);
     }
 }
 

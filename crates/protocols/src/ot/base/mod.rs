@@ -11,10 +11,10 @@
 //!
 //! Ideal: the sender gets keys (k_0, k_1), the receiver k_b, for each transfer; keys are random, as extension needs
 //! ("endemic": a cheating party could fix its own keys, which extension allows).
-//! Security: proved against cheating parties in the random-oracle model; the original hands its receiver's message
-//! over first, as here. Every hash takes the session, the direction and the number of the transfer, and every
-//! transfer has its own a: sharing one among a batch is what McQuoid, Rosulek and Roy ("Batching base oblivious
-//! transfers", ASIACRYPT 2021, ePrint 2021/682) show to be dangerous.
+//! Security: proved against cheating parties in the random-oracle model. The receiver speaks first, so that A is fresh
+//! when both masks are already fixed. Every hash takes the session, the direction and the number of the transfer, and
+//! every transfer has its own a: sharing one among a batch needs the care that McQuoid, Rosulek and Roy describe
+//! ("Batching base oblivious transfers", ASIACRYPT 2021, ePrint 2021/682), and saves nothing that counts here.
 //! Source: Masny and Rindal, "Endemic oblivious transfer", CCS 2019 (ePrint 2019/706), the two-round protocol from
 //! Diffie-Hellman, for 1 of 2.
 

@@ -8,7 +8,7 @@
 //! Step 1 is done once, step 2 for every batch of at most [`BATCH`] transfers. The receiver here was the *sender* of
 //! the base transfers, and the sender here chose among their keys.
 //!
-//! The receiver grows 128/k trees of depth k ([`tree`]); the sender learns every leaf but number a of each, where a is
+//! The receiver grows 128/k trees of depth k (`tree.rs`); the sender learns every leaf but number a of each, where a is
 //! k bits of Delta. Leaves are seeds of streams `r_x`. With `u = sum of r_x` and `v = sum of x * r_x` over the field of
 //! 2^k elements at the receiver, the sender's `w = sum of (x - a) * r_x` is `v - a * u`: a correlation of all bits with a.
 //! All groups must use the same bits, so the receiver takes those of group 0 for its choices and sends `u_g - u_0` for
@@ -18,7 +18,7 @@
 //! transfer, so k trades work for bytes. Security: semi-honest (the consistency check against a cheating receiver is
 //! left out); a pseudorandom generator is all it assumes beyond the base transfers.
 //! Source: Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the Minicrypt model", CRYPTO 2022
-//! (ePrint 2022/192), sections 3 and 4, and the trees of its section 6; small-field VOLE for a subspace of dimension 1.
+//! (ePrint 2022/192), section 3: small-field VOLE (3.1) and subspace VOLE with the repetition code (3.2).
 
 mod receiver;
 mod sender;

@@ -3,7 +3,7 @@
 //! A node's children are the first two blocks of its stream. Leaves are numbered by the path, the root's choice in the
 //! most significant bit. The owner tells, for each level, the sum of all left and the sum of all right nodes; the other
 //! knows one of the two by transfer, the one that leaves out the path to its missing leaf, and completes the level.
-//! Source: Goldreich, Goldwasser and Micali, JACM 1986; as all-but-one transfer: Roy, ePrint 2022/192, section 6.
+//! Source: the tree is that of Goldreich, Goldwasser and Micali, JACM 1986; Roy, ePrint 2022/192, uses it so.
 
 use blindscan_arith::block::Block;
 use blindscan_arith::prg::Prg;
