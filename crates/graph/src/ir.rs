@@ -164,7 +164,9 @@ pub enum Op {
 impl std::fmt::Debug for Op {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Op::Conv { window, groups, weight, .. } => write!(f, "Conv({window:?}, {groups} groups, {weight:?})"),
+            Op::Conv { window, groups, weight, .. } => {
+                write!(f, "Conv({window:?}, {groups} groups, {weight:?})")
+            }
             Op::ConvTranspose { window, output_padding, groups, weight, .. } => {
                 write!(f, "ConvTranspose({window:?}, {output_padding:?}, {groups} groups, {weight:?})")
             }
