@@ -1,4 +1,4 @@
-//! The negacyclic number-theoretic transform: products in Z_p[X] / (X^N + 1) become products of values.
+//! The negacyclic number-theoretic transform: products in Z_p\[X\] / (X^N + 1) become products of values.
 //!
 //! Value `i` of a transform is the polynomial at psi^(2 * bitreverse(i) + 1), psi the root that
 //! [`Modulus::root_of_unity`] finds. Transforms go over the wire, so this order is part of the format and every

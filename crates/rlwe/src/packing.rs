@@ -48,7 +48,7 @@ pub enum PackingError {
     #[error("a convolution has {0} rows; only a dense layer has more than one")]
     Rows(usize),
     /// The counts of the shape do not fit the machine's words.
-    #[error("a layer is too large: its counts do not fit in 48 bits")]
+    #[error("a layer is too large: its counts do not fit in 40 bits")]
     TooLarge,
 }
 
@@ -441,10 +441,10 @@ fn check(shape: &LinearShape) -> Result<(), PackingError> {
     Ok(())
 }
 
-/// Every count below 2^48, so that no sum or product of a few of them overflows.
+/// Every count below 2^40, so that sums and products of a few do not overflow and the search for tiles stays short.
 fn check_sizes(shape: &LinearShape) -> Result<(), PackingError> {
     fn bounded(mut counts: impl Iterator<Item = usize>) -> Option<u64> {
-        counts.try_fold(1u64, |product, count| product.checked_mul(count as u64 + 1).filter(|&p| p < 1 << 48))
+        counts.try_fold(1u64, |product, count| product.checked_mul(count as u64 + 1).filter(|&p| p < 1 << 40))
     }
     let padded = (0..shape.input_size.len()).map(|axis| {
         let window = shape.kernel[axis].saturating_mul(shape.dilations[axis]);

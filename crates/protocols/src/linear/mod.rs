@@ -37,8 +37,11 @@ use blindscan_rlwe::InvalidBytes;
 use blindscan_rlwe::answer::{Product, answer_bytes};
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
-use blindscan_rlwe::packing::{Packing, PackingError, Unit};
+use blindscan_rlwe::packing::{Packing, Unit};
 use blindscan_wire::Traffic;
+
+pub use blindscan_rlwe::keys::{PublicKey, SecretKey};
+pub use blindscan_rlwe::packing::PackingError;
 
 use crate::{Party, ProtocolError};
 
@@ -116,7 +119,8 @@ impl LinearLayer {
     /// What the model owner holds of ciphertexts and sums at a time.
     pub fn memory_bytes(&self) -> u64 {
         let context = Context::exact();
-        let unit = self.packing.channel_blocks() * Ciphertext::memory_bytes(context) + Product::memory_bytes(context);
+        let unit = self.packing.channel_blocks() * Ciphertext::memory_bytes(context)
+            + Product::memory_bytes(context);
         (self.units_in_block.min(self.packing.units()) * unit) as u64
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use blindscan_arith::conv::LinearShape;
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
-use blindscan_rlwe::keys::{PublicKey, SecretKey};
 use blindscan_wire::memory::{Played, pair, play};
 use blindscan_wire::{Channel, WireError};
 use proptest::prelude::*;

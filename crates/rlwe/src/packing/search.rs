@@ -2,12 +2,12 @@
 
 use super::{Axis, Packing};
 
-/// Work of one ciphertext, made, sent and opened, in products of a ciphertext and a kernel: a product takes about 8 us,
-/// 48 kB about 400 us at 1 Gbit/s, and both parties' arithmetic on a ciphertext about 250 us.
-pub(super) const CIPHERTEXT: u64 = 80;
+/// Work of one ciphertext, made, sent and opened, in products of a ciphertext and a kernel: a product takes about 4 us
+/// where ciphertexts come from memory, 48 kB about 400 us at 1 Gbit/s, and both parties' arithmetic about 250 us.
+pub(super) const CIPHERTEXT: u64 = 160;
 
 /// Work of transforming a kernel, in the same unit.
-pub(super) const TRANSFORM: u64 = 2;
+pub(super) const TRANSFORM: u64 = 4;
 
 /// The best packing of a layer whose axes, channels and groups are given.
 pub(super) fn best(layer: Packing, unit_ciphertexts_max: usize) -> Packing {
