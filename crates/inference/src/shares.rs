@@ -48,7 +48,7 @@ impl Shares {
 
 impl Drop for Shares {
     fn drop(&mut self) {
-        self.words.iter_mut().flatten().for_each(|words| erase(words));
+        self.words.iter_mut().flatten().for_each(erase);
     }
 }
 

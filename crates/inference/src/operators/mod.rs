@@ -5,7 +5,7 @@
 //! | demand: which one-time material | `demand` |
 //! | cost: bytes and turns, at each party | `offline_leg`, `online_leg` |
 //! | the image owner's step | `offline` and `online` with `Party::ImageOwner` |
-//! | the model owner's step | the same with [`Party::ModelOwner`] |
+//! | the model owner's step | the same with `Party::ModelOwner` |
 //!
 //! Where both parties do the same there is one function with a party; where they do not, there are two.
 
