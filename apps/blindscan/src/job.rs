@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::input::Source;
 use crate::report::{LayerReport, Report};
 use crate::system;
-use crate::watch::{Watch, phase_bytes};
+use crate::watch::{Watch, phase_bytes, turns};
 
 /// The protocols that answer, for reports.
 pub(crate) const SUITE: &str = "two-party exact, SoftSpoken k=4";
@@ -44,7 +44,6 @@ pub(crate) fn run_images(
         let Connection { client, channel } = connection;
         let plan = client.plan().plan();
         let input = fixed::quantise_input(plan, &source.tensor(index, plan)?)?;
-        watch.begin(channel.traffic());
         outputs.push(match stock {
             Some(folder) => client.run_prepared(&input, folder, &mut watch, channel)?,
             None => client.run(&input, &mut watch, channel)?,
@@ -69,7 +68,7 @@ pub(crate) fn report(connection: &Connection, watch: Watch, begun: Instant) -> R
         bytes: phase_bytes(&layers),
         overhead_bytes: (raw.bytes_sent + raw.bytes_received)
             .saturating_sub(traffic.bytes_sent + traffic.bytes_received),
-        turns: traffic.turns,
+        turns: turns(&layers),
         images,
         ..Report::default()
     };

@@ -34,7 +34,8 @@ impl Watch {
                 Phase::Online => total(cost.online),
             })
             .sum();
-        let expected_bytes = once * images as u64;
+        let keys = if phases.contains(&Phase::Offline) { total(cost.setup) } else { 0 };
+        let expected_bytes = once * images as u64 + keys;
         let bar = ProgressBar::new(expected_bytes);
         let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         bar.set_draw_target(match quiet || !terminal {
@@ -66,11 +67,6 @@ impl Watch {
         }
     }
 
-    /// Time and traffic count from here: call it just before a job.
-    pub(crate) fn begin(&mut self, traffic: Traffic) {
-        self.last = Some((Instant::now(), traffic));
-    }
-
     /// Layers that carried anything or took time, and the images done.
     pub(crate) fn finish(self) -> (Vec<LayerReport>, u64) {
         self.bar.finish_and_clear();
@@ -84,8 +80,7 @@ impl Watch {
         };
         self.bar.set_message(format!("{word} {done}/{of} {}", self.cost.layers[done - 1].kind));
         self.bar.set_position(self.bytes_done);
-        let over = self.bytes_done >= self.expected_bytes;
-        if self.plain && (self.said.elapsed() > Duration::from_secs(2) || over) {
+        if self.plain && self.said.elapsed() > Duration::from_secs(2) {
             self.said = Instant::now();
             let spent = self.begun.elapsed().as_secs_f64();
             let left = spent / self.bytes_done.max(1) as f64
@@ -100,6 +95,10 @@ impl Watch {
 }
 
 impl Observer for Watch {
+    fn begin(&mut self, _phase: Phase, traffic: Traffic) {
+        self.last = Some((Instant::now(), traffic));
+    }
+
     fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic) {
         let now = Instant::now();
         let (before, carried) = self.last.unwrap_or((now, Traffic::default()));
@@ -117,6 +116,11 @@ impl Observer for Watch {
         }
         self.show(phase, done, of);
     }
+}
+
+/// The turns of all layers.
+pub(crate) fn turns(layers: &[LayerReport]) -> u64 {
+    layers.iter().map(|layer| layer.turns).sum()
 }
 
 /// Sums over the layers of each phase.

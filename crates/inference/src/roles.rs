@@ -36,6 +36,9 @@ pub enum Phase {
 
 /// Told after each layer that speaks: progress for people, traffic for reports.
 pub trait Observer {
+    /// A phase of an image begins; `traffic` is the channel's reading now. What went before was no part of it.
+    fn begin(&mut self, _phase: Phase, _traffic: Traffic) {}
+
     /// Layer `done` of `of` of a phase is over; `traffic` is the channel's reading now.
     fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic);
 

@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 
 use blindscan_graph::plan::Weights;
-use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer};
+use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
 use blindscan_inference::stock::{Stock, StockFolder, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, Output};
 use blindscan_protocols::Party;
@@ -95,7 +95,7 @@ impl<R: CryptoRng> Client<R> {
         ask(Request::Run { id: header.id.0 }, channel)?;
         let made = self.offline(writer, observer, channel)?;
         let stock = made.into_stock().map_err(crate::inference)?;
-        Ok(ImageOwner::online(&self.plan, input, stock, observer, channel)?)
+        self.online(input, stock, observer, channel)
     }
 
     /// Runs one image on a prepared stock, which is spent from here on, whatever happens.
@@ -108,7 +108,7 @@ impl<R: CryptoRng> Client<R> {
     ) -> Result<Output, SessionError> {
         let (id, stock) = folder.take_any(self.plan.digest(), Party::ImageOwner).map_err(crate::inference)?;
         ask(Request::RunPrepared { id: id.0 }, channel)?;
-        Ok(ImageOwner::online(&self.plan, input, stock, observer, channel)?)
+        self.online(input, stock, observer, channel)
     }
 
     /// Says that nothing more will be asked.
@@ -123,12 +123,25 @@ impl<R: CryptoRng> Client<R> {
         StockHeader { id: StockId(id), plan_digest: self.plan.digest(), party: Party::ImageOwner }
     }
 
+    fn online(
+        &self,
+        input: &[i64],
+        stock: Stock,
+        observer: &mut dyn Observer,
+        channel: &mut dyn Channel,
+    ) -> Result<Output, SessionError> {
+        observer.begin(Phase::Online, channel.traffic());
+        Ok(ImageOwner::online(&self.plan, input, stock, observer, channel)?)
+    }
+
+    /// Set-up, when it has not been, counts as offline.
     fn offline(
         &mut self,
         writer: StockWriter,
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<StockWriter, SessionError> {
+        observer.begin(Phase::Offline, channel.traffic());
         let owner = match &mut self.owner {
             Some(owner) => owner,
             none => none.insert(ImageOwner::set_up(self.session.0, &mut self.rng, channel)?),

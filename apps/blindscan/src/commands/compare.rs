@@ -27,7 +27,7 @@ use crate::input::Source;
 use crate::model::{self, Model};
 use crate::pair::Pair;
 use crate::report::{LayerReport, Report};
-use crate::watch::{Watch, phase_bytes};
+use crate::watch::{Watch, phase_bytes, turns};
 use crate::{job, random, reference};
 
 /// What is printed as JSON: the report's keys, and these.
@@ -216,7 +216,7 @@ fn in_memory(
     let seen: [Mutex<Shares>; 2] = Default::default();
     let mut watch = Watch::new(cost, 1, &[Phase::Offline, Phase::Online], false);
     let (mut image_end, mut model_end) = pair(Duration::from_secs(3600));
-    watch.begin(Traffic::default());
+    watch.begin(Phase::Offline, Traffic::default());
     let session = blake3_session();
     let header = |party| StockHeader { id: StockId([0; 16]), plan_digest: plan.digest(), party };
     let output = std::thread::scope(|scope| -> Result<Output> {
@@ -256,7 +256,7 @@ fn in_memory(
     let (layers, images) = watch.finish();
     let mut report = Report { suite: job::SUITE.into(), images, ..Report::default() };
     report.bytes = phase_bytes(&layers);
-    report.turns = image_end.traffic().turns;
+    report.turns = turns(&layers);
     let seconds = |phase: &str| layers.iter().filter(|l| l.phase == phase).map(|l| l.seconds).sum();
     (report.seconds.offline, report.seconds.online) = (seconds("offline"), seconds("online"));
     report.layers = layers.into_iter().filter(LayerReport::happened).collect();

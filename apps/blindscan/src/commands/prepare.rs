@@ -6,7 +6,6 @@ use anyhow::Result;
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
 use blindscan_protocols::Party;
-use blindscan_wire::Channel;
 
 use super::{Outcome, print_json};
 use crate::cli::PrepareArgs;
@@ -22,7 +21,6 @@ pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
     let mut watch = Watch::new(cost, args.count, &[Phase::Offline], false);
     for _ in 0..args.count {
         let Connection { client, channel } = &mut connection;
-        watch.begin(channel.traffic());
         client.prepare(&folder, &mut watch, channel)?;
     }
     let mut report = job::report(&connection, watch, begun);
