@@ -73,6 +73,9 @@ pub(crate) struct PlanOptions {
     /// Bits of activations
     #[arg(long)]
     pub(crate) activation_bits: Option<u32>,
+    /// Bits of the input
+    #[arg(long)]
+    pub(crate) input_bits: Option<u32>,
     /// Bits of weights
     #[arg(long)]
     pub(crate) weight_bits: Option<u32>,
@@ -294,6 +297,9 @@ pub(crate) struct BenchArgs {
     /// Put a slow link between the two, such as 100mbit:40ms
     #[arg(long)]
     pub(crate) link: Option<String>,
+    /// Print each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
     /// Print JSON

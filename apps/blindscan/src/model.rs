@@ -113,6 +113,7 @@ fn settings(card: &Card, options: &PlanOptions) -> Result<calibrate::Options> {
     let default = calibrate::Options::default();
     Ok(calibrate::Options {
         activation_bits: options.activation_bits.or(card.activation_bits).unwrap_or(default.activation_bits),
+        input_bits: options.input_bits.unwrap_or(default.input_bits),
         weight_bits: options.weight_bits.or(card.weight_bits).unwrap_or(default.weight_bits),
         proven_only: options.proven_only,
         policy: policy(options)?.or(card.policy).unwrap_or(default.policy),

@@ -259,7 +259,9 @@ fn answer(plan: &PublicPlan) -> Result<Answer, String> {
         return Ok(Answer::Labels { protocol, outer: 1, classes: 1, inner: count(logits) });
     };
     let classes = logits.shape[axis];
-    let protocol = Label::new(logits.ring_bits, plan.radix_bits, classes).map_err(|e| e.to_string())?;
+    let protocol = Label::new(logits.ring_bits, plan.radix_bits, classes).map_err(|error| {
+        format!("{error}; labels are chosen along axis {axis} of the output: if that is no class axis, serve logits instead")
+    })?;
     let outer = logits.shape[..axis].iter().product();
     let inner = logits.shape[axis + 1..].iter().product();
     Ok(Answer::Labels { protocol, outer, classes, inner })

@@ -42,6 +42,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Outcome> {
         let row = measure(path, args, link)?;
         if !args.json {
             print_row(&row, rows.is_empty());
+            if args.layers {
+                print_layers(&row);
+            }
         }
         rows.push(row);
     }
@@ -125,4 +128,18 @@ fn print_row(row: &Row, first: bool) {
         format!("{:.0}+{:.0}", mb(row.image_owner_peak_bytes), mb(row.model_owner_peak_bytes)),
         if row.equals_reference { "yes" } else { "NO" }
     );
+}
+
+fn print_layers(row: &Row) {
+    for layer in &row.layers {
+        println!(
+            "  {:<8} {:<9} {:<40} {:>8.3} s {:>10.3} MB {:>5} turns",
+            layer.phase,
+            layer.kind,
+            layer.name.chars().take(40).collect::<String>(),
+            layer.seconds,
+            (layer.sent + layer.received) as f64 / 1e6,
+            layer.turns
+        );
+    }
 }
