@@ -186,6 +186,9 @@ pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:7443")]
     pub(crate) listen: String,
+    /// The host name that clients use, for the join line (default: the address, or this machine's name when all addresses are listened on)
+    #[arg(long)]
+    pub(crate) host: Option<String>,
     /// The clients that may come: a file of names and fingerprints
     #[arg(long)]
     pub(crate) clients: Option<PathBuf>,

@@ -20,6 +20,12 @@ pub(crate) fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
+/// This machine's name.
+pub(crate) fn host_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_string();
+    (!name.is_empty()).then_some(name)
+}
+
 /// Secrets of this process do not end in a core dump.
 pub(crate) fn no_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };

@@ -3,6 +3,7 @@
 //! Standard output carries the join line; with `--json` one event a line: `listening`, `prepared`, `served`, `ended`,
 //! `refused`, `failed`. Events name clients by the list's names and say nothing of what was computed.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         false => None,
     };
     let line = JoinLine {
-        host: address.ip().to_string(),
+        host: args.host.clone().unwrap_or_else(|| host_of(address)),
         port: address.port(),
         server: identity.fingerprint(),
         secret,
@@ -62,6 +63,14 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
     model.notes.iter().for_each(|note| eprintln!("note: {note}"));
     house.log.listening(&line, &house.service.plan);
     serve(&listener, &house)
+}
+
+/// The host in the join line: an address that can be connected to, or this machine's name.
+fn host_of(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => system::host_name().unwrap_or_else(|| address.ip().to_string()),
+        false => address.ip().to_string(),
+    }
 }
 
 /// What all connections share.
