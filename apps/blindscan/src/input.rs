@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::ir::Tensor;
+use blindscan_graph::npy;
 use blindscan_graph::plan::{self, GreyScale, InputSpec, Modality, PublicPlan};
 use blindscan_imaging::{Axis, Filter, Form, InPlane, Kind, Normalisation, Preparation, Request, Scan};
-
-use crate::model::read_npy;
 
 /// What a job takes its inputs from.
 pub(crate) enum Source {
@@ -109,6 +108,20 @@ pub(crate) fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
         range: (0.0, 1.0),
     };
     one(&Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?, 0, shape)
+}
+
+/// A tensor from a `.npy` file, with the model's shape.
+pub(crate) fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
+    let tensor = npy::read(path).with_context(|| format!("{}", path.display()))?;
+    let (expected, found) = (shape.iter().product::<usize>(), tensor.data.len());
+    ensure!(
+        expected == found,
+        "{} has shape {:?}; the model takes {:?}",
+        path.display(),
+        tensor.shape,
+        shape
+    );
+    Ok(Tensor { shape: shape.to_vec(), data: tensor.data })
 }
 
 fn one(preparation: &Preparation<'_>, index: usize, shape: &[usize]) -> Result<Tensor> {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::calibrate::{self, calibrate};
 use blindscan_graph::ir::{Graph, Tensor};
+use blindscan_graph::onnx;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy, PublicPlan, Weights};
-use blindscan_graph::{npy, onnx};
 use serde::Deserialize;
 
 use crate::cli::PlanOptions;
@@ -232,21 +232,7 @@ pub(crate) fn sample(path: &Path, plan: &PublicPlan) -> Result<Tensor> {
     let shape = &plan.tensors[plan.input].shape;
     let beside = path.with_extension("in.npy");
     match beside.exists() {
-        true => read_npy(&beside, shape),
+        true => input::read_npy(&beside, shape),
         false => Ok(synthetic(shape).swap_remove(0)),
     }
-}
-
-/// A tensor from a `.npy` file, with the model's shape.
-pub(crate) fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
-    let tensor = npy::read(path).with_context(|| format!("{}", path.display()))?;
-    let (expected, found) = (shape.iter().product::<usize>(), tensor.data.len());
-    ensure!(
-        expected == found,
-        "{} has shape {:?}; the model takes {:?}",
-        path.display(),
-        tensor.shape,
-        shape
-    );
-    Ok(Tensor { shape: shape.to_vec(), data: tensor.data })
 }
