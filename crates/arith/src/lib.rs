@@ -6,11 +6,13 @@ pub mod bits;
 pub mod block;
 pub mod conv;
 pub mod hash;
+pub mod lpn;
 pub mod modulus;
 pub mod ntt;
 pub mod prg;
 pub mod ring;
 pub mod transpose;
+pub mod tree;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod vaes;
 pub mod vole;

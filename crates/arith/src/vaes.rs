@@ -1,4 +1,4 @@
-//! AES-128 on four blocks at a time, for the two places where it is most of the work.
+//! AES-128 on four blocks at a time, for the places where it is most of the work.
 //!
 //! The crate `aes` is the reference, and what other processors use; it passes every batch through memory, which
 //! costs about three times the rounds themselves.
