@@ -19,7 +19,7 @@ pub struct InputSpec {
     pub axis: Axis,
     /// Rows and columns that the network wants.
     pub size: Option<(usize, usize)>,
-    /// Whether an image of another size is resized (bilinear, antialiased) or refused.
+    /// Whether an image of another size is resized (bicubic with antialiasing, as Pillow resizes grey images) or refused.
     pub resize: bool,
     /// The declared range of the real input; values outside are clamped.
     pub range: (f32, f32),
