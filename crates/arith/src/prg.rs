@@ -113,13 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn the_first_block_is_the_encryption_of_zero() {
-        // FIPS 197 arithmetic with the all-zero key: a published value.
-        let mut first = [0u8; 16];
-        Prg::new(0).fill(&mut first);
-        assert_eq!(
-            first,
-            [0x66, 0xe9, 0x4b, 0xd4, 0xef, 0x8a, 0x2c, 0x3b, 0x88, 0x4c, 0xfa, 0x59, 0xca, 0x34, 0x2b, 0x2e]
-        );
+    fn blocks_are_those_of_an_independent_cipher() {
+        let vectors = include_str!("../../../vectors/prg.txt");
+        for line in vectors.lines().filter(|line| !line.starts_with('#')) {
+            let [seed, index, expected] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            // Hexadecimal shows a block's first byte first; blocks are little endian.
+            let block = |text: &str| Block::from_str_radix(text, 16).unwrap().swap_bytes();
+            let index: usize = index.parse().unwrap();
+            let mut stream = vec![0u8; 16 * (index + 1)];
+            Prg::new(block(seed)).fill(&mut stream);
+            assert_eq!(stream[16 * index..], block(expected).to_le_bytes(), "block {index} of seed {seed}");
+        }
     }
 }
