@@ -23,11 +23,114 @@ impl Source {
         if is_npy(path) {
             return Ok(Self::Tensor(read_npy(path, shape)?));
         }
-        if plan.input_spec.modality == Modality::Tensor {
-            return Ok(Self::Tensor(plain(path, shape)?));
-        }
+        let request = match plan.input_spec.modality {
+            Modality::Tensor => plain_request(path, shape)?,
+            _ => request(&plan.input_spec),
+        };
         let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
-        let request = request(&plan.input_spec);
+        Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?;
+        Ok(Self::Scan(Box::new((scan, request))))
+    }
+
+    /// How many images the source holds.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Scan(scan) => scan.0.plane_count(scan.1.axis),
+            Self::Tensor(_) => 1,
+        }
+    }
+
+    /// The float input of one image.
+    pub(crate) fn tensor(&self, index: usize, plan: &PublicPlan) -> Result<Tensor> {
+        match self {
+            Self::Tensor(tensor) => Ok(tensor.clone()),
+            Self::Scan(scan) => {
+                let (scan, request) = scan.as_ref();
+                one(&Preparation::new(scan, request)?, index, &plan.tensors[plan.input].shape)
+            }
+        }
+    }
+
+    /// The scan, when there is one.
+    pub(crate) fn scan(&self) -> Option<(&Scan, &Request)> {
+        match self {
+            Self::Scan(scan) => Some((&scan.0, &scan.1)),
+            Self::Tensor(_) => None,
+        }
+    }
+}
+
+/// Sample inputs from a file: the slices that are named, or a few spread over the scan.
+pub(crate) fn samples(
+    path: &Path,
+    spec: &InputSpec,
+    shape: &[usize],
+    slices: &[usize],
+) -> Result<Vec<Tensor>> {
+    if is_npy(path) {
+        return Ok(vec![read_npy(path, shape)?]);
+    }
+    let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
+    let request = request(spec);
+    let preparation = Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?;
+    let count = scan.plane_count(request.axis);
+    let which: Vec<usize> = match (slices.is_empty(), count) {
+        (false, _) if count > 1 => slices.to_vec(),
+        (_, 1) => vec![0],
+        _ => (0..8).map(|i| (2 * i + 1) * count / 16).collect(),
+    };
+    which
+        .into_iter()
+        .map(|index| one(&preparation, index, shape).with_context(|| format!("{}", path.display())))
+        .collect()
+}
+
+/// The input of a model without an input specification: a `.npy` tensor, or a picture as grey / 255.
+pub(crate) fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
+    if is_npy(path) {
+        return read_npy(path, shape);
+    }
+    let request = plain_request(path, shape)?;
+    let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
+    one(&Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?, 0, shape)
+}
+
+/// How a picture becomes the input of a model that does not say: grey / 255, one channel.
+fn plain_request(path: &Path, shape: &[usize]) -> Result<Request> {
+    ensure!(
+        shape.len() == 4 && shape[1] == 1,
+        "{}: the model has no card that says how an image becomes its input of shape {shape:?}; write one beside it, or give a .npy file",
+        path.display()
+    );
+    Ok(Request {
+        form: Form::Picture,
+        expected_kind: Some(Kind::EightBit),
+        normalisation: Normalisation::Linear { offset: 0.0, divisor: 255.0 },
+        slice_offsets: vec![0],
+        axis: Axis::Axial,
+        in_plane: InPlane::Display,
+        size: Some((shape[2], shape[3])),
+        resize: Some(Filter::Bicubic),
+        range: (0.0, 1.0),
+    })
+}
+
+/// A tensor from a `.npy` file.
+    Tensor(Tensor),
+}
+
+impl Source {
+    /// Opens a file for a plan, and refuses what does not fit its input specification.
+    pub(crate) fn open(path: &Path, plan: &PublicPlan) -> Result<Self> {
+        let shape = &plan.tensors[plan.input].shape;
+        if is_npy(path) {
+            return Ok(Self::Tensor(read_npy(path, shape)?));
+        }
+        let request = match plan.input_spec.modality {
+            Modality::Tensor => plain_request(path, shape)?,
+            _ => request(&plan.input_spec),
+        };
+        let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
         Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?;
         Ok(Self::Scan(Box::new((scan, request))))
     }

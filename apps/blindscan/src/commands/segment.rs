@@ -28,6 +28,8 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let mut connection = connect(&args.server)?;
     let plan = connection.client.plan().plan().clone();
     let source = Source::open(&args.scan, &plan)?;
+    let (scan, request) =
+        source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
     let which = selection(&args.slices, source.count())?;
     let expert = args.expert.as_deref().map(read_mask).transpose()?;
     let size = mask_size(&plan)?;
