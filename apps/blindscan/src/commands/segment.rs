@@ -44,8 +44,6 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         .iter()
         .map(|output| LabelPlane::new(size.0, size.1, reference::labels(&plan, output)))
         .collect();
-    let (scan, request) =
-        source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
     write_files(scan, request, &which, &masks, &args.out, &mut report)?;
     if let Some(path) = &args.reference {
         compare(path, &plan, &source, &which, &finished.outputs, &mut report)?;
