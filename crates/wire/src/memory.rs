@@ -81,7 +81,19 @@ pub fn play<L: Send, R: Send>(
     left: impl FnOnce(&mut MemoryChannel) -> L + Send,
     right: impl FnOnce(&mut MemoryChannel) -> R + Send,
 ) -> Played<L, R> {
-    let (mut a, mut b) = pair(Duration::from_secs(60));
+    play_within(Duration::from_secs(60), left, right)
+}
+
+/// [`play`] with another deadline for each wait: for roles that compute for minutes.
+///
+/// # Panics
+/// When a role panics.
+pub fn play_within<L: Send, R: Send>(
+    deadline: Duration,
+    left: impl FnOnce(&mut MemoryChannel) -> L + Send,
+    right: impl FnOnce(&mut MemoryChannel) -> R + Send,
+) -> Played<L, R> {
+    let (mut a, mut b) = pair(deadline);
     std::thread::scope(|scope| {
         let other = scope.spawn(move || {
             let result = right(&mut b);

@@ -1,0 +1,181 @@
+//! Both owners in one process, phase by phase, for the tests of whole inferences.
+//!
+//! Each test file uses a part of this.
+#![allow(dead_code)]
+
+#[path = "../../../graph/tests/plan_common/mod.rs"]
+pub(crate) mod files;
+pub(crate) mod models;
+
+use std::time::Duration;
+
+use blindscan_graph::fixed;
+use blindscan_graph::plan::{FixedPlan, OutputPolicy, Weights};
+use blindscan_inference::roles::{ImageOwner, ModelOwner, Unobserved};
+use blindscan_inference::stock::{Stock, StockHeader, StockId, StockWriter};
+use blindscan_inference::{AssignedPlan, InferenceError, Output};
+use blindscan_protocols::Party;
+use blindscan_wire::memory::play_within;
+use blindscan_wire::{Channel, Traffic};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// The session's id, which the handshake would give.
+const SESSION: [u8; 32] = [9; 32];
+
+/// A wait is not cut short by a layer that the peer computes for minutes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(900);
+
+/// What one end carried, phase by phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Phases {
+    pub(crate) setup: Traffic,
+    pub(crate) offline: Traffic,
+    pub(crate) online: Traffic,
+}
+
+/// The channel's readings at the borders of phases.
+struct Readings(Vec<Traffic>);
+
+impl Readings {
+    fn begin(channel: &dyn Channel) -> Self {
+        Self(vec![channel.traffic()])
+    }
+
+    fn take(&mut self, channel: &dyn Channel) {
+        self.0.push(channel.traffic());
+    }
+
+    fn phases(&self) -> Phases {
+        let [start, setup, offline, online] = self.0[..] else { panic!("four readings are taken") };
+        Phases { setup: setup.since(start), offline: offline.since(setup), online: online.since(offline) }
+    }
+}
+
+/// What a stock of this plan is called.
+pub(crate) fn header(plan: &AssignedPlan, party: Party) -> StockHeader {
+    StockHeader { id: StockId([3; 16]), made_for: plan.digest(), party }
+}
+
+/// The image owner's set-up and offline phase, written to `writer`.
+pub(crate) fn image_owner_offline(
+    plan: &AssignedPlan,
+    writer: StockWriter,
+    seed: u64,
+    channel: &mut dyn Channel,
+) -> Result<StockWriter, InferenceError> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut owner = ImageOwner::set_up(SESSION, &mut rng, channel)?;
+    owner.offline(plan, writer, &mut rng, &mut Unobserved, channel)
+}
+
+/// The model owner's set-up and offline phase, written to `writer`.
+pub(crate) fn model_owner_offline(
+    plan: &AssignedPlan,
+    weights: &Weights,
+    writer: StockWriter,
+    seed: u64,
+    channel: &mut dyn Channel,
+) -> Result<StockWriter, InferenceError> {
+    let mut rng = ChaCha20Rng::seed_from_u64(!seed);
+    let mut owner = ModelOwner::set_up(SESSION, channel)?;
+    let made = owner.offline(plan, weights, writer, &mut rng, &mut Unobserved, channel)?;
+    ModelOwner::stored(channel)?;
+    Ok(made)
+}
+
+/// The image owner from set-up to the answer.
+pub(crate) fn image_owner(
+    plan: &AssignedPlan,
+    input: &[i64],
+    seed: u64,
+    channel: &mut dyn Channel,
+) -> Result<(Output, Phases), InferenceError> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut readings = Readings::begin(channel);
+    let mut owner = ImageOwner::set_up(SESSION, &mut rng, channel)?;
+    readings.take(channel);
+    let writer = StockWriter::anonymous(header(plan, Party::ImageOwner))?;
+    let made = owner.offline(plan, writer, &mut rng, &mut Unobserved, channel)?;
+    readings.take(channel);
+    let output = image_owner_online(plan, input, made.into_stock()?, channel)?;
+    readings.take(channel);
+    Ok((output, readings.phases()))
+}
+
+/// The model owner from set-up to the last message.
+pub(crate) fn model_owner(
+    plan: &AssignedPlan,
+    weights: &Weights,
+    seed: u64,
+    channel: &mut dyn Channel,
+) -> Result<Phases, InferenceError> {
+    let mut rng = ChaCha20Rng::seed_from_u64(!seed);
+    let mut readings = Readings::begin(channel);
+    let mut owner = ModelOwner::set_up(SESSION, channel)?;
+    readings.take(channel);
+    let writer = StockWriter::anonymous(header(plan, Party::ModelOwner))?;
+    let made = owner.offline(plan, weights, writer, &mut rng, &mut Unobserved, channel)?;
+    let stock = made.into_stock()?;
+    ModelOwner::stored(channel)?;
+    readings.take(channel);
+    model_owner_online(plan, weights, stock, channel)?;
+    readings.take(channel);
+    Ok(readings.phases())
+}
+
+/// The image owner's online phase.
+pub(crate) fn image_owner_online(
+    plan: &AssignedPlan,
+    input: &[i64],
+    stock: Stock,
+    channel: &mut dyn Channel,
+) -> Result<Output, InferenceError> {
+    ImageOwner::online(plan, input, stock, &mut Unobserved, channel)
+}
+
+/// The model owner's online phase.
+pub(crate) fn model_owner_online(
+    plan: &AssignedPlan,
+    weights: &Weights,
+    stock: Stock,
+    channel: &mut dyn Channel,
+) -> Result<(), InferenceError> {
+    ModelOwner::online(plan, weights, stock, &mut Unobserved, channel)
+}
+
+/// What the plan declares for a party. Layers must add up to the whole.
+fn declared(plan: &AssignedPlan, party: Party) -> Phases {
+    let cost = plan.cost(party);
+    let online: Traffic = cost.layers.iter().map(|layer| layer.online).sum();
+    let bytes = |traffic: Traffic| (traffic.bytes_sent, traffic.bytes_received);
+    assert_eq!(bytes(online), bytes(cost.online), "layers add up to the whole");
+    Phases { setup: cost.setup, offline: cost.offline, online: cost.online }
+}
+
+/// The reference answer: the clear evaluation of the fixed plan.
+pub(crate) fn reference(made: &FixedPlan, input: &[i64]) -> Output {
+    let evaluation = fixed::evaluate(&made.public, &made.weights, input).unwrap();
+    match made.public.answer.policy {
+        OutputPolicy::Logits => Output::Logits(evaluation.logits),
+        OutputPolicy::Labels => {
+            let labels = fixed::labels(&made.public, &evaluation.logits);
+            Output::Labels(labels.into_iter().map(|label| label.try_into().expect("few classes")).collect())
+        }
+    }
+}
+
+/// Plays both owners: the answer must be the reference's bit for bit, and the traffic at both ends the declared one.
+pub(crate) fn check(name: &str, made: &FixedPlan, input: &[i64], seed: u64) {
+    let plan = AssignedPlan::new(made.public.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let played = play_within(
+        PATIENCE,
+        |channel| image_owner(&plan, input, seed, channel).unwrap(),
+        |channel| model_owner(&plan, &made.weights, seed, channel).unwrap(),
+    );
+    let (output, image_phases) = played.left;
+    // Not `assert_eq!`, which would print whole masks.
+    assert!(output == reference(made, input), "{name}: the private answer is the fixed one");
+    assert_eq!(image_phases, declared(&plan, Party::ImageOwner), "{name}: image owner's cost");
+    assert_eq!(played.right, declared(&plan, Party::ModelOwner), "{name}: model owner's cost");
+}

@@ -1,0 +1,161 @@
+//! What models cost, held against `costs/*.txt`: a change of bytes, turns or stock is seen in a diff or does not happen.
+//!
+//! `BLINDSCAN_UPDATE_COSTS=1 cargo test -p blindscan-inference --test costs` writes the files anew; read their diff.
+//! Calibration sums floats in one order whatever the machine, so the plans, and hence these files, are the same everywhere.
+
+mod common;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use blindscan_graph::plan::{OutputPolicy, PublicPlan};
+use blindscan_graph::random::random_plan;
+use blindscan_inference::AssignedPlan;
+use blindscan_inference::cost::{LayerCost, PlanCost};
+use blindscan_protocols::Party;
+use blindscan_wire::Traffic;
+use common::models;
+
+const UPDATE_VARIABLE: &str = "BLINDSCAN_UPDATE_COSTS";
+
+/// The snapshot of a plan: both parties, layer by layer.
+fn snapshot(name: &str, public: PublicPlan) -> String {
+    let plan = AssignedPlan::new(public).unwrap();
+    let [image, model] = [Party::ImageOwner, Party::ModelOwner].map(|party| plan.cost(party));
+    let mut text = format!(
+        "# {name}: bytes sent by each owner, turns at each, stock of each in bytes, transfers, rings.\n\
+         # Written by `cargo xtask costs`; compared by crates/inference/tests/costs.rs.\n"
+    );
+    write_totals(&mut text, &image, &model);
+    let _ = writeln!(
+        text,
+        "{:<12}{:<10}{:>12}{:>12}{:>9}{:>12}{:>12}{:>9}{:>12}{:>12}{:>11}{:>11}",
+        "kind",
+        "values",
+        "offline io",
+        "offline mo",
+        "turns",
+        "online io",
+        "online mo",
+        "turns",
+        "stock io",
+        "stock mo",
+        "forward",
+        "backward"
+    );
+    for (ours, theirs) in image.layers.iter().zip(&model.layers) {
+        write_layer(&mut text, ours, theirs);
+    }
+    write_rings(&mut text, plan.plan());
+    text
+}
+
+fn write_totals(text: &mut String, image: &PlanCost, model: &PlanCost) {
+    let phases: [(&str, fn(&PlanCost) -> Traffic); 3] =
+        [("set-up", |cost| cost.setup), ("offline", |cost| cost.offline), ("online", |cost| cost.online)];
+    for (phase, of) in phases {
+        for (owner, traffic) in [("image owner", of(image)), ("model owner", of(model))] {
+            let Traffic { bytes_sent, bytes_received, turns } = traffic;
+            let _ = writeln!(
+                text,
+                "{phase:<8} {owner}: {bytes_sent} sent, {bytes_received} received, {turns} turns"
+            );
+        }
+    }
+    for (owner, cost) in [("image owner", image), ("model owner", model)] {
+        let _ = writeln!(text, "stock    {owner}: {} bytes", cost.stock_bytes());
+    }
+    let transfers = |of: fn(&LayerCost) -> u64| image.layers.iter().map(of).sum::<u64>();
+    let _ = writeln!(
+        text,
+        "transfers: {} forward, {} backward\n",
+        transfers(|layer| layer.pads.forward_cots),
+        transfers(|layer| layer.pads.backward_cots)
+    );
+}
+
+fn write_layer(text: &mut String, image: &LayerCost, model: &LayerCost) {
+    let turns = |phase: fn(&LayerCost) -> Traffic| format!("{}/{}", phase(image).turns, phase(model).turns);
+    let _ = writeln!(
+        text,
+        "{:<12}{:<10}{:>12}{:>12}{:>9}{:>12}{:>12}{:>9}{:>12}{:>12}{:>11}{:>11}  {}",
+        image.kind,
+        image.compared,
+        image.offline.bytes_sent,
+        model.offline.bytes_sent,
+        turns(|layer| layer.offline),
+        image.online.bytes_sent,
+        model.online.bytes_sent,
+        turns(|layer| layer.online),
+        image.stock_bytes,
+        model.stock_bytes,
+        image.pads.forward_cots,
+        image.pads.backward_cots,
+        image.name
+    );
+}
+
+/// The widths that the costs follow from.
+fn write_rings(text: &mut String, plan: &PublicPlan) {
+    let rings: Vec<String> = plan.tensors.iter().map(|tensor| tensor.ring_bits.to_string()).collect();
+    let _ = writeln!(text, "\nrings of the tensors, bits: {}", rings.join(" "));
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../costs")).join(format!("{name}.txt"))
+}
+
+/// The lines that differ, as `-` (the file's) and `+` (now).
+fn difference(before: &str, now: &str) -> String {
+    let (before, now): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
+    let mut text = String::new();
+    for index in 0..before.len().max(now.len()) {
+        let (old, new) = (before.get(index), now.get(index));
+        if old != new {
+            old.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
+            new.iter().for_each(|line| text.push_str(&format!("+ {line}\n")));
+        }
+    }
+    text
+}
+
+/// Every model with a snapshot.
+fn all() -> Vec<(String, PublicPlan)> {
+    let mut models = vec![
+        ("covid_unet_w8_128".to_string(), models::covid_ct().plan.public),
+        ("dnn1_150x125".to_string(), models::xray().plan.public),
+        ("small_labels".to_string(), models::small(OutputPolicy::Labels, false).public),
+        ("small_logits".to_string(), models::small(OutputPolicy::Logits, true).public),
+    ];
+    models.extend([3, 18, 40].map(|seed| (format!("random_{seed}"), random_plan(seed).0.public)));
+    models
+}
+
+#[test]
+fn costs_are_those_of_the_snapshots() {
+    let mut changed = String::new();
+    for (name, public) in all() {
+        let now = snapshot(&name, public);
+        if std::env::var(UPDATE_VARIABLE).is_ok() {
+            std::fs::write(path(&name), now).unwrap();
+            continue;
+        }
+        let before = std::fs::read_to_string(path(&name)).unwrap_or_default();
+        if before != now {
+            changed.push_str(&format!("costs/{name}.txt:\n{}", difference(&before, &now)));
+        }
+    }
+    assert!(
+        changed.is_empty(),
+        "costs have changed; if that is meant, run `cargo xtask costs` and read its diff\n{changed}"
+    );
+}
+
+#[test]
+fn every_cost_snapshot_is_of_a_model() {
+    let names: Vec<String> = all().into_iter().map(|(name, _)| format!("{name}.txt")).collect();
+    for entry in std::fs::read_dir(path("x").parent().unwrap()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.ends_with(".txt") || names.contains(&name), "costs/{name} is of no model: remove it");
+    }
+}

@@ -1,0 +1,81 @@
+//! Real networks, both parties against the clear evaluation: equal bit for bit, at exactly the declared cost.
+//!
+//! The demonstration's two models always; those of the shared folder where it is there, and its large ones with
+//! `BLINDSCAN_SLOW=1` (minutes, and some GB for both parties).
+
+mod common;
+
+use std::time::Instant;
+
+use blindscan_graph::plan::OutputPolicy;
+use common::files::shared;
+use common::models::{self, Case};
+
+const BOTH: &[OutputPolicy] = &[OutputPolicy::Labels, OutputPolicy::Logits];
+
+fn run(name: &str, mut case: Case, policies: &[OutputPolicy]) {
+    for &policy in policies {
+        let begun = Instant::now();
+        case.plan.public.answer.policy = policy;
+        common::check(name, &case.plan, &case.input, 1);
+        println!("{name}: {policy:?} equal those of the fixed plan, {:.1} s", begun.elapsed().as_secs_f64());
+    }
+}
+
+fn run_all(folder: &str, names: &[&str], policies: &[OutputPolicy]) {
+    let Some(shared) = shared() else { return };
+    for name in names {
+        let path = shared.join("fixtures").join(folder).join(format!("{name}.onnx"));
+        run(name, models::fixture(&path), policies);
+    }
+}
+
+#[test]
+fn the_demonstrations_ct_model_on_its_slice() {
+    run("covid-ct", models::covid_ct(), BOTH);
+}
+
+#[test]
+fn the_demonstrations_xray_model_on_an_image() {
+    run("xray", models::xray(), BOTH);
+}
+
+#[test]
+fn every_onnx_fixture() {
+    run_all(
+        "onnx",
+        &[
+            "mlp_nslkdd_122",
+            "resnet18_w8_64",
+            "resnet18_w8_64_dynamo",
+            "vgg16_div8_64",
+            "dnn1_avg_150x125",
+            "dnn2_max_150x125_dynamo",
+            "bunet_w8_l3_96x64_3class",
+            "bunet_w8_l4_128",
+            "bunet_bn_w8_l4_128_unfolded",
+            "bunet_w8_l4_256_dynamo",
+        ],
+        BOTH,
+    );
+}
+
+#[test]
+fn moderate_workloads() {
+    run_all(
+        "workloads",
+        &["argmax2_256", "maxpool_64_56", "conv_64_56", "dnn1_seed", "dnn2_seed", "unet16_64", "conv_16_256"],
+        BOTH,
+    );
+    // A million values along the channels are no classes.
+    run_all("workloads", &["relu_2e20"], &[OutputPolicy::Logits]);
+}
+
+#[test]
+fn large_workloads_when_asked_for() {
+    if std::env::var("BLINDSCAN_SLOW").is_err() {
+        println!("skipped: set BLINDSCAN_SLOW=1 to run the large workloads");
+        return;
+    }
+    run_all("workloads", &["unet16_256", "unet16_512", "bunet_unit_512"], BOTH);
+}
