@@ -40,7 +40,7 @@ pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     };
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, &mut rng, &mut channel)?;
-    Ok(Connection { channel, client: Client::new(AssignedPlan::new(plan)?, session, rng) })
+    Ok(Connection { channel, client: Client::new(AssignedPlan::new(plan)?, session, &binding.server, rng) })
 }
 
 /// The identity of a folder, made when there is none.

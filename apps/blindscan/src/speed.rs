@@ -56,7 +56,7 @@ fn ratio(relu: bool) -> Result<(f64, f64)> {
 /// Processor seconds of both parties, offline and online.
 fn run(plan: &AssignedPlan, made: &FixedPlan) -> Result<(f64, f64)> {
     let (mut image_end, mut model_end) = pair(Duration::from_secs(600));
-    let header = |party| StockHeader { id: StockId([0; 16]), plan_digest: plan.digest(), party };
+    let header = |party| StockHeader { id: StockId([0; 16]), made_for: plan.digest(), party };
     let input = vec![0; plan.plan().tensors[plan.plan().input].count()];
     std::thread::scope(|scope| {
         let theirs = scope.spawn(|| -> Result<()> {

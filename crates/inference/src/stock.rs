@@ -13,7 +13,7 @@
 //!
 //! | part | bytes |
 //! |---|---|
-//! | header: magic, version, id, plan digest, party | 8 + 4 + 16 + 32 + 1 |
+//! | header: magic, version, id, what it was made for, party | 8 + 4 + 16 + 32 + 1 |
 //! | section: length, checksum (blake3, first 16 bytes), payload | 8 + 16 + length |
 
 use std::fs::{self, File, OpenOptions};
@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 
 use blindscan_protocols::Party;
 use thiserror::Error;
-use zeroize::Zeroize;
 
 const MAGIC: &[u8; 8] = b"BSSTOCK1";
 const VERSION: u32 = 1;
@@ -37,8 +36,8 @@ pub struct StockId(pub [u8; 16]);
 pub struct StockHeader {
     /// Its name.
     pub id: StockId,
-    /// Digest of the public plan it serves.
-    pub plan_digest: [u8; 32],
+    /// Digest of all that both halves were made for: the public plan, and whatever else must be the same when it is used.
+    pub made_for: [u8; 32],
     /// Whose half it is.
     pub party: Party,
 }
@@ -58,11 +57,11 @@ pub enum StockError {
     /// There is no such stock, or it has been used.
     #[error("stock {0} does not exist or has been used; each stock serves one image: prepare new ones")]
     Absent(StockId),
-    /// There is no unused stock for this plan in the folder.
-    #[error("{0} holds no unused stock for this model; run `blindscan prepare` first")]
+    /// There is no unused stock for this purpose in the folder.
+    #[error("{0} holds no unused stock for this model and this server; run `blindscan prepare` first")]
     Empty(PathBuf),
     /// The file is not a stock, or was made for another plan or party.
-    #[error("stock {0} was made for another model, another party or another version; prepare new ones")]
+    #[error("stock {0} was made for another model, peer, party or version; prepare new ones")]
     Foreign(StockId),
     /// The file is damaged.
     #[error("stock {id}: section {section} is damaged or cut short; this stock is lost, use another")]
@@ -144,18 +143,22 @@ impl StockFolder {
             }
             renamed => self.io(renamed)?,
         }
-        self.sync()?;
+        self.io(sync_folder_of(&spent))?;
         let file = self.io(File::open(&spent))?;
         Stock::open(header, file, Some(spent))
     }
 
-    /// Takes any unused stock of this plan and party.
-    pub fn take_any(&self, plan_digest: [u8; 32], party: Party) -> Result<(StockId, Stock), StockError> {
+    /// Takes any unused stock of this purpose and party. One that another program takes first is left to it.
+    pub fn take_any(&self, made_for: [u8; 32], party: Party) -> Result<(StockId, Stock), StockError> {
         for id in self.unused()? {
-            let file = self.io(File::open(self.stock_path(id)))?;
-            let wanted = StockHeader { id, plan_digest, party };
-            if Stock::open(wanted, file, None).is_ok() {
-                return Ok((id, self.take(wanted)?));
+            let Ok(file) = File::open(self.stock_path(id)) else { continue };
+            let wanted = StockHeader { id, made_for, party };
+            if Stock::open(wanted, file, None).is_err() {
+                continue;
+            }
+            match self.take(wanted) {
+                Err(StockError::Absent(_)) => continue,
+                taken => return Ok((id, taken?)),
             }
         }
         Err(StockError::Empty(self.path.clone()))
@@ -168,11 +171,6 @@ impl StockFolder {
     fn names(&self) -> Result<Vec<String>, StockError> {
         let entries = self.io(fs::read_dir(&self.path))?;
         Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
-    }
-
-    fn sync(&self) -> Result<(), StockError> {
-        let folder = self.io(File::open(&self.path))?;
-        self.io(folder.sync_all())
     }
 
     fn io<T>(&self, result: io::Result<T>) -> Result<T, StockError> {
@@ -211,9 +209,9 @@ impl StockWriter {
     pub fn section(&mut self, mut payload: Vec<u8>) -> Result<(), StockError> {
         self.write(&(payload.len() as u64).to_le_bytes())?;
         self.write(&checksum(&payload))?;
-        self.write(&payload)?;
-        payload.zeroize();
-        Ok(())
+        let written = self.write(&payload);
+        erase(&mut payload);
+        written
     }
 
     /// Whole and on disk, under its name. To use it, take it from its folder: that marks it spent.
@@ -223,7 +221,7 @@ impl StockWriter {
     pub fn store(mut self) -> Result<StockId, StockError> {
         let name = self.name.take().expect("a stock that is stored was made in a folder");
         let stored = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
-        let named = stored.and_then(|()| fs::rename(&self.path, name));
+        let named = stored.and_then(|()| fs::rename(&self.path, &name)).and_then(|()| sync_folder_of(&name));
         if named.is_err() {
             let _ = fs::remove_file(&self.path);
         }
@@ -285,20 +283,36 @@ impl Stock {
     }
 
     /// The next section, which has `length` bytes.
-    pub fn section(&mut self, length: usize) -> Result<Vec<u8>, StockError> {
+    pub fn section(&mut self, length: usize) -> Result<Section, StockError> {
         let damaged = StockError::Damaged { id: self.id, section: self.section };
         let mut head = [0; 24];
         let read = self.input.read_exact(&mut head);
         if read.is_err() || head[..8] != (length as u64).to_le_bytes() {
             return Err(damaged);
         }
-        let mut payload = vec![0; length];
-        let read = self.input.read_exact(&mut payload);
+        let mut payload = Section(vec![0; length]);
+        let read = self.input.read_exact(&mut payload.0);
         if read.is_err() || head[8..] != checksum(&payload) {
             return Err(damaged);
         }
         self.section += 1;
         Ok(payload)
+    }
+}
+
+/// The bytes of a section. Erased on drop; not `Clone`, and it prints nothing.
+pub struct Section(Vec<u8>);
+
+impl std::ops::Deref for Section {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        erase(&mut self.0);
     }
 }
 
@@ -316,12 +330,23 @@ impl std::fmt::Debug for Stock {
     }
 }
 
+/// Zeros that the compiler keeps, written at the speed of `fill`.
+fn erase(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
+}
+
+/// A rename is on the disk only when its folder is.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
+}
+
 fn header_bytes(header: StockHeader) -> [u8; HEADER_BYTES] {
     let mut bytes = [0; HEADER_BYTES];
     bytes[..8].copy_from_slice(MAGIC);
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
     bytes[12..28].copy_from_slice(&header.id.0);
-    bytes[28..60].copy_from_slice(&header.plan_digest);
+    bytes[28..60].copy_from_slice(&header.made_for);
     bytes[60] = match header.party {
         Party::ImageOwner => 0,
         Party::ModelOwner => 1,
@@ -349,7 +374,7 @@ mod tests {
     use super::*;
 
     fn header(id: u8) -> StockHeader {
-        StockHeader { id: StockId([id; 16]), plan_digest: [7; 32], party: Party::ImageOwner }
+        StockHeader { id: StockId([id; 16]), made_for: [7; 32], party: Party::ImageOwner }
     }
 
     fn made(folder: &StockFolder, id: u8) {
@@ -365,8 +390,8 @@ mod tests {
         let folder = StockFolder::open(place.path()).unwrap();
         made(&folder, 1);
         let mut stock = folder.take(header(1)).unwrap();
-        assert_eq!(stock.section(3).unwrap(), [1, 2, 3]);
-        assert_eq!(stock.section(100).unwrap(), [4; 100]);
+        assert_eq!(stock.section(3).unwrap()[..], [1, 2, 3]);
+        assert_eq!(stock.section(100).unwrap()[..], [4; 100]);
         assert!(matches!(stock.section(1), Err(StockError::Damaged { section: 2, .. })));
     }
 
@@ -419,9 +444,45 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = StockFolder::open(place.path()).unwrap();
         made(&folder, 1);
-        let other = StockHeader { plan_digest: [8; 32], ..header(1) };
-        assert!(matches!(folder.take_any(other.plan_digest, other.party), Err(StockError::Empty(_))));
+        let other = StockHeader { made_for: [8; 32], ..header(1) };
+        assert!(matches!(folder.take_any(other.made_for, other.party), Err(StockError::Empty(_))));
         assert!(folder.take_any([7; 32], Party::ImageOwner).is_ok());
+    }
+
+    #[test]
+    fn programs_that_take_at_once_share_the_stocks_and_none_comes_twice() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = StockFolder::open(place.path()).unwrap();
+        (0..32).for_each(|id| made(&folder, id));
+        let take_all = || {
+            let folder = StockFolder::open(place.path()).unwrap();
+            let mut taken = Vec::new();
+            loop {
+                match folder.take_any([7; 32], Party::ImageOwner) {
+                    Ok((id, stock)) => taken.push((id.0, stock)),
+                    Err(StockError::Empty(_)) => return taken,
+                    Err(error) => panic!("a stock that another program took is no error: {error}"),
+                }
+            }
+        };
+        let taken: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take_all)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut ids: Vec<_> = taken.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..32).map(|id| [id; 16]).collect::<Vec<_>>());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_stock_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let folder = StockFolder::open(&place.path().join("stock")).unwrap();
+        made(&folder, 1);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder.path), mode(&folder.stock_path(StockId([1; 16])))), (0o700, 0o600));
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //! | 4 | both | offline, and online, as the request says |
 //!
 //! A connection carries any number of jobs, one after another. The image owner is the client, the model owner the server.
-//! A stock is taken, and thereby marked spent, at each end before the first byte of its online phase is sent.
+//! A stock is taken, and thereby marked spent, at each end before the first byte of its online phase is sent. A half is
+//! good for what it was made for alone: at the client the plan and the server, at the server the plan, the client and
+//! the weights.
 
 use std::path::PathBuf;
 
@@ -54,14 +56,16 @@ enum Reply {
 pub struct Client<R> {
     plan: AssignedPlan,
     session: SessionId,
+    made_for: [u8; 32],
     owner: Option<ImageOwner>,
     rng: R,
 }
 
 impl<R: CryptoRng> Client<R> {
-    /// A client that has agreed on a session and a plan.
-    pub fn new(plan: AssignedPlan, session: SessionId, rng: R) -> Self {
-        Self { plan, session, owner: None, rng }
+    /// A client that has agreed on a session and a plan with the server of this fingerprint.
+    pub fn new(plan: AssignedPlan, session: SessionId, server: &[u8; 32], rng: R) -> Self {
+        let made_for = purpose(&[&plan.digest(), server]);
+        Self { plan, session, made_for, owner: None, rng }
     }
 
     /// The plan.
@@ -106,7 +110,7 @@ impl<R: CryptoRng> Client<R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Output, SessionError> {
-        let (id, stock) = folder.take_any(self.plan.digest(), Party::ImageOwner).map_err(crate::inference)?;
+        let (id, stock) = folder.take_any(self.made_for, Party::ImageOwner).map_err(crate::inference)?;
         ask(Request::RunPrepared { id: id.0 }, channel)?;
         self.online(input, stock, observer, channel)
     }
@@ -120,7 +124,7 @@ impl<R: CryptoRng> Client<R> {
     fn fresh_header(&mut self) -> StockHeader {
         let mut id = [0; 16];
         self.rng.fill_bytes(&mut id);
-        StockHeader { id: StockId(id), plan_digest: self.plan.digest(), party: Party::ImageOwner }
+        StockHeader { id: StockId(id), made_for: self.made_for, party: Party::ImageOwner }
     }
 
     fn online(
@@ -166,12 +170,22 @@ fn printable(text: &str) -> String {
 
 /// What a server serves: shared by all its sessions.
 pub struct Service {
+    plan: AssignedPlan,
+    weights: Weights,
+    weights_digest: [u8; 32],
+    stock: PathBuf,
+}
+
+impl Service {
+    /// Serves a plan with its weights. Each client has a folder of its own in the folder of prepared stocks.
+    pub fn new(plan: AssignedPlan, weights: Weights, stock: PathBuf) -> Self {
+        Self { plan, weights_digest: weights.digest(), weights, stock }
+    }
+
     /// The plan with protocols.
-    pub plan: AssignedPlan,
-    /// The secret half.
-    pub weights: Weights,
-    /// The folder of prepared stocks; each client has a folder of its own in it.
-    pub stock: PathBuf,
+    pub fn plan(&self) -> &AssignedPlan {
+        &self.plan
+    }
 }
 
 /// What a finished job was, for the server's log: no content.
@@ -188,6 +202,7 @@ pub enum Done {
 pub struct Server<'a, R> {
     service: &'a Service,
     session: SessionId,
+    made_for: [u8; 32],
     folder: StockFolder,
     owner: Option<ModelOwner>,
     rng: R,
@@ -203,7 +218,8 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     ) -> Result<Self, SessionError> {
         let name: String = client.iter().map(|byte| format!("{byte:02x}")).collect();
         let folder = StockFolder::open(&service.stock.join(name)).map_err(crate::inference)?;
-        Ok(Self { service, session, folder, owner: None, rng })
+        let made_for = purpose(&[&service.plan.digest(), client, &service.weights_digest]);
+        Ok(Self { service, session, made_for, folder, owner: None, rng })
     }
 
     /// Does the next job that the client asks for; `None` when it has finished.
@@ -291,8 +307,17 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     }
 
     fn header(&self, id: [u8; 16]) -> StockHeader {
-        StockHeader { id: StockId(id), plan_digest: self.service.plan.digest(), party: Party::ModelOwner }
+        StockHeader { id: StockId(id), made_for: self.made_for, party: Party::ModelOwner }
     }
+}
+
+/// Digest of what a half of a stock is good for.
+fn purpose(parts: &[&[u8; 32]]) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new_derive_key("blindscan 1 what a stock is made for");
+    for part in parts {
+        hash.update(*part);
+    }
+    *hash.finalize().as_bytes()
 }
 
 /// Tells the client whether the job can begin. The reason names no path of this machine.
@@ -309,3 +334,6 @@ fn accept<T>(
     control::send(&reason.map_or(Reply::Accepted, Reply::Refused), channel)?;
     ready.map_err(crate::inference)
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,7 +218,7 @@ fn in_memory(
     let (mut image_end, mut model_end) = pair(Duration::from_secs(3600));
     watch.begin(Phase::Offline, Traffic::default());
     let session = blake3_session();
-    let header = |party| StockHeader { id: StockId([0; 16]), plan_digest: plan.digest(), party };
+    let header = |party| StockHeader { id: StockId([0; 16]), made_for: plan.digest(), party };
     let output = std::thread::scope(|scope| -> Result<Output> {
         let theirs = scope.spawn(|| -> Result<()> {
             let mut tap = Tap { inner: None, shares: &seen[1] };

@@ -55,13 +55,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         secret,
     };
     let house = Arc::new(House {
-        service: Service { plan, weights: model.weights, stock: args.stock.clone() },
+        service: Service::new(plan, model.weights, args.stock.clone()),
         door,
         server: identity.fingerprint(),
         log: Log { json: args.json },
     });
     model.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    house.log.listening(&line, &house.service.plan);
+    house.log.listening(&line, house.service.plan());
     serve(&listener, &house)
 }
 
@@ -131,7 +131,7 @@ impl House {
         };
         let channel = admitted.channel();
         let mut rng = random::random();
-        let session = handshake::server(&binding, self.service.plan.plan(), &mut rng, channel)?;
+        let session = handshake::server(&binding, self.service.plan().plan(), &mut rng, channel)?;
         let mut server = Server::new(&self.service, session, client.fingerprint.as_bytes(), rng)?;
         loop {
             let begun = Instant::now();

@@ -54,6 +54,21 @@ impl Weights {
         }
     }
 
+    /// What the model owner knows its own weights by. Never leaves it: without a salt it would let others test guesses.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = blake3::Hasher::new_derive_key("blindscan 2026-11 weights of a model owner");
+        for (node, layer) in &self.layers {
+            hash.update(&(*node as u64).to_le_bytes());
+            hash.update(&(layer.weight.len() as u64).to_le_bytes());
+            let weights = layer.weight.iter().flat_map(|weight| weight.to_le_bytes());
+            let mut bytes: Vec<u8> =
+                weights.chain(layer.bias.iter().flat_map(|bias| bias.to_le_bytes())).collect();
+            hash.update(&bytes);
+            bytes.zeroize();
+        }
+        *hash.finalize().as_bytes()
+    }
+
     /// What may leave the model owner, if anything does: a hash that fixes the weights and, by the random salt, hides them.
     pub fn commitment(&self, salt: &[u8; 32]) -> [u8; 32] {
         let mut bytes = postcard::to_stdvec(self).expect("weights have no part that postcard refuses");

@@ -90,7 +90,7 @@ impl ImageOwner {
         let mut progress = Progress::new(plan, Phase::Online, observer);
         let mut shares = Shares::new(plan.plan());
         shares.put(plan.plan().input, input.iter().map(|&value| ring.from_signed(value)).collect());
-        let seed = MaskSeed(stock.section(32)?.try_into().expect("a section has the length asked for"));
+        let seed = MaskSeed(stock.section(32)?[..].try_into().expect("a section has the length asked for"));
         for (node, operator) in plan.plan().nodes.iter().zip(&plan.operators) {
             let words = match operator {
                 Operator::Local => local_step(plan, node, &shares),
