@@ -5,11 +5,11 @@
 //! | 1 | client | magic, version, nonce: 8 + 4 + 32 bytes |
 //! | 2 | server | magic, version, nonce: 8 + 4 + 32 bytes |
 //! | 3 | server | the public plan, a control message of at most [`PLAN_BYTES_MAX`] |
-//! | 4 | both, at once | the session id's digest: 32 bytes |
+//! | 4 | both, at once | a digest of the session id and the own role: 32 bytes |
 //!
 //! Ideal: both ends hold the same [`SessionId`] and the same valid plan, or both stop. The id binds the certificates of
-//! both, TLS's exporter, both nonces, the version, the plan's digest, the cryptographic parameters and the roles; every
-//! key, hash and tweak that follows is derived from it. Source: the rule of notes on session binding (DESIGN.md 6, rule 3);
+//! both, TLS's exporter, both nonces, the version, the plan's digest, the cryptographic parameters and the roles; the
+//! transfers that follow derive every hash and tweak from it. Source: the rule of notes on session binding (DESIGN.md 6, rule 3);
 //! exporter as in RFC 9266.
 
 use blindscan_graph::plan::PublicPlan;
@@ -28,8 +28,12 @@ const MAGIC: &[u8; 8] = b"BLINDSCN";
 
 const HELLO_BYTES: usize = 8 + 4 + 32;
 
+/// Whose proof it is that the session ids are equal.
+const CLIENT: &str = "blindscan 1 session confirmation of the client";
+const SERVER: &str = "blindscan 1 session confirmation of the server";
+
 /// What TLS already knows of this connection; the same on both ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Binding {
     /// Keying material exported from the TLS session.
     pub exporter: [u8; 32],
@@ -37,6 +41,12 @@ pub struct Binding {
     pub client: [u8; 32],
     /// Fingerprint of the server's certificate.
     pub server: [u8; 32],
+}
+
+impl std::fmt::Debug for Binding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Binding(secret)")
+    }
 }
 
 /// Names this session in every key, hash and tweak.
@@ -63,7 +73,7 @@ pub fn client(
     let plan: PublicPlan = control::receive(PLAN_BYTES_MAX, channel)?;
     plan.validate().map_err(|error| SessionError::Plan(error.to_string()))?;
     let id = session_id(binding, &nonce, &theirs, &plan);
-    confirm(id, channel)?;
+    confirm(id, [CLIENT, SERVER], channel)?;
     Ok((id, plan))
 }
 
@@ -81,7 +91,7 @@ pub fn server(
     check_version(&first)?;
     control::send(plan, channel)?;
     let id = session_id(binding, &theirs, &nonce, plan);
-    confirm(id, channel)?;
+    confirm(id, [SERVER, CLIENT], channel)?;
     Ok(id)
 }
 
@@ -119,12 +129,66 @@ fn session_id(binding: &Binding, client: &[u8; 32], server: &[u8; 32], plan: &Pu
     SessionId(*hash.finalize().as_bytes())
 }
 
-/// Both show that they hold the same id without showing it.
-fn confirm(id: SessionId, channel: &mut dyn Channel) -> Result<(), SessionError> {
-    let proof = blake3::derive_key("blindscan 1 session confirmation", &id.0);
-    let theirs = channel.exchange(&proof, 32)?;
-    if theirs != proof {
+/// Both show that they hold the same id without showing it. Each role has a proof of its own: an echo proves nothing.
+fn confirm(id: SessionId, [own, peer]: [&str; 2], channel: &mut dyn Channel) -> Result<(), SessionError> {
+    let theirs = channel.exchange(&blake3::derive_key(own, &id.0), 32)?;
+    if theirs != blake3::derive_key(peer, &id.0) {
         return Err(SessionError::Disagreement);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use blindscan_wire::memory::play;
+
+    use super::*;
+
+    const ID: SessionId = SessionId([7; 32]);
+
+    #[test]
+    fn equal_ids_are_confirmed_and_other_ids_are_not() {
+        let confirmed = |theirs: SessionId| {
+            let played = play(
+                |channel| confirm(ID, [CLIENT, SERVER], channel),
+                |channel| confirm(theirs, [SERVER, CLIENT], channel),
+            );
+            (played.left.is_ok(), played.right.is_ok())
+        };
+        assert_eq!(confirmed(ID), (true, true));
+        assert_eq!(confirmed(SessionId([8; 32])), (false, false));
+    }
+
+    #[test]
+    fn a_peer_that_sends_our_own_proof_back_is_refused() {
+        let played = play(
+            |channel| confirm(ID, [CLIENT, SERVER], channel),
+            |channel| {
+                let proof = channel.receive(32).unwrap();
+                channel.send(&proof).unwrap();
+            },
+        );
+        assert!(matches!(played.left, Err(SessionError::Disagreement)));
+    }
+
+    #[test]
+    fn every_part_of_the_binding_changes_the_session_id() {
+        let base = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+        let plan = blindscan_graph::random::random_plan(2).0.public;
+        let id = |binding: &Binding, plan| session_id(binding, &[4; 32], &[5; 32], plan).0;
+        let first = id(&base, &plan);
+        let mut renamed = plan.clone();
+        renamed.name.push('x');
+        let others = [
+            id(&Binding { exporter: [9; 32], ..base.clone() }, &plan),
+            id(&Binding { client: [9; 32], ..base.clone() }, &plan),
+            id(&Binding { server: [9; 32], ..base.clone() }, &plan),
+            id(&Binding { client: [3; 32], server: [2; 32], ..base.clone() }, &plan),
+            session_id(&base, &[9; 32], &[5; 32], &plan).0,
+            session_id(&base, &[4; 32], &[9; 32], &plan).0,
+            id(&base, &renamed),
+        ];
+        assert!(others.iter().all(|other| *other != first));
+        assert_eq!(format!("{base:?} {ID:?}"), "Binding(secret) SessionId(secret)");
+    }
 }
