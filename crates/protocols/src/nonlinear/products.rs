@@ -89,10 +89,11 @@ pub(super) fn update(words: &mut [u32], block: usize, change: impl Fn(usize, u32
     }
 }
 
-/// 32 bits of a plane as masks, all ones or zero. Test and compare: that vectorises without variable shifts.
+/// 32 bits of a plane as masks, all ones or zero. A comparison made into a number: that vectorises, without a variable
+/// shift and without a branch.
 pub(super) fn masks(bits: &Bits, block: usize) -> Lanes {
     let half = (bits.words()[block / 2] >> (32 * (block % 2))) as u32;
-    std::array::from_fn(|i| if half & 1 << i == 0 { 0 } else { u32::MAX })
+    std::array::from_fn(|i| u32::from(half & 1 << i != 0).wrapping_neg())
 }
 
 /// 32 bits of a plane as words.
