@@ -51,6 +51,15 @@ pub(crate) fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
     bytes(&fixed::labels_along(&logits.data, &logits.shape, plan.answer.class_axis))
 }
 
+/// Says so when the reference is another plan than the one that is served: then a difference proves nothing.
+pub(crate) fn note_other_plan(owner: &Model, served: &PublicPlan) {
+    if owner.plan.digest() != served.digest() {
+        eprintln!(
+            "note: the reference's plan is not the one that the server serves; to compare to the bit, serve and give the same saved plan (`blindscan plan --out`)"
+        );
+    }
+}
+
 /// How many values of two answers are equal.
 pub(crate) fn equal_count(a: &[i64], b: &[i64]) -> Result<u64> {
     ensure!(a.len() == b.len(), "one answer has {} values and the other {}", a.len(), b.len());

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     report.values = args.values.then(|| reference::values(output));
     if let Some(path) = &args.reference {
         let owner = model::load(path, &PlanOptions::default(), None)?;
+        reference::note_other_plan(&owner, &plan);
         let expected = reference::values(&reference::clear(&owner, &source.tensor(0, &plan)?)?);
         let found = reference::values(output);
         let equal = reference::equal_count(&found, &expected)?;

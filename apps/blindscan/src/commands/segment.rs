@@ -146,6 +146,7 @@ fn compare(
         "{} is not the model that the server serves: its answers have another shape",
         path.display()
     );
+    reference::note_other_plan(&owner, plan);
     let (mut total, mut equal) = (0, 0);
     let (mut ours, mut clear, mut float) = (Vec::new(), Vec::new(), Vec::new());
     for (&index, output) in which.iter().zip(outputs) {
