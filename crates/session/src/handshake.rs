@@ -16,6 +16,7 @@ use blindscan_graph::plan::PublicPlan;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
 
+use crate::limits::Limits;
 use crate::{SessionError, control};
 
 /// Version of everything that is said after TLS. Both ends must speak the same.
@@ -59,7 +60,7 @@ impl std::fmt::Debug for SessionId {
     }
 }
 
-/// The client's side. Returns the session id and the plan, which has been validated.
+/// The client's side. Returns the session id and the plan, which is valid and within the default limits.
 pub fn client(
     binding: &Binding,
     rng: &mut impl CryptoRng,
@@ -72,6 +73,7 @@ pub fn client(
     let theirs = answer[12..].try_into().expect("32 bytes");
     let plan: PublicPlan = control::receive(PLAN_BYTES_MAX, channel)?;
     plan.validate().map_err(|error| SessionError::Plan(error.to_string()))?;
+    Limits::default().check(&plan)?;
     let id = session_id(binding, &nonce, &theirs, &plan);
     confirm(id, [CLIENT, SERVER], channel)?;
     Ok((id, plan))

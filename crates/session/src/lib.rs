@@ -9,6 +9,7 @@ pub mod handshake;
 pub mod job;
 pub mod join;
 pub mod keys;
+pub mod limits;
 
 use blindscan_inference::InferenceError;
 use blindscan_wire::WireError;
@@ -48,6 +49,18 @@ pub enum SessionError {
     /// The server's plan is not valid.
     #[error("the server sent a plan that is not valid: {0}")]
     Plan(String),
+    /// The server's plan is valid, and asks for more than a client accepts.
+    #[error(
+        "the server's plan asks for {found} {what}, at most {most} are accepted; ask its operator what it serves"
+    )]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// How many, at most.
+        found: u64,
+        /// The limit.
+        most: u64,
+    },
     /// The ends do not hold the same session id: something between them was changed.
     #[error("the two ends disagree about the session; somebody may stand between them, nothing was sent")]
     Disagreement,

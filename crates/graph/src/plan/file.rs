@@ -136,7 +136,7 @@ impl Kind {
     fn write(&self, folder: &Path, bytes: &[u8]) -> Result<(), PlanError> {
         let partial = folder.join(format!("{}.partial", self.file));
         let written =
-            std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, folder.join(self.file)));
+            write_private(&partial, bytes).and_then(|()| std::fs::rename(&partial, folder.join(self.file)));
         written.map_err(|source| {
             // The first error is what the user must see; a partial file that cannot be removed is only untidy.
             let _ = std::fs::remove_file(&partial);
@@ -151,4 +151,20 @@ impl Kind {
     fn io(&self, source: std::io::Error) -> PlanError {
         PlanError::Io { file: self.file, source }
     }
+}
+
+/// Writes a file that its owner alone can read: weights are in it.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }

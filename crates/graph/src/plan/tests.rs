@@ -37,6 +37,44 @@ fn a_saved_plan_comes_back_as_it_was() {
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 2, "nothing else is left in the folder");
 }
 
+#[cfg(unix)]
+#[test]
+fn saved_weights_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("private");
+    random_plan(1).0.save(&folder.0).unwrap();
+    let mode = std::fs::metadata(folder.0.join(WEIGHTS_FILE)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn names_that_would_steer_a_terminal_are_refused() {
+    for name in ["\u{1b}[2J", "a\nb", "\u{9b}31m", "\u{202e}live", "\0"] {
+        let places: [fn(&mut PublicPlan, &str); 4] = [
+            |plan, name| plan.name = name.into(),
+            |plan, name| plan.nodes[0].name = name.into(),
+            |plan, name| plan.tensors[0].name = name.into(),
+            |plan, name| plan.answer.class_names = vec![name.into()],
+        ];
+        for place in places {
+            let mut plan = random_plan(1).0.public;
+            place(&mut plan, name);
+            let error = plan.validate().unwrap_err().to_string();
+            assert!(error.contains("control character") && !error.contains(name), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_of_weights_tells_every_weight_and_bias_apart() {
+    let weights = random_plan(1).0.weights;
+    let mut others = [weights.clone(), weights.clone()];
+    others[0].layers[0].1.weight[0] ^= 1;
+    others[1].layers[0].1.bias[0] ^= 1;
+    assert!(others.iter().all(|other| other.digest() != weights.digest()));
+    assert_eq!(weights.clone().digest(), weights.digest());
+}
+
 #[test]
 fn a_damaged_exchanged_or_missing_file_is_named() {
     let folder = Folder::new("damage");

@@ -48,8 +48,12 @@ impl PublicPlan {
             return Err(invalid("nodes", problem));
         }
         let names = self.tensors.iter().map(|t| &t.name).chain(self.nodes.iter().map(|n| &n.name));
-        if names.chain([&self.name]).any(|name| name.len() > NAME_MAX) {
+        let mut names = names.chain(&self.answer.class_names).chain([&self.name]);
+        if names.clone().any(|name| name.len() > NAME_MAX) {
             return Err(invalid("names", format!("a name is longer than {NAME_MAX} bytes")));
+        }
+        if names.any(|name| name.chars().any(steers_a_terminal)) {
+            return Err(invalid("names", "a name holds a control character".into()));
         }
         Ok(())
     }
@@ -171,6 +175,11 @@ impl TensorSpec {
         }
         Ok(())
     }
+}
+
+/// Control characters, and those that turn the direction of writing: a foreign name is printed as it is.
+fn steers_a_terminal(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Numbers of a step that shapes do not hold.
