@@ -6,8 +6,9 @@ use blindscan_arith::conv::LinearShape;
 use blindscan_arith::ring::Ring;
 use blindscan_graph::plan::{self, OutputPolicy, PlanNode, PublicPlan, Step, TensorSpec};
 use blindscan_protocols::Party;
-use blindscan_protocols::linear::{LinearLayer, key_exchange};
+use blindscan_protocols::linear::{LinearLayer, WEIGHT_BOUND, key_exchange};
 use blindscan_protocols::nonlinear::{Activation, Label, PadDemand, Tournament};
+use blindscan_protocols::ot::source::OtKind;
 use blindscan_wire::Traffic;
 
 use crate::InferenceError;
@@ -18,6 +19,9 @@ use crate::operators::linear::{Linear, Masked};
 use crate::operators::max_pool::{MaxPool, Stage};
 use crate::operators::windows::axis_pools;
 use crate::supply::{self, Schedule};
+
+/// Widest weights that the homomorphic step takes: |weight| < [`WEIGHT_BOUND`].
+const WEIGHT_BITS_MAX: u32 = WEIGHT_BOUND.ilog2() + 1;
 
 /// A public plan with a protocol on every node.
 pub struct AssignedPlan {
@@ -75,9 +79,9 @@ impl AssignedPlan {
         self.operators.iter().filter(|operator| !matches!(operator, Operator::Local)).count() + 1
     }
 
-    /// What the plan costs one party, exactly as its channel will count it.
-    pub fn cost(&self, party: Party) -> PlanCost {
-        let mut schedule = Schedule::new(self.demand());
+    /// What the plan costs one party with transfers of this kind, exactly as its channel will count it.
+    pub fn cost(&self, party: Party, ot: OtKind) -> PlanCost {
+        let mut schedule = Schedule::new(ot, self.demand());
         let (mut offline, mut online) = (supply::setup_leg(), begin_online(party));
         let mut layers = Vec::new();
         for (node, operator) in self.plan.nodes.iter().zip(&self.operators) {
@@ -220,6 +224,9 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
     let output = &plan.tensors[node.output];
     Ok(match &node.step {
         Step::Linear(linear) => {
+            if linear.weight_bits > WEIGHT_BITS_MAX {
+                return Err(format!("weights of {} bits; at most {WEIGHT_BITS_MAX} fit", linear.weight_bits));
+            }
             let opens = !std::mem::replace(&mut opened[node.inputs[0]], true);
             let layer =
                 LinearLayer::new(linear_shape(linear), output.ring_bits).map_err(|e| e.to_string())?;
@@ -280,5 +287,27 @@ fn linear_shape(linear: &plan::Linear) -> LinearShape {
         out_channels: linear.out_channels,
         groups: linear.groups,
         rows: linear.rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_that_are_too_wide_for_the_homomorphic_step_are_refused_by_the_layers_name() {
+        let mut plan = blindscan_graph::random::random_plan(1).0.public;
+        let linear = |node: &mut PlanNode| match &mut node.step {
+            Step::Linear(linear) => {
+                linear.weight_bits = WEIGHT_BITS_MAX + 1;
+                Some(node.name.clone())
+            }
+            _ => None,
+        };
+        let wide = plan.nodes.iter_mut().find_map(linear).expect("a network has a linear layer");
+        match AssignedPlan::new(plan).map(drop) {
+            Err(InferenceError::Layer { name, .. }) => assert_eq!(name, wide),
+            other => panic!("{other:?}"),
+        }
     }
 }
