@@ -83,7 +83,7 @@ pub fn correct(nodes: &mut [Block], index: usize, value: Block) {
 fn correct_portable(nodes: &mut [Block], index: usize, value: Block) {
     for (i, node) in nodes.iter_mut().enumerate() {
         // All ones where the difference is zero: only then does the subtraction borrow.
-        let mask = ((i ^ index) as i128 - 1 >> 127) as Block;
+        let mask = (((i ^ index) as i128 - 1) >> 127) as Block;
         *node ^= value & mask;
     }
 }

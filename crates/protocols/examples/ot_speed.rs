@@ -9,6 +9,8 @@ use blindscan_arith::hash::CorrelationHash;
 use blindscan_arith::transpose::BitRows;
 use blindscan_protocols::Party;
 use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender};
+use blindscan_protocols::ot::ferret::sets::SETS;
+use blindscan_protocols::ot::ferret::{FerretReceiver, FerretSender};
 use blindscan_protocols::ot::pads::{PadReceiver, PadSender};
 use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
@@ -26,6 +28,7 @@ fn main() {
     for field in [SmallField::Bits1, SmallField::Bits2, SmallField::Bits4, SmallField::Bits8] {
         extension(field, if field == SmallField::Bits8 { batches.div_ceil(8) } else { batches });
     }
+    silent();
     pads(batches);
 }
 
@@ -89,6 +92,35 @@ fn pads(batches: usize) {
     report("pads of words, sender", 3 * n, || {
         black_box(sender.words(3 * n, 32, &mut said).expect("nothing to fail"));
     });
+}
+
+/// The silent kind, each end alone: what one iteration hands out, the first one's transfers apart.
+fn silent() {
+    let instance = Instance { session: [0; 32], direction: Direction::Forward };
+    for set in SETS {
+        let ((sender, _), (_, receiver)) = both(SmallField::Bits4);
+        let mut sender = FerretSender::new(set, Box::new(sender), &instance, 1);
+        let mut receiver = FerretReceiver::new(set, Box::new(receiver), &instance);
+        let (mut keys, mut choice) = (vec![0; BATCH], vec![0; BATCH / 64]);
+        play(
+            |channel| sender.extend_into(&mut keys, channel).expect("an honest peer"),
+            |channel| {
+                receiver.extend_into(&mut choice, &mut vec![0; BATCH], channel).expect("an honest peer")
+            },
+        );
+        let batches = set.free_trees() * set.leaves() / BATCH / ROUNDS;
+        let mut said = Said::default();
+        let label = format!("silent, k = 2^{}", set.k().ilog2());
+        report(&format!("{label}, sender"), batches * BATCH, || {
+            (0..batches).for_each(|_| sender.extend_into(&mut keys, &mut said).expect("nothing to fail"));
+        });
+        said = Said(vec![1; 1 << 20]);
+        report(&format!("{label}, receiver"), batches * BATCH, || {
+            for _ in 0..batches {
+                receiver.extend_into(&mut choice, &mut keys, &mut said).expect("nothing to fail");
+            }
+        });
+    }
 }
 
 type Ends = (SoftSpokenSender, SoftSpokenReceiver);

@@ -4,6 +4,8 @@
 //! |------|---------------|
 //! | [`base`] | 128 transfers of random keys from public-key cryptography |
 //! | [`softspoken`] | any number of correlated transfers from 128 base transfers |
+//! | [`ferret`] | many correlated transfers from some, with few messages |
+//! | [`source`] | which of the two serves a phase |
 //! | [`setup`] | both directions of a session, ready to extend |
 //! | [`buffered`] | pads, handed out in any number, from correlated transfers |
 //! | [`pads`] | the form of pads, and the traits of their two ends |
@@ -17,11 +19,13 @@ pub mod base;
 pub mod buffered;
 #[cfg(any(test, feature = "dealer"))]
 pub mod dealer;
+pub mod ferret;
 #[cfg(any(test, feature = "dealer"))]
 pub mod ideal;
 pub mod pads;
 pub mod setup;
 pub mod softspoken;
+pub mod source;
 
 use blindscan_arith::bits::Bits;
 use blindscan_arith::block::Block;

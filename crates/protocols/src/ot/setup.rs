@@ -6,7 +6,8 @@
 //! | 2    | both, at once | sender's message of the base transfers, sums of the trees   | 8192  |
 //!
 //! Who will send correlated transfers receives base transfers, by choices that are the complement of its Delta; each
-//! party does so for the direction in which it is the sender. Everything is fresh in every call.
+//! party does so for the direction in which it is the sender. Everything is fresh in every call. Delta is odd, as
+//! [`super::ferret`] needs it: 127 of its bits are secret.
 //! Ideal, security and source: [`super::base`] and [`super::softspoken`].
 
 use blindscan_arith::block::Block;
@@ -29,7 +30,8 @@ pub fn setup<R: CryptoRng + ?Sized>(
     let sending = Instance { session, direction: Direction::of_sender(party) };
     let receiving = Instance { session, direction: Direction::of_receiver(party) };
 
-    let choices = random_block(rng);
+    // Delta is the complement of the choices.
+    let choices = random_block(rng) & !1;
     let (chooser, message) = base::Receiver::new(sending, choices, rng);
     let theirs = channel.exchange(&message, base::RECEIVER_BYTES)?;
     let (keys, mut answer) = base::Sender::new(receiving).answer(&theirs, rng)?;

@@ -1,0 +1,353 @@
+//! Silent transfers against their ideal, their distribution, their declared cost, and lying peers.
+//!
+//! Small tests use [`TOY`], a set without any security that exists in this file alone.
+
+mod gate;
+
+use blindscan_arith::bits::Bits;
+use blindscan_arith::block::{self, Block};
+use blindscan_wire::memory::{Played, play};
+use blindscan_wire::{Channel, Traffic, WireError};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::sets::SETS;
+use super::*;
+use crate::ot::buffered::{BufferedReceiver, BufferedSender};
+use crate::ot::pads::{PadReceiver, PadSender};
+use crate::ot::setup::setup;
+use crate::ot::softspoken::SmallField;
+use crate::ot::source::Source;
+use crate::ot::{CotReceiver, CotSender, Direction, ideal};
+use crate::{Party, ProtocolError};
+
+/// 64 trees of 64 leaves, of which 54 are handed out; 640 transfers are kept.
+const TOY: LpnSet = LpnSet::new(64, 8, 6);
+
+const FORWARD: Instance = Instance { session: [9; 32], direction: Direction::Forward };
+
+const FIELD: SmallField = SmallField::Bits4;
+
+type Made = (Box<dyn CotSender + Send>, Box<dyn CotReceiver + Send>);
+
+/// Both ends of one direction, over real base transfers.
+fn ends(source: Source, seed: u64) -> Made {
+    let made = |party, seed| {
+        move |channel: &mut blindscan_wire::memory::MemoryChannel| {
+            setup(party, FORWARD.session, FIELD, &mut ChaCha20Rng::seed_from_u64(seed), channel).unwrap()
+        }
+    };
+    let played = play(made(Party::ImageOwner, seed), made(Party::ModelOwner, seed + 1000));
+    (
+        source.sender(played.left.0, &FORWARD, Block::from(seed) << 77),
+        source.receiver(played.right.1, &FORWARD),
+    )
+}
+
+fn toy(seed: u64) -> Made {
+    ends(Source::Ferret(FIELD, TOY), seed)
+}
+
+/// The sender's keys, and the receiver's choices and keys.
+type Extended = Played<Vec<Block>, (Vec<bool>, Vec<Block>)>;
+
+/// Makes transfers in requests of these sizes; Delta, and what came of them.
+fn extended(made: Made, requests: &[usize]) -> (Block, Extended) {
+    let (mut sender, mut receiver) = made;
+    let delta = sender.delta();
+    let played = play(
+        |channel| requests.iter().flat_map(|&n| sender.extend(n, channel).unwrap()).collect::<Vec<_>>(),
+        |channel| {
+            let (mut choices, mut all) = (Vec::new(), Vec::new());
+            for &n in requests {
+                let (choice, keys) = receiver.extend(n, channel).unwrap();
+                choices.extend((0..n).map(|i| choice.get(i)));
+                all.extend(keys);
+            }
+            (choices, all)
+        },
+    );
+    (delta, played)
+}
+
+fn assert_correlated(delta: Block, sent: &[Block], choices: &[bool], received: &[Block]) {
+    assert_eq!((sent.len(), choices.len()), (received.len(), received.len()));
+    for i in 0..sent.len() {
+        assert_eq!(received[i], sent[i] ^ if choices[i] { delta } else { 0 }, "transfer {i}");
+    }
+}
+
+#[test]
+fn keys_differ_by_the_choice_times_delta_through_many_iterations() {
+    for requests in [&[1][..], &[128], &[3456], &[3457], &[640, 128, 4096, 256, 20_000], &[128; 60]] {
+        let (delta, played) = extended(toy(1), requests);
+        assert_correlated(delta, &played.left, &played.right.0, &played.right.1);
+    }
+}
+
+#[test]
+fn a_real_set_is_correlated_at_every_position_of_two_iterations_and_costs_what_is_declared() {
+    let source = Source::Ferret(FIELD, SETS[0]);
+    let total = SETS[0].free_trees() * SETS[0].leaves() + 1280;
+    let mut requests = vec![1 << 16; total >> 16];
+    requests.push(total - requests.len() * (1 << 16));
+    let (delta, played) = extended(ends(source, 2), &requests);
+    assert_correlated(delta, &played.left, &played.right.0, &played.right.1);
+    assert_eq!(played.left_traffic, source.sender_cost(total));
+    assert_eq!(played.right_traffic, source.receiver_cost(total));
+}
+
+#[test]
+fn cost_depends_on_the_total_alone_and_is_what_is_declared() {
+    let source = Source::Ferret(FIELD, TOY);
+    for total in [128, 1 << 13, 1 << 15, 70_016] {
+        for piece in [total, 128, 1280] {
+            let mut requests = vec![piece; total / piece];
+            requests.extend((total % piece > 0).then_some(total % piece));
+            let (_, played) = extended(toy(3), &requests);
+            let bytes = |traffic: Traffic| (traffic.bytes_sent, traffic.bytes_received);
+            assert_eq!(bytes(played.left_traffic), bytes(source.sender_cost(total)), "{total} by {piece}");
+            assert_eq!(bytes(played.right_traffic), bytes(source.receiver_cost(total)));
+        }
+        let pads = |made: Made| {
+            let mut sender = BufferedSender::new(made.0, &FORWARD, total - 5);
+            let mut receiver = BufferedReceiver::new(made.1, &FORWARD, total - 5);
+            play(
+                |channel| [100, total - 105].map(|n| sender.words(n, 32, channel).unwrap().zero).concat(),
+                |channel| [100, total - 105].map(|n| receiver.words(n, 32, channel).unwrap().pad).concat(),
+            )
+        };
+        let played = pads(toy(4));
+        assert_eq!(played.left_traffic, source.sender_cost(total - 5));
+        assert_eq!(played.right_traffic, source.receiver_cost(total - 5));
+    }
+}
+
+#[test]
+fn no_request_means_no_message() {
+    let (_, played) = extended(toy(5), &[0, 0]);
+    assert_eq!((played.left_traffic, played.right_traffic), Default::default());
+}
+
+/// Eight standard deviations of a fair coin, sqrt(n) / 2 each: false alarm below 2^-40 over hundreds of counts.
+fn balanced(ones: usize, of: usize) -> bool {
+    (ones as f64 - of as f64 / 2.0).abs() < 4.0 * (of as f64).sqrt()
+}
+
+#[test]
+fn choices_are_balanced_unrelated_to_keys_and_to_their_neighbours() {
+    let n = 100_000;
+    let (delta, played) = extended(ends(Source::Ferret(FIELD, SETS[0]), 6), &[n]);
+    let (choices, keys) = &played.right;
+    assert!(balanced(choices.iter().filter(|choice| **choice).count(), n));
+    for bit in 1..128 {
+        let ones = |keys: &[Block]| keys.iter().filter(|key| *key >> bit & 1 == 1).count();
+        assert!(balanced(ones(&played.left), n) && balanced(ones(keys), n), "bit {bit}");
+        // Neither end's keys tell the choices, be it with Delta's help: bits agree with them half of the time.
+        for keys in [&played.left, keys] {
+            let agree = keys.iter().zip(choices).filter(|(key, choice)| (*key >> bit & 1 == 1) == **choice);
+            assert!(balanced(agree.count(), n), "bit {bit} follows the choices");
+        }
+    }
+    for distance in [1, 64, 1024, 1 << 15] {
+        let differ = choices.iter().zip(&choices[distance..]).filter(|(a, b)| a != b).count();
+        assert!(balanced(differ, n - distance), "choices at distance {distance} are related");
+    }
+    assert!((40..=88).contains(&delta.count_ones()));
+    // The choice's place in the keys: always zero at the sender, the choice at the receiver.
+    assert!(played.left.iter().all(|key| key & 1 == 0));
+}
+
+#[test]
+fn keys_and_choices_repeat_nothing_across_iterations_and_seeds() {
+    let (_, first) = extended(toy(7), &[12_800]);
+    let (_, second) = extended(toy(8), &[12_800]);
+    let distinct: std::collections::HashSet<Block> = first.left.iter().chain(&second.left).copied().collect();
+    assert_eq!(distinct.len(), 25_600);
+    let same = first.right.0.iter().zip(&second.right.0).filter(|(a, b)| a == b).count();
+    assert!(balanced(same, 12_800));
+}
+
+#[test]
+fn the_choices_do_not_depend_on_delta_or_on_the_trees_of_the_sender() {
+    // The choices are the receiver's: another Delta and other trees, the same receiver.
+    let choices = |sender_seed: u64| {
+        let played = play(
+            |channel| {
+                let rng = &mut ChaCha20Rng::seed_from_u64(sender_seed);
+                setup(Party::ImageOwner, FORWARD.session, FIELD, rng, channel).unwrap().0
+            },
+            |channel| {
+                let rng = &mut ChaCha20Rng::seed_from_u64(77);
+                setup(Party::ModelOwner, FORWARD.session, FIELD, rng, channel).unwrap().1
+            },
+        );
+        let source = Source::Ferret(FIELD, TOY);
+        let sender = source.sender(played.left, &FORWARD, Block::from(sender_seed));
+        let (delta, made) = extended((sender, source.receiver(played.right, &FORWARD)), &[12_800]);
+        (delta, made.right.0)
+    };
+    let (one, other) = (choices(1), choices(2));
+    assert_ne!(one.0, other.0);
+    assert_eq!(one.1, other.1);
+}
+
+#[test]
+fn what_goes_over_the_wire_is_balanced_and_holds_no_block_twice() {
+    let (mut sender, mut receiver) = toy(9);
+    let (told, trees) = (TOY.kept().div_ceil(128) * 128 * 31 / 8, 20);
+    let played = play(
+        |channel| {
+            let delta = sender.delta();
+            sender.extend(trees * 64, channel).map(|_| delta).unwrap()
+        },
+        |channel| {
+            // The first message is made by hand, so that the second can be seen.
+            let mut silent = Recorder { inner: channel, heard: Vec::new() };
+            receiver.extend(trees * 64, &mut silent).unwrap();
+            silent.heard
+        },
+    );
+    assert_eq!(played.left_traffic.bytes_received as usize, told);
+    let message = &played.right[0];
+    assert_eq!(message.len(), trees * TOY.tree_bytes());
+    let ones: u32 = message.iter().map(|byte| byte.count_ones()).sum();
+    assert!(balanced(ones as usize, message.len() * 8));
+    let blocks = block::from_bytes(message);
+    let distinct: std::collections::HashSet<_> = blocks.iter().chain([&played.left]).collect();
+    assert_eq!(distinct.len(), blocks.len() + 1);
+}
+
+/// Keeps what is received.
+struct Recorder<'a> {
+    inner: &'a mut dyn Channel,
+    heard: Vec<Vec<u8>>,
+}
+
+impl Channel for Recorder<'_> {
+    fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+        self.inner.send(message)
+    }
+
+    fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+        let message = self.inner.receive(length)?;
+        self.heard.push(message.clone());
+        Ok(message)
+    }
+
+    fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+        self.inner.exchange(message, length)
+    }
+
+    fn finish(&mut self) -> Result<(), WireError> {
+        self.inner.finish()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.inner.traffic()
+    }
+}
+
+#[test]
+fn pads_are_those_of_the_ideal_as_with_softspoken() {
+    for source in [Source::Ferret(FIELD, TOY), Source::SoftSpoken(FIELD)] {
+        let (sender, receiver) = ends(source, 10);
+        let total = 3 * 5000 + 7000;
+        let mut sender = BufferedSender::new(sender, &FORWARD, total);
+        let mut receiver = BufferedReceiver::new(receiver, &FORWARD, total);
+        let played = play(
+            |channel| (sender.digits(5000, 3, 2, channel).unwrap(), sender.words(7000, 23, channel).unwrap()),
+            |channel| {
+                (receiver.digits(5000, 3, 2, channel).unwrap(), receiver.words(7000, 23, channel).unwrap())
+            },
+        );
+        let ((digits, words), (digit, word)) = (played.left, played.right);
+        assert_eq!(ideal::digits(&digits, digit.choice).pad, digit.pad);
+        assert_eq!(ideal::words(&words, word.choice.clone()).pad, word.pad);
+        let others = ideal::words(&words, word.choice.not()).pad;
+        assert!(others.iter().zip(&word.pad).filter(|(a, b)| a == b).count() < 10);
+        let ones: Vec<bool> = (0..7000).map(|i| word.choice.get(i)).collect();
+        assert!(balanced(
+            Bits::from_bools(&ones).words().iter().map(|w| w.count_ones() as usize).sum(),
+            7000
+        ));
+    }
+}
+
+#[test]
+fn a_short_message_from_either_end_is_an_error_and_so_is_what_follows() {
+    let told = TOY.kept().div_ceil(128) * 128 * 31 / 8;
+    let (mut sender, _) = toy(11);
+    let played = play(
+        |channel| (sender.extend(64, channel), sender.extend(64, channel)),
+        |channel| channel.send(&vec![0; told - 1]).unwrap(),
+    );
+    assert!(matches!(
+        played.left.0,
+        Err(ProtocolError::Wire(WireError::UnexpectedLength { expected, .. })) if expected == told
+    ));
+    assert!(played.left.1.is_err());
+    let (_, mut receiver) = toy(12);
+    let played = play(
+        |channel| channel.send(&[0; 15]).unwrap(),
+        |channel| (receiver.extend(64, channel).map(drop), receiver.extend(64, channel).map(drop)),
+    );
+    assert!(matches!(
+        played.right.0,
+        Err(ProtocolError::Wire(WireError::UnexpectedLength { expected, found: 15 }))
+            if expected == 2 * TOY.tree_bytes()
+    ));
+    assert!(played.right.1.is_err());
+}
+
+#[test]
+fn a_lying_sender_gives_wrong_keys_and_nothing_breaks() {
+    let (_, mut receiver) = toy(13);
+    let played = play(
+        |channel| channel.send(&vec![0x5a; 2 * TOY.tree_bytes()]).unwrap(),
+        |channel| receiver.extend(128, channel).map(|(choice, keys)| (choice.len(), keys.len())),
+    );
+    assert_eq!(played.right.unwrap(), (128, 128));
+}
+
+#[test]
+fn a_wrong_sum_is_seen_by_the_test_of_correlation() {
+    // Sabotage: one bit of one message of the sender is turned on its way.
+    let (mut sender, mut receiver) = toy(14);
+    let delta = sender.delta();
+    let played = play(
+        |channel| sender.extend(128, channel).unwrap(),
+        |channel| receiver.extend(128, &mut Turning(channel)).unwrap(),
+    );
+    let (choice, keys) = played.right;
+    let wrong =
+        (0..128).filter(|&i| keys[i] != played.left[i] ^ if choice.get(i) { delta } else { 0 }).count();
+    assert!(wrong > 0);
+}
+
+/// Turns a bit of the last block that is received: the sum of all leaves.
+struct Turning<'a>(&'a mut dyn Channel);
+
+impl Channel for Turning<'_> {
+    fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+        self.0.send(message)
+    }
+
+    fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+        let mut message = self.0.receive(length)?;
+        *message.last_mut().expect("messages are not empty") ^= 1;
+        Ok(message)
+    }
+
+    fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+        self.0.exchange(message, length)
+    }
+
+    fn finish(&mut self) -> Result<(), WireError> {
+        self.0.finish()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.0.traffic()
+    }
+}
