@@ -7,6 +7,7 @@
 use blindscan_protocols::Party;
 use blindscan_wire::link::LinkSpec;
 
+use crate::OtKind;
 use crate::assign::AssignedPlan;
 use crate::cost::{LayerCost, PlanCost};
 
@@ -72,7 +73,7 @@ pub fn estimate(plan: &AssignedPlan, cost: &PlanCost, speed: &Speed, link: LinkS
             .map(phase)
             .fold(Seconds::default(), |sum, s| Seconds { work: sum.work + s.work, wall: sum.wall + s.wall })
     };
-    let stock = |party| plan.cost(party).stock_bytes();
+    let stock = |party| plan.cost(party, OtKind::default()).stock_bytes();
     Estimate {
         offline: sum(|layer| layer.0),
         online: sum(|layer| layer.1),

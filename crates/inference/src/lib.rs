@@ -24,10 +24,12 @@ mod supply;
 
 use blindscan_protocols::ProtocolError;
 use blindscan_protocols::nonlinear;
+use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_wire::WireError;
 use thiserror::Error;
 
 pub use assign::AssignedPlan;
+pub use blindscan_protocols::ot::source::OtKind;
 pub use operators::answer::Output;
 
 /// Why an inference could not be made or finished.
@@ -66,8 +68,12 @@ pub enum InferenceError {
 
 /// Digest of every cryptographic parameter that is not in the plan: both ends must have the same.
 pub fn parameters_digest() -> [u8; 32] {
-    let parameters =
-        format!("{:?} {:?} chunk {}", blindscan_rlwe::parameters::EXACT, supply::FIELD, operators::CHUNK);
+    let parameters = format!(
+        "{:?} {:?} {SETS:?} chunk {}",
+        blindscan_rlwe::parameters::EXACT,
+        supply::FIELD,
+        operators::CHUNK
+    );
     *blake3::hash(parameters.as_bytes()).as_bytes()
 }
 

@@ -1,15 +1,20 @@
 //! Where the transfers of a stock come from: fresh base transfers a stock, extended batch by batch as layers ask.
 //!
+//! The two owners agree on a kind of transfers; the demand of a direction then tells where its transfers come from
+//! ([`Source`]), and when messages flow ([`Schedule`]).
+//!
 //! Every stock has an id of its own, derived from the session's and a count, and fresh instances in both directions: no
 //! Delta, key or tweak outlives a stock, and a stock that was cut off takes its whole pool with it.
 
+use blindscan_arith::block::Block;
 use blindscan_protocols::nonlinear::PadDemand;
-use blindscan_protocols::ot::buffered::{self, BATCH, BufferedReceiver, BufferedSender};
+use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::setup::{self, setup};
 use blindscan_protocols::ot::softspoken::SmallField;
+use blindscan_protocols::ot::source::{Forecast, Message, OtKind, Source};
 use blindscan_protocols::ot::{COT_MULTIPLE, Direction, Instance};
 use blindscan_protocols::{Party, ProtocolError};
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
 use rand_core::CryptoRng;
 
 use crate::cost::Leg;
@@ -31,7 +36,7 @@ pub(crate) fn transfers(
     party: Party,
     session: &[u8; 32],
     count: u64,
-    demand: PadDemand,
+    (ot, demand): (OtKind, PadDemand),
     rng: &mut impl CryptoRng,
     channel: &mut dyn Channel,
 ) -> Result<Transfers, ProtocolError> {
@@ -39,13 +44,18 @@ pub(crate) fn transfers(
     let (sender, receiver) = setup(party, session, FIELD, rng, channel)?;
     let sending = Instance { session, direction: Direction::of_sender(party) };
     let receiving = Instance { session, direction: Direction::of_receiver(party) };
-    let total = |direction| match direction {
+    let total = |instance: &Instance| match instance.direction {
         Direction::Forward => demand.forward_cots as usize,
         Direction::Backward => demand.backward_cots as usize,
     };
+    let source = |instance| Source::choose(ot, FIELD, total(instance));
+    let mut seed = [0; 16];
+    rng.fill_bytes(&mut seed);
+    let sender = source(&sending).sender(sender, &sending, Block::from_le_bytes(seed));
+    let receiver = source(&receiving).receiver(receiver, &receiving);
     Ok(Transfers {
-        sending: BufferedSender::new(Box::new(sender), &sending, total(sending.direction)),
-        receiving: BufferedReceiver::new(Box::new(receiver), &receiving, total(receiving.direction)),
+        sending: BufferedSender::new(sender, &sending, total(&sending)),
+        receiving: BufferedReceiver::new(receiver, &receiving, total(&receiving)),
     })
 }
 
@@ -61,7 +71,7 @@ pub(crate) fn setup_leg() -> Leg {
     Leg::declared(setup::cost(), false, false)
 }
 
-/// When batches of transfers are made, and what that costs: the arithmetic of [`buffered`], without the transfers.
+/// When transfers are made, and what that costs: the arithmetic of the buffered ends, without the transfers.
 pub(crate) struct Schedule {
     forward: Remaining,
     backward: Remaining,
@@ -70,14 +80,24 @@ pub(crate) struct Schedule {
 struct Remaining {
     to_make: usize,
     at_hand: usize,
+    forecast: Forecast,
+}
+
+impl Remaining {
+    fn new(ot: OtKind, total: u64) -> Self {
+        let total = total as usize;
+        let forecast = Forecast::new(Source::choose(ot, FIELD, total));
+        Self { to_make: total.next_multiple_of(COT_MULTIPLE), at_hand: 0, forecast }
+    }
 }
 
 impl Schedule {
     /// The schedule of a stock of this demand.
-    pub(crate) fn new(demand: PadDemand) -> Self {
-        let remaining =
-            |total: u64| Remaining { to_make: (total as usize).next_multiple_of(COT_MULTIPLE), at_hand: 0 };
-        Self { forward: remaining(demand.forward_cots), backward: remaining(demand.backward_cots) }
+    pub(crate) fn new(ot: OtKind, demand: PadDemand) -> Self {
+        Self {
+            forward: Remaining::new(ot, demand.forward_cots),
+            backward: Remaining::new(ot, demand.backward_cots),
+        }
     }
 
     /// What these requests, for `n` elements, cost `party`.
@@ -88,6 +108,7 @@ impl Schedule {
     }
 
     fn request(&mut self, direction: Direction, transfers: usize, party: Party) -> Leg {
+        let sends = direction == Direction::of_sender(party);
         let remaining = match direction {
             Direction::Forward => &mut self.forward,
             Direction::Backward => &mut self.backward,
@@ -97,18 +118,18 @@ impl Schedule {
             let batch = remaining.to_make.min(BATCH);
             remaining.to_make -= batch;
             remaining.at_hand += batch;
-            leg = leg.then(batch_leg(batch, direction == Direction::of_sender(party)));
+            let messages = remaining.forecast.batch(batch);
+            leg = messages.into_iter().fold(leg, |leg, message| leg.then(message_leg(message, sends)));
         }
         remaining.at_hand -= transfers;
         leg
     }
 }
 
-/// One batch: a message from the receiver to the sender.
-fn batch_leg(transfers: usize, sends: bool) -> Leg {
-    let traffic: Traffic = match sends {
-        true => buffered::sender_cost(transfers, FIELD),
-        false => buffered::receiver_cost(transfers, FIELD),
-    };
-    Leg::declared(traffic, sends, !sends)
+/// One message, as the sender or the receiver of transfers has it.
+fn message_leg(message: Message, sends: bool) -> Leg {
+    match (message, sends) {
+        (Message::ToSender(bytes), true) | (Message::ToReceiver(bytes), false) => Leg::receive(bytes),
+        (Message::ToSender(bytes), false) | (Message::ToReceiver(bytes), true) => Leg::send(bytes),
+    }
 }

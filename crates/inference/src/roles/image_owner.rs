@@ -4,6 +4,7 @@ use blindscan_arith::ring::Ring;
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::nonlinear::PadEnds;
+use blindscan_protocols::ot::source::OtKind;
 use blindscan_rlwe::keys::SecretKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
@@ -23,6 +24,7 @@ pub struct ImageOwner {
     keys: SecretKey,
     session: [u8; 32],
     stocks_made: u64,
+    ot: OtKind,
 }
 
 impl ImageOwner {
@@ -33,7 +35,12 @@ impl ImageOwner {
         channel: &mut dyn Channel,
     ) -> Result<Self, InferenceError> {
         let keys = key_exchange::image_owner(rng, channel)?;
-        Ok(Self { keys, session, stocks_made: 0 })
+        Ok(Self { keys, session, stocks_made: 0, ot: OtKind::default() })
+    }
+
+    /// Says how the transfers of the stocks to come are made; both owners must say the same.
+    pub fn set_ot(&mut self, ot: OtKind) {
+        self.ot = ot;
     }
 
     /// Makes the stock for one image.
@@ -48,7 +55,7 @@ impl ImageOwner {
         let mut progress = Progress::new(plan, Phase::Offline, observer);
         self.stocks_made += 1;
         let Transfers { mut sending, mut receiving } =
-            transfers(ME, &self.session, self.stocks_made, plan.demand(), rng, channel)?;
+            transfers(ME, &self.session, self.stocks_made, (self.ot, plan.demand()), rng, channel)?;
         let mut ends = PadEnds::ImageOwner { forward: &mut sending, backward: &mut receiving };
         let mut seed = MaskSeed([0; 32]);
         rng.fill_bytes(&mut seed.0);

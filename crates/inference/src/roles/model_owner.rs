@@ -4,6 +4,7 @@ use blindscan_graph::plan::{LayerWeights, Weights};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::nonlinear::PadEnds;
+use blindscan_protocols::ot::source::OtKind;
 use blindscan_rlwe::keys::PublicKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
@@ -22,13 +23,19 @@ pub struct ModelOwner {
     peer: PublicKey,
     session: [u8; 32],
     stocks_made: u64,
+    ot: OtKind,
 }
 
 impl ModelOwner {
     /// Takes the peer's public key, in step with [`super::ImageOwner::set_up`].
     pub fn set_up(session: [u8; 32], channel: &mut dyn Channel) -> Result<Self, InferenceError> {
         let peer = key_exchange::model_owner(channel)?;
-        Ok(Self { peer, session, stocks_made: 0 })
+        Ok(Self { peer, session, stocks_made: 0, ot: OtKind::default() })
+    }
+
+    /// Says how the transfers of the stocks to come are made; both owners must say the same.
+    pub fn set_ot(&mut self, ot: OtKind) {
+        self.ot = ot;
     }
 
     /// Makes the stock for one image. The caller sends the closing byte when its half is stored: [`ModelOwner::stored`].
@@ -44,7 +51,7 @@ impl ModelOwner {
         let mut progress = Progress::new(plan, Phase::Offline, observer);
         self.stocks_made += 1;
         let Transfers { mut sending, mut receiving } =
-            transfers(ME, &self.session, self.stocks_made, plan.demand(), rng, channel)?;
+            transfers(ME, &self.session, self.stocks_made, (self.ot, plan.demand()), rng, channel)?;
         let mut ends = PadEnds::ModelOwner { forward: &mut receiving, backward: &mut sending };
         for (index, operator) in plan.operators.iter().enumerate() {
             match operator {
