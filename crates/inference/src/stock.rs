@@ -5,7 +5,7 @@
 //! **before** the first section is read, and the file is removed when the job ends. A crash at any point therefore
 //! leaves a stock that is either whole and unused, or unusable. [`Stock`] is not `Clone` and is read once, forwards.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0382
 //! fn twice(stock: blindscan_inference::stock::Stock) -> (blindscan_inference::stock::Stock, blindscan_inference::stock::Stock) {
 //!     (stock, stock)
 //! }
