@@ -10,39 +10,28 @@ use std::path::PathBuf;
 
 use blindscan_graph::plan::{OutputPolicy, PublicPlan};
 use blindscan_graph::random::random_plan;
-use blindscan_inference::AssignedPlan;
-use blindscan_inference::cost::{LayerCost, PlanCost};
+use blindscan_inference::cost::LayerCost;
+use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
 use common::models;
 
 const UPDATE_VARIABLE: &str = "BLINDSCAN_UPDATE_COSTS";
 
-/// The snapshot of a plan: both parties, layer by layer.
+const OWNERS: [(&str, Party); 2] = [("image owner", Party::ImageOwner), ("model owner", Party::ModelOwner)];
+const KINDS: [OtKind; 2] = [OtKind::SoftSpoken, OtKind::Ferret];
+
+/// The snapshot of a plan: totals for both kinds of transfers, and layer by layer with the default kind.
 fn snapshot(name: &str, public: PublicPlan) -> String {
     let plan = AssignedPlan::new(public).unwrap();
-    let [image, model] = [Party::ImageOwner, Party::ModelOwner].map(|party| plan.cost(party));
+    let [image, model] = OWNERS.map(|(_, party)| plan.cost(party, OtKind::SoftSpoken));
     let mut text = format!(
-        "# {name}: bytes sent by each owner, turns at each, stock of each in bytes, transfers, rings.\n\
-         # Written by `cargo xtask costs`; compared by crates/inference/tests/costs.rs.\n"
+        "# What {name} costs. Written by `cargo xtask costs`, compared by crates/inference/tests/costs.rs.\n\
+         # Layers: values compared, bytes that the image owner (io) and the model owner (mo) send, turns at each, bytes of\n\
+         # stock, correlated transfers forward and backward; offline bytes with SoftSpoken.\n\n"
     );
-    write_totals(&mut text, &image, &model);
-    let _ = writeln!(
-        text,
-        "{:<12}{:<10}{:>12}{:>12}{:>9}{:>12}{:>12}{:>9}{:>12}{:>12}{:>11}{:>11}",
-        "kind",
-        "values",
-        "offline io",
-        "offline mo",
-        "turns",
-        "online io",
-        "online mo",
-        "turns",
-        "stock io",
-        "stock mo",
-        "forward",
-        "backward"
-    );
+    write_totals(&mut text, &plan);
+    write_row(&mut text, HEADINGS.map(str::to_string), "");
     for (ours, theirs) in image.layers.iter().zip(&model.layers) {
         write_layer(&mut text, ours, theirs);
     }
@@ -50,49 +39,63 @@ fn snapshot(name: &str, public: PublicPlan) -> String {
     text
 }
 
-fn write_totals(text: &mut String, image: &PlanCost, model: &PlanCost) {
-    let phases: [(&str, fn(&PlanCost) -> Traffic); 3] =
-        [("set-up", |cost| cost.setup), ("offline", |cost| cost.offline), ("online", |cost| cost.online)];
-    for (phase, of) in phases {
-        for (owner, traffic) in [("image owner", of(image)), ("model owner", of(model))] {
-            let Traffic { bytes_sent, bytes_received, turns } = traffic;
-            let _ = writeln!(
-                text,
-                "{phase:<8} {owner}: {bytes_sent} sent, {bytes_received} received, {turns} turns"
-            );
+fn write_totals(text: &mut String, plan: &AssignedPlan) {
+    for (owner, party) in OWNERS {
+        let cost = plan.cost(party, OtKind::SoftSpoken);
+        write_traffic(text, owner, "set-up", cost.setup);
+        for kind in KINDS {
+            write_traffic(text, owner, &format!("offline, {kind:?}"), plan.cost(party, kind).offline);
         }
+        write_traffic(text, owner, "online", cost.online);
+        let _ = writeln!(text, "{owner}  stock: {} bytes\n", cost.stock_bytes());
     }
-    for (owner, cost) in [("image owner", image), ("model owner", model)] {
-        let _ = writeln!(text, "stock    {owner}: {} bytes", cost.stock_bytes());
-    }
-    let transfers = |of: fn(&LayerCost) -> u64| image.layers.iter().map(of).sum::<u64>();
-    let _ = writeln!(
-        text,
-        "transfers: {} forward, {} backward\n",
-        transfers(|layer| layer.pads.forward_cots),
-        transfers(|layer| layer.pads.backward_cots)
-    );
+    let demand = plan.demand();
+    let _ = writeln!(text, "transfers: {} forward, {} backward\n", demand.forward_cots, demand.backward_cots);
+}
+
+fn write_traffic(text: &mut String, owner: &str, phase: &str, traffic: Traffic) {
+    let Traffic { bytes_sent, bytes_received, turns } = traffic;
+    let _ = writeln!(text, "{owner}  {phase}: {bytes_sent} sent, {bytes_received} received, {turns} turns");
+}
+
+const HEADINGS: [&str; 12] = [
+    "kind",
+    "values",
+    "offline io",
+    "offline mo",
+    "turns",
+    "online io",
+    "online mo",
+    "turns",
+    "stock io",
+    "stock mo",
+    "forward",
+    "backward",
+];
+
+fn write_row(text: &mut String, [kind, cells @ ..]: [String; 12], name: &str) {
+    let mut line = format!("{kind:<9}");
+    cells.iter().for_each(|cell| line.push_str(&format!("{cell:>11}")));
+    let _ = writeln!(text, "{}", format!("{line}  {name}").trim_end());
 }
 
 fn write_layer(text: &mut String, image: &LayerCost, model: &LayerCost) {
     let turns = |phase: fn(&LayerCost) -> Traffic| format!("{}/{}", phase(image).turns, phase(model).turns);
-    let _ = writeln!(
-        text,
-        "{:<12}{:<10}{:>12}{:>12}{:>9}{:>12}{:>12}{:>9}{:>12}{:>12}{:>11}{:>11}  {}",
-        image.kind,
-        image.compared,
-        image.offline.bytes_sent,
-        model.offline.bytes_sent,
+    let cells = [
+        image.kind.to_string(),
+        image.compared.to_string(),
+        image.offline.bytes_sent.to_string(),
+        model.offline.bytes_sent.to_string(),
         turns(|layer| layer.offline),
-        image.online.bytes_sent,
-        model.online.bytes_sent,
+        image.online.bytes_sent.to_string(),
+        model.online.bytes_sent.to_string(),
         turns(|layer| layer.online),
-        image.stock_bytes,
-        model.stock_bytes,
-        image.pads.forward_cots,
-        image.pads.backward_cots,
-        image.name
-    );
+        image.stock_bytes.to_string(),
+        model.stock_bytes.to_string(),
+        image.pads.forward_cots.to_string(),
+        image.pads.backward_cots.to_string(),
+    ];
+    write_row(text, cells, &image.name);
 }
 
 /// The widths that the costs follow from.

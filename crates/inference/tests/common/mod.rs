@@ -6,6 +6,7 @@
 #[path = "../../../graph/tests/plan_common/mod.rs"]
 pub(crate) mod files;
 pub(crate) mod models;
+pub(crate) mod taps;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use blindscan_graph::fixed;
 use blindscan_graph::plan::{FixedPlan, OutputPolicy, Weights};
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Unobserved};
 use blindscan_inference::stock::{Stock, StockHeader, StockId, StockWriter};
-use blindscan_inference::{AssignedPlan, InferenceError, Output};
+use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_wire::memory::play_within;
 use blindscan_wire::{Channel, Traffic};
@@ -88,12 +89,13 @@ pub(crate) fn model_owner_offline(
 pub(crate) fn image_owner(
     plan: &AssignedPlan,
     input: &[i64],
-    seed: u64,
+    (ot, seed): (OtKind, u64),
     channel: &mut dyn Channel,
 ) -> Result<(Output, Phases), InferenceError> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut readings = Readings::begin(channel);
     let mut owner = ImageOwner::set_up(SESSION, &mut rng, channel)?;
+    owner.set_ot(ot);
     readings.take(channel);
     let writer = StockWriter::anonymous(header(plan, Party::ImageOwner))?;
     let made = owner.offline(plan, writer, &mut rng, &mut Unobserved, channel)?;
@@ -107,12 +109,13 @@ pub(crate) fn image_owner(
 pub(crate) fn model_owner(
     plan: &AssignedPlan,
     weights: &Weights,
-    seed: u64,
+    (ot, seed): (OtKind, u64),
     channel: &mut dyn Channel,
 ) -> Result<Phases, InferenceError> {
     let mut rng = ChaCha20Rng::seed_from_u64(!seed);
     let mut readings = Readings::begin(channel);
     let mut owner = ModelOwner::set_up(SESSION, channel)?;
+    owner.set_ot(ot);
     readings.take(channel);
     let writer = StockWriter::anonymous(header(plan, Party::ModelOwner))?;
     let made = owner.offline(plan, weights, writer, &mut rng, &mut Unobserved, channel)?;
@@ -145,8 +148,8 @@ pub(crate) fn model_owner_online(
 }
 
 /// What the plan declares for a party. Layers must add up to the whole.
-fn declared(plan: &AssignedPlan, party: Party) -> Phases {
-    let cost = plan.cost(party);
+fn declared(plan: &AssignedPlan, party: Party, ot: OtKind) -> Phases {
+    let cost = plan.cost(party, ot);
     let online: Traffic = cost.layers.iter().map(|layer| layer.online).sum();
     let bytes = |traffic: Traffic| (traffic.bytes_sent, traffic.bytes_received);
     assert_eq!(bytes(online), bytes(cost.online), "layers add up to the whole");
@@ -166,16 +169,16 @@ pub(crate) fn reference(made: &FixedPlan, input: &[i64]) -> Output {
 }
 
 /// Plays both owners: the answer must be the reference's bit for bit, and the traffic at both ends the declared one.
-pub(crate) fn check(name: &str, made: &FixedPlan, input: &[i64], seed: u64) {
+pub(crate) fn check(name: &str, made: &FixedPlan, input: &[i64], ot: OtKind, seed: u64) {
     let plan = AssignedPlan::new(made.public.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let played = play_within(
         PATIENCE,
-        |channel| image_owner(&plan, input, seed, channel).unwrap(),
-        |channel| model_owner(&plan, &made.weights, seed, channel).unwrap(),
+        |channel| image_owner(&plan, input, (ot, seed), channel).unwrap(),
+        |channel| model_owner(&plan, &made.weights, (ot, seed), channel).unwrap(),
     );
     let (output, image_phases) = played.left;
     // Not `assert_eq!`, which would print whole masks.
     assert!(output == reference(made, input), "{name}: the private answer is the fixed one");
-    assert_eq!(image_phases, declared(&plan, Party::ImageOwner), "{name}: image owner's cost");
-    assert_eq!(played.right, declared(&plan, Party::ModelOwner), "{name}: model owner's cost");
+    assert_eq!(image_phases, declared(&plan, Party::ImageOwner, ot), "{name}: image owner's cost");
+    assert_eq!(played.right, declared(&plan, Party::ModelOwner, ot), "{name}: model owner's cost");
 }

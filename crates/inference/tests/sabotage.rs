@@ -1,0 +1,281 @@
+//! Broken on purpose: each test breaks one promise and shows that the detector which guards it goes red.
+
+mod common;
+
+use blindscan_graph::fixed::quantise_input;
+use blindscan_graph::plan::{FixedPlan, OutputPolicy, Weights};
+use blindscan_inference::stock::{Stock, StockFolder};
+use blindscan_inference::{AssignedPlan, InferenceError, Output};
+use blindscan_protocols::Party;
+use blindscan_wire::memory::play;
+use common::taps::Tap;
+use common::{header, models, reference};
+
+/// A small plan that gives many logits, and both owners' folders of stock.
+struct Scene {
+    made: FixedPlan,
+    plan: AssignedPlan,
+    place: tempfile::TempDir,
+}
+
+/// The bytes of both halves of one stock.
+#[derive(Clone)]
+struct Halves {
+    image_owner: Vec<u8>,
+    model_owner: Vec<u8>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let made = models::small(OutputPolicy::Logits, true);
+        let plan = AssignedPlan::new(made.public.clone()).unwrap();
+        Self { made, plan, place: tempfile::tempdir().unwrap() }
+    }
+
+    /// An image of one grey value of 0 to 1 in every place.
+    fn image(&self, grey: f32) -> Vec<i64> {
+        let mut image = models::drawn(&[1, 1, models::SMALL_SIZE, models::SMALL_SIZE]);
+        image.data.fill(grey);
+        quantise_input(&self.made.public, &image).unwrap()
+    }
+
+    fn folder(&self, party: Party) -> StockFolder {
+        StockFolder::open(&self.place.path().join(format!("{party:?}"))).unwrap()
+    }
+
+    fn file(&self, party: Party) -> std::path::PathBuf {
+        let id = header(&self.plan, party).id;
+        self.place.path().join(format!("{party:?}")).join(format!("{id}.stock"))
+    }
+
+    /// Makes a stock by the two roles.
+    fn prepare(&self, seed: u64) -> Halves {
+        let writer = |party| self.folder(party).create(header(&self.plan, party)).unwrap();
+        let played = play(
+            |channel| {
+                let made = common::image_owner_offline(&self.plan, writer(Party::ImageOwner), seed, channel);
+                made.unwrap().store().unwrap();
+            },
+            |channel| {
+                let weights = &self.made.weights;
+                let writer = writer(Party::ModelOwner);
+                let made = common::model_owner_offline(&self.plan, weights, writer, seed, channel);
+                made.unwrap().store().unwrap();
+            },
+        );
+        let ((), ()) = (played.left, played.right);
+        let taken = |party| {
+            let bytes = std::fs::read(self.file(party)).unwrap();
+            std::fs::remove_file(self.file(party)).unwrap();
+            bytes
+        };
+        Halves { image_owner: taken(Party::ImageOwner), model_owner: taken(Party::ModelOwner) }
+    }
+
+    /// Puts bytes on the disk as a stock and takes it, which the program itself would not let happen twice.
+    fn stock(&self, party: Party, bytes: &[u8]) -> Stock {
+        let folder = self.folder(party);
+        std::fs::write(self.file(party), bytes).unwrap();
+        folder.take(header(&self.plan, party)).unwrap()
+    }
+
+    /// The online phase on these halves, and all that the model owner received.
+    fn run(&self, halves: &Halves, weights: &Weights, input: &[i64]) -> Ran {
+        let image_stock = self.stock(Party::ImageOwner, &halves.image_owner);
+        let model_stock = self.stock(Party::ModelOwner, &halves.model_owner);
+        let played = play(
+            |channel| common::image_owner_online(&self.plan, input, image_stock, channel),
+            |channel| {
+                let mut tap = Tap::new(channel);
+                let ended = common::model_owner_online(&self.plan, weights, model_stock, &mut tap);
+                (ended, tap.received, tap.sent)
+            },
+        );
+        let (ended, view, sent) = played.right;
+        Ran { output: ended.and(played.left), view, sent }
+    }
+
+    /// The input under its mask, which is what the image owner sends first.
+    fn opened(&self, ran: &Ran) -> Vec<u32> {
+        let input = &self.made.public.tensors[self.made.public.input];
+        let ring = blindscan_arith::ring::Ring::new(input.ring_bits);
+        ring.unpack(&ran.view[0], input.shape.iter().product())
+    }
+
+    fn ring_mask(&self) -> u32 {
+        (1u32 << self.made.public.tensors[self.made.public.input].ring_bits) - 1
+    }
+}
+
+struct Ran {
+    output: Result<Output, InferenceError>,
+    /// What the model owner received, message by message.
+    view: Vec<Vec<u8>>,
+    /// What it sent.
+    sent: Vec<Vec<u8>>,
+}
+
+/// Chi-square of nibbles against the uniform distribution, 15 degrees of freedom: a uniform source exceeds 60 once in
+/// two million times.
+fn chi_square(nibbles: impl Iterator<Item = u32>) -> f64 {
+    let mut counts = [0f64; 16];
+    nibbles.for_each(|nibble| counts[(nibble & 15) as usize] += 1.0);
+    let expected = counts.iter().sum::<f64>() / 16.0;
+    assert!(expected >= 20.0, "too few values for a chi-square");
+    counts.iter().map(|count| (count - expected).powi(2) / expected).sum()
+}
+
+const CHI_SQUARE_MAX: f64 = 60.0;
+
+/// The highest, lowest and middle four bits of words of a ring.
+fn looks_uniform(words: &[u32], mask: u32) -> bool {
+    let bits = mask.count_ones();
+    [0, bits / 2 - 2, bits - 4]
+        .iter()
+        .all(|&shift| chi_square(words.iter().map(|word| word >> shift)) < CHI_SQUARE_MAX)
+}
+
+fn bytes_look_uniform(bytes: &[u8]) -> bool {
+    [0, 4]
+        .iter()
+        .all(|&shift| chi_square(bytes.iter().map(|&byte| u32::from(byte) >> shift)) < CHI_SQUARE_MAX)
+}
+
+fn difference(a: &[u32], b: &[u32], mask: u32) -> Vec<u32> {
+    a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b) & mask).collect()
+}
+
+#[test]
+fn a_weight_changed_at_the_model_owner_changes_the_answer_that_is_compared() {
+    let scene = Scene::new();
+    let input = scene.image(0.7);
+    let expected = reference(&scene.made, &input);
+    let honest = scene.prepare(1);
+    assert!(scene.run(&honest, &scene.made.weights, &input).output.unwrap() == expected);
+
+    for layer in 0..scene.made.weights.layers.len() {
+        let mut changed = Scene::new();
+        // The middle tap of the first kernel, which no border leaves out.
+        let weight = &mut changed.made.weights.layers[layer].1.weight;
+        let middle = if layer == 0 { 4 } else { 0 };
+        weight[middle] ^= 1 << 4;
+        let stock = changed.prepare(1);
+        let answer = changed.run(&stock, &changed.made.weights, &input).output.unwrap();
+        assert!(answer != expected, "layer {layer}: one changed weight is seen");
+        assert!(answer == reference(&changed.made, &input), "and the answer is that of the changed model");
+    }
+}
+
+/// Where the sections of a stock lie, heads included, after the 61 bytes of its header.
+fn sections(stock: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 61;
+    while at < stock.len() {
+        let length = u64::from_le_bytes(stock[at..at + 8].try_into().unwrap()) as usize;
+        found.push(at..at + 24 + length);
+        at += 24 + length;
+    }
+    found
+}
+
+#[test]
+fn a_section_of_another_stock_is_never_taken_for_the_right_one() {
+    let scene = Scene::new();
+    let input = scene.image(0.4);
+    let expected = reference(&scene.made, &input);
+    let (first, second) = (scene.prepare(1), scene.prepare(2));
+    assert!(scene.run(&first, &scene.made.weights, &input).output.unwrap() == expected);
+    let mut swapped = 0;
+    for party in [Party::ImageOwner, Party::ModelOwner] {
+        let half = |halves: &Halves| match party {
+            Party::ImageOwner => halves.image_owner.clone(),
+            Party::ModelOwner => halves.model_owner.clone(),
+        };
+        for section in sections(&half(&first)) {
+            let mut mixed = half(&first);
+            mixed[section.clone()].copy_from_slice(&half(&second)[section.clone()]);
+            let halves = match party {
+                Party::ImageOwner => Halves { image_owner: mixed, ..first.clone() },
+                Party::ModelOwner => Halves { model_owner: mixed, ..first.clone() },
+            };
+            let answer = scene.run(&halves, &scene.made.weights, &input).output;
+            assert!(answer.is_err() || answer.unwrap() != expected, "{party:?}, bytes {section:?}");
+            swapped += 1;
+        }
+    }
+    assert!(swapped >= 8, "{swapped} sections");
+}
+
+#[test]
+fn fresh_stocks_open_independent_uniform_values_and_a_repeated_stock_opens_the_difference_of_images() {
+    let scene = Scene::new();
+    let mask = scene.ring_mask();
+    let (dark, bright) = (scene.image(0.0), scene.image(1.0));
+    let weights = &scene.made.weights;
+    let (first, second) = (scene.prepare(1), scene.prepare(2));
+
+    let dark_run = scene.run(&first, weights, &dark);
+    let fresh_run = scene.run(&second, weights, &bright);
+    let (dark_opened, fresh_opened) = (scene.opened(&dark_run), scene.opened(&fresh_run));
+    assert!(looks_uniform(&dark_opened, mask) && looks_uniform(&fresh_opened, mask));
+    assert!(looks_uniform(&difference(&fresh_opened, &dark_opened, mask), mask));
+
+    let repeated_run = scene.run(&first, weights, &bright);
+    let revealed = difference(&scene.opened(&repeated_run), &dark_opened, mask);
+    assert!(!looks_uniform(&revealed, mask), "the detector sees a mask used twice");
+    let images: Vec<u32> = bright.iter().zip(&dark).map(|(a, b)| (a - b) as u32 & mask).collect();
+    assert!(revealed == images, "what it sees is the difference of the images");
+}
+
+#[test]
+fn tensors_of_one_image_are_opened_under_masks_of_their_own() {
+    let scene = Scene::new();
+    let stock = scene.prepare(1);
+    let ran = scene.run(&stock, &scene.made.weights, &scene.image(0.0));
+    // The black image's opened input is the negated mask itself. Were that the mask of the second tensor too, which has as
+    // many values, the difference of what is opened would be the second tensor: small numbers.
+    let bits = |tensor: usize| scene.made.public.tensors[tensor].ring_bits;
+    let linear: Vec<usize> = scene
+        .made
+        .public
+        .nodes
+        .iter()
+        .filter(|node| matches!(node.step, blindscan_graph::plan::Step::Linear(_)))
+        .map(|node| node.inputs[0])
+        .collect();
+    let [input, inner] = linear[..] else { panic!("the model has two linear layers") };
+    let count: usize = scene.made.public.tensors[inner].shape.iter().product();
+    let ring = blindscan_arith::ring::Ring::new(bits(inner));
+    let packed = ring.packed_bytes(count);
+    let message =
+        ran.view.iter().rev().find(|message| message.len() == packed).expect("the tensor is opened");
+    let inner_opened = ring.unpack(message, count);
+    let input_opened = scene.opened(&ran);
+    let mask = (1u32 << bits(inner).min(bits(input))) - 1;
+    assert!(looks_uniform(&inner_opened, mask));
+    assert!(looks_uniform(&difference(&inner_opened, &input_opened, mask), mask));
+}
+
+#[test]
+fn what_the_model_owner_sees_has_the_same_shape_for_every_image_and_looks_uniform() {
+    let scene = Scene::new();
+    let weights = &scene.made.weights;
+    let mut checker = scene.image(0.0);
+    let bright = scene.image(1.0);
+    checker.iter_mut().zip(&bright).step_by(2).for_each(|(a, b)| *a = *b);
+    let images = [scene.image(0.0), bright, checker];
+    let runs: Vec<Ran> =
+        images.iter().zip(1..).map(|(image, seed)| scene.run(&scene.prepare(seed), weights, image)).collect();
+    let lengths = |messages: &[Vec<u8>]| messages.iter().map(Vec::len).collect::<Vec<_>>();
+    for (index, ran) in runs.iter().enumerate() {
+        assert_eq!(lengths(&ran.view), lengths(&runs[0].view), "image {index}: received");
+        assert_eq!(lengths(&ran.sent), lengths(&runs[0].sent), "image {index}: sent");
+        assert!(bytes_look_uniform(&ran.view.concat()), "image {index}: all that is received");
+        for message in ran.view.iter().filter(|message| message.len() >= 400) {
+            assert!(bytes_look_uniform(message), "image {index}: a message of {} bytes", message.len());
+        }
+    }
+    let together: Vec<u8> =
+        runs[0].view.concat().iter().zip(runs[1].view.concat()).map(|(a, b)| a ^ b).collect();
+    assert!(bytes_look_uniform(&together), "two views are independent");
+}
