@@ -143,6 +143,7 @@ fn confirm(id: SessionId, [own, peer]: [&str; 2], channel: &mut dyn Channel) -> 
 #[cfg(test)]
 mod tests {
     use blindscan_wire::memory::play;
+    use rand::SeedableRng;
 
     use super::*;
 
@@ -171,6 +172,19 @@ mod tests {
             },
         );
         assert!(matches!(played.left, Err(SessionError::Disagreement)));
+    }
+
+    #[test]
+    fn a_client_leaves_a_server_whose_plan_asks_for_too_much() {
+        let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+        let mut rngs = [1, 2].map(rand_chacha::ChaCha20Rng::seed_from_u64);
+        let [client_rng, server_rng] = &mut rngs;
+        let played = play(
+            |channel| client(&binding, client_rng, channel).map(drop),
+            |channel| server(&binding, &crate::limits::tests::endless(), server_rng, channel).map(drop),
+        );
+        assert!(matches!(played.left, Err(SessionError::TooLarge { .. })));
+        assert!(played.right.is_err());
     }
 
     #[test]

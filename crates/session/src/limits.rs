@@ -73,7 +73,7 @@ fn asked(plan: &PublicPlan) -> Limits {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use blindscan_graph::ir::Window;
     use blindscan_graph::plan::{PlanNode, TensorSpec};
 
@@ -106,8 +106,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_valid_plan_whose_max_pool_would_never_end_is_refused() {
+    /// A plan that is valid, and whose max pool would never end.
+    pub(crate) fn endless() -> PublicPlan {
         let mut plan = plan();
         let line =
             |extent: usize| TensorSpec { shape: vec![1, 1, extent], ..plan.tensors[plan.input].clone() };
@@ -127,6 +127,12 @@ mod tests {
         plan.answer.class_axis = None;
         plan.answer.class_names.clear();
         plan.answer.head = blindscan_graph::ir::Head::Logits;
+        plan
+    }
+
+    #[test]
+    fn a_valid_plan_that_would_never_end_is_refused() {
+        let plan = endless();
         plan.validate().unwrap();
         assert!(matches!(Limits::default().check(&plan), Err(SessionError::TooLarge { .. })));
     }
