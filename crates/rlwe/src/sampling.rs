@@ -4,7 +4,6 @@ use blindscan_arith::block::Block;
 use blindscan_arith::ntt::Residues;
 use blindscan_arith::prg::Prg;
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::parameters::PRIMES;
@@ -16,7 +15,16 @@ pub(crate) struct Sampler {
 }
 
 /// Small signed coefficients. Erased on drop.
-pub(crate) type Small = Zeroizing<Vec<i64>>;
+pub(crate) struct Small {
+    words: Residues,
+}
+
+impl std::ops::Deref for Small {
+    type Target = [i64];
+    fn deref(&self) -> &[i64] {
+        bytemuck::cast_slice(&self.words)
+    }
+}
 
 impl Sampler {
     /// The stream of a seed.
@@ -53,15 +61,22 @@ impl Sampler {
     /// Centred binomial: heads less tails of half the coins each.
     pub(crate) fn noise(&mut self, context: &Context) -> Small {
         let half = context.parameters().noise_coins / 2;
-        let mask = (1u64 << half) - 1;
-        self.small(context, |word| {
-            i64::from((word & mask).count_ones()) - i64::from((word >> half & mask).count_ones())
-        })
+        let (coins, upper) = (u64::MAX >> (64 - 2 * half), ((1u64 << half) - 1) << half);
+        // With the upper half turned, the ones are the lower half's heads and `half` less the upper half's.
+        self.small(context, |word| i64::from(((word ^ upper) & coins).count_ones()) - i64::from(half))
     }
 
     fn small(&mut self, context: &Context, of: impl Fn(u64) -> i64) -> Small {
-        let words = Zeroizing::new(self.prg.words64(context.degree()));
-        Zeroizing::new(words.iter().map(|&word| of(word)).collect())
+        let mut words = self.words(context.degree());
+        words.iter_mut().for_each(|word| *word = of(*word) as u64);
+        Small { words }
+    }
+
+    /// The stream's next words, erased on drop; `count` is a multiple of eight.
+    fn words(&mut self, count: usize) -> Residues {
+        let mut words = Residues::zeros(count);
+        self.prg.fill(bytemuck::cast_slice_mut(&mut words));
+        words
     }
 
     fn uniform_residues(&mut self, context: &Context) -> [Residues; PRIMES] {
@@ -71,14 +86,28 @@ impl Sampler {
             let mut residues = Residues::zeros(context.degree());
             let mut filled = 0;
             while filled < residues.len() {
-                for &word in Zeroizing::new(self.prg.words64(residues.len() - filled)).iter() {
-                    residues[filled] = word & mask;
-                    filled += usize::from(word & mask < prime);
-                }
+                let open = &mut residues[filled..];
+                self.prg.fill(bytemuck::cast_slice_mut(open));
+                open.iter_mut().for_each(|word| *word &= mask);
+                filled += keep_below(prime, open);
             }
             residues
         })
     }
+}
+
+/// Brings the words below `prime` to the front, in order, and counts them. Nearly always that is all of them.
+fn keep_below(prime: u64, words: &mut [u64]) -> usize {
+    let borrows = words.iter().fold(0, |all, &word| all | (prime - 1).wrapping_sub(word));
+    if borrows >> 63 == 0 {
+        return words.len();
+    }
+    let mut kept = 0;
+    for i in 0..words.len() {
+        words[kept] = words[i];
+        kept += usize::from(words[kept] < prime);
+    }
+    kept
 }
 
 /// 128 bits of the caller's randomness.
@@ -112,6 +141,16 @@ mod tests {
         for value in -1..=1 {
             let share = samples.iter().filter(|&&x| x == value).count() as f64 / samples.len() as f64;
             assert!((share - 1.0 / 3.0).abs() < 0.005, "{value}: {share}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_not_below_the_prime_are_skipped_and_the_others_keep_their_order() {
+        for words in [vec![], vec![3], vec![9, 1, 10, 2, 8, 1 << 49, 0], vec![10, 11], vec![1, 2, 3, 9]] {
+            let expected: Vec<u64> = words.iter().copied().filter(|&word| word < 10).collect();
+            let mut kept = words;
+            let count = keep_below(10, &mut kept);
+            assert_eq!(kept[..count], expected);
         }
     }
 

@@ -3,8 +3,6 @@
 //! A product of two residues has at most 100 bits. Its low 52 bits and the rest are added up apart, each in a word of
 //! its own: the form in which IFMA multiplies, and a cheap one elsewhere. 4,095 products fit before a reduction is due.
 
-use zeroize::Zeroize;
-
 use super::{Kernel, Ntt, Residues};
 
 /// Products whose low halves fit in a word: 2^64 / 2^52, less one for what a reduction leaves.
@@ -49,15 +47,16 @@ impl LazySum {
     }
 
     /// The residues of the sum.
-    pub fn reduced(mut self, ntt: &Ntt) -> Residues {
-        self.fold(ntt);
-        std::mem::replace(&mut self.low, Residues::zeros(0))
+    pub fn reduced(self, ntt: &Ntt) -> Residues {
+        let Self { mut low, high, .. } = self;
+        ntt.reduce_halves(&mut low, &high);
+        low
     }
 
     /// Leaves the residues in the low half: as much as one product's low half takes.
     fn fold(&mut self, ntt: &Ntt) {
         ntt.reduce_halves(&mut self.low, &self.high);
-        self.high.zeroize();
+        self.high.fill(0);
         self.products = 1;
     }
 }
