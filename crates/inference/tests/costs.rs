@@ -19,6 +19,8 @@ use common::models;
 const UPDATE_VARIABLE: &str = "BLINDSCAN_UPDATE_COSTS";
 
 const OWNERS: [(&str, Party); 2] = [("image owner", Party::ImageOwner), ("model owner", Party::ModelOwner)];
+/// How each snapshot begins.
+const HEADING: &str = "# Cost of";
 const KINDS: [OtKind; 2] = [OtKind::SoftSpoken, OtKind::Ferret];
 
 /// The snapshot of a plan: totals for both kinds of transfers, and layer by layer with the default kind.
@@ -26,7 +28,7 @@ fn snapshot(name: &str, public: PublicPlan) -> String {
     let plan = AssignedPlan::new(public).unwrap();
     let [image, model] = OWNERS.map(|(_, party)| plan.cost(party, OtKind::SoftSpoken));
     let mut text = format!(
-        "# What {name} costs. Written by `cargo xtask costs`, compared by crates/inference/tests/costs.rs.\n\
+        "{HEADING} {name}. Written by `cargo xtask costs`, compared by crates/inference/tests/costs.rs.\n\
          # Layers: values compared, bytes that the image owner (io) and the model owner (mo) send, turns at each, bytes of\n\
          # stock, correlated transfers forward and backward; offline bytes with SoftSpoken.\n\n"
     );
@@ -156,9 +158,10 @@ fn costs_are_those_of_the_snapshots() {
 
 #[test]
 fn every_cost_snapshot_is_of_a_model() {
-    let names: Vec<String> = all().into_iter().map(|(name, _)| format!("{name}.txt")).collect();
+    let names: Vec<PathBuf> = all().into_iter().map(|(name, _)| path(&name)).collect();
     for entry in std::fs::read_dir(path("x").parent().unwrap()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(!name.ends_with(".txt") || names.contains(&name), "costs/{name} is of no model: remove it");
+        let found = entry.unwrap().path();
+        let is_snapshot = std::fs::read_to_string(&found).is_ok_and(|text| text.starts_with(HEADING));
+        assert!(!is_snapshot || names.contains(&found), "{} is of no model: remove it", found.display());
     }
 }
