@@ -55,6 +55,9 @@ pub trait CotSender {
 
 /// The end of correlated transfers that has the choices, which are random.
 pub trait CotReceiver {
+    /// Whether extending only sends, and never waits.
+    fn never_waits(&self) -> bool;
+
     /// Choices (64 a word) and keys of the next transfers, a multiple of [`COT_MULTIPLE`] of them.
     fn extend_into(
         &mut self,
@@ -106,12 +109,18 @@ impl Direction {
 }
 
 /// One instance of one session: what every hash and every tweak is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Instance {
     /// The session's id, which no other session may share.
     pub session: [u8; 32],
     /// The direction.
     pub direction: Direction,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Instance({:?})", self.direction)
+    }
 }
 
 impl Instance {
