@@ -1,8 +1,9 @@
-//! The project's own rules and chores: `cargo xtask check`, `tidy`, `fuzz` and `costs`.
+//! The project's own rules and chores: `cargo xtask check`, `tidy`, `fuzz`, `costs` and `instructions`.
 #![forbid(unsafe_code)]
 
 mod costs;
 mod fuzz;
+mod instructions;
 mod rules;
 mod tools;
 mod workspace;
@@ -16,7 +17,8 @@ const USAGE: &str = "\
 cargo xtask check            every rule: tidy, then formatting, clippy, docs and licences
 cargo xtask tidy             the rules that read text alone; takes a second
 cargo xtask fuzz [seconds]   builds the fuzz targets and runs each for so long (default 10)
-cargo xtask costs            writes the cost snapshots in costs/ anew";
+cargo xtask costs            writes the cost snapshots in costs/ anew
+cargo xtask instructions     counts the hot kernels' instructions against costs/instructions.txt; --update writes it";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +41,8 @@ fn run(arguments: &[String]) -> Result<()> {
             fuzz::run(&workspace::root(), seconds.parse().context("`fuzz` takes a whole number of seconds")?)
         }
         ["costs"] => costs::regenerate(&workspace::root()),
+        ["instructions"] => instructions::run(&workspace::root(), false),
+        ["instructions", "--update"] => instructions::run(&workspace::root(), true),
         _ => bail!("expected one of\n{USAGE}"),
     }
 }
