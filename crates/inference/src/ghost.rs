@@ -1,14 +1,10 @@
-//! Dry runs: a channel that answers zeros and transfers that deal zeros, both writing down what was asked of them.
+//! Dry runs: a channel that answers zeros, and transfers that deal zeros.
 //!
-//! Bytes of a step are declared by its protocol. In which order a step sends, receives and asks for transfers does not depend on
-//! the number of elements, so a dry run on a few elements tells it exactly; turns follow from the order.
-
-use std::cell::RefCell;
-use std::rc::Rc;
+//! Bytes of a step are declared by its protocol. Whether a step begins by sending or by receiving, and how it ends, does
+//! not depend on the number of elements, so a dry run on a few elements tells it exactly; turns follow from it.
 
 use blindscan_arith::bits::Bits;
 use blindscan_protocols::nonlinear::PadEnds;
-use blindscan_protocols::ot::Direction;
 use blindscan_protocols::ot::pads::{
     DigitPadsReceiver, DigitPadsSender, PadReceiver, PadSender, WordPadsReceiver, WordPadsSender,
 };
@@ -20,26 +16,17 @@ use crate::cost::Leg;
 /// Elements of a dry run.
 pub(crate) const ELEMENTS: usize = 64;
 
-/// A request for transfers: so many an element.
-pub(crate) type Request = (Direction, usize);
-
-/// What a step asked for.
-type Log = Rc<RefCell<Vec<Request>>>;
-
-/// Runs an offline step on [`ELEMENTS`] elements: its stock of zeros, and the requests it made, in order.
+/// Runs an offline step on [`ELEMENTS`] elements: its stock of zeros.
 pub(crate) fn offline<S>(
     party: Party,
     step: impl FnOnce(&mut PadEnds<'_>, &mut dyn Channel) -> Result<S, ProtocolError>,
-) -> (S, Vec<Request>) {
-    let log = Log::default();
-    let mut forward = GhostPads { direction: Direction::Forward, log: log.clone() };
-    let mut backward = GhostPads { direction: Direction::Backward, log: log.clone() };
+) -> S {
+    let (mut forward, mut backward) = (GhostPads, GhostPads);
     let mut ends = match party {
         Party::ImageOwner => PadEnds::ImageOwner { forward: &mut forward, backward: &mut backward },
         Party::ModelOwner => PadEnds::ModelOwner { forward: &mut forward, backward: &mut backward },
     };
-    let stock = step(&mut ends, &mut GhostChannel::default()).expect("a dry run has no peer that could fail");
-    (stock, log.take())
+    step(&mut ends, &mut GhostChannel::default()).expect("a dry run has no peer that could fail")
 }
 
 /// How a dialogue begins and ends at one party.
@@ -99,17 +86,7 @@ impl Channel for GhostChannel {
     }
 }
 
-struct GhostPads {
-    direction: Direction,
-    log: Log,
-}
-
-impl GhostPads {
-    fn note(&self, transfers: usize) {
-        assert!(transfers.is_multiple_of(ELEMENTS), "transfers are a whole number an element");
-        self.log.borrow_mut().push((self.direction, transfers / ELEMENTS));
-    }
-}
+struct GhostPads;
 
 fn planes(count: u32, n: usize) -> Vec<Bits> {
     vec![Bits::zeros(n); count as usize]
@@ -123,12 +100,10 @@ impl PadSender for GhostPads {
         message_bits: u32,
         _: &mut dyn Channel,
     ) -> Result<DigitPadsSender, ProtocolError> {
-        self.note(n * choice_bits as usize);
         Ok(DigitPadsSender { pads: vec![planes(message_bits, n); 1 << choice_bits] })
     }
 
     fn words(&mut self, n: usize, _: u32, _: &mut dyn Channel) -> Result<WordPadsSender, ProtocolError> {
-        self.note(n);
         Ok(WordPadsSender { zero: vec![0; n], one: vec![0; n] })
     }
 }
@@ -141,12 +116,10 @@ impl PadReceiver for GhostPads {
         message_bits: u32,
         _: &mut dyn Channel,
     ) -> Result<DigitPadsReceiver, ProtocolError> {
-        self.note(n * choice_bits as usize);
         Ok(DigitPadsReceiver { choice: planes(choice_bits, n), pad: planes(message_bits, n) })
     }
 
     fn words(&mut self, n: usize, _: u32, _: &mut dyn Channel) -> Result<WordPadsReceiver, ProtocolError> {
-        self.note(n);
         Ok(WordPadsReceiver { choice: Bits::zeros(n), pad: vec![0; n] })
     }
 }

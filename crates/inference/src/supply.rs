@@ -18,7 +18,6 @@ use blindscan_wire::Channel;
 use rand_core::CryptoRng;
 
 use crate::cost::Leg;
-use crate::ghost::Request;
 
 /// The field of the extension: 2^4 elements, 32 bits a transfer.
 pub(crate) const FIELD: SmallField = SmallField::Bits4;
@@ -40,7 +39,7 @@ pub(crate) fn transfers(
     rng: &mut impl CryptoRng,
     channel: &mut dyn Channel,
 ) -> Result<Transfers, ProtocolError> {
-    let session = stock_session(session, count);
+    let session = stock_session(session, count, ot);
     let (sender, receiver) = setup(party, session, FIELD, rng, channel)?;
     let sending = Instance { session, direction: Direction::of_sender(party) };
     let receiving = Instance { session, direction: Direction::of_receiver(party) };
@@ -59,10 +58,10 @@ pub(crate) fn transfers(
     })
 }
 
-/// The id of one stock's transfers.
-fn stock_session(session: &[u8; 32], count: u64) -> [u8; 32] {
+/// The id of one stock's transfers: no other stock, session or kind has it.
+fn stock_session(session: &[u8; 32], count: u64, ot: OtKind) -> [u8; 32] {
     let mut hash = blake3::Hasher::new_derive_key("blindscan 1 transfers of a stock");
-    hash.update(session).update(&count.to_le_bytes());
+    hash.update(session).update(&count.to_le_bytes()).update(&[ot as u8]);
     *hash.finalize().as_bytes()
 }
 
@@ -80,14 +79,16 @@ pub(crate) struct Schedule {
 struct Remaining {
     to_make: usize,
     at_hand: usize,
+    source: Source,
     forecast: Forecast,
 }
 
 impl Remaining {
     fn new(ot: OtKind, total: u64) -> Self {
         let total = total as usize;
-        let forecast = Forecast::new(Source::choose(ot, FIELD, total));
-        Self { to_make: total.next_multiple_of(COT_MULTIPLE), at_hand: 0, forecast }
+        let source = Source::choose(ot, FIELD, total);
+        let to_make = total.next_multiple_of(COT_MULTIPLE);
+        Self { to_make, at_hand: 0, source, forecast: Forecast::new(source) }
     }
 }
 
@@ -100,18 +101,30 @@ impl Schedule {
         }
     }
 
-    /// What these requests, for `n` elements, cost `party`.
-    pub(crate) fn leg(&mut self, requests: &[Request], n: usize, party: Party) -> Leg {
-        requests.iter().fold(Leg::NONE, |sum, &(direction, transfers)| {
-            sum.then(self.request(direction, transfers * n, party))
-        })
+    /// What it costs `party` to make the transfers of one dialogue ready and to use them: the order of
+    /// [`PadEnds::reserve`](blindscan_protocols::nonlinear::PadEnds::reserve).
+    pub(crate) fn leg(&mut self, demand: PadDemand, party: Party) -> Leg {
+        let backward_first = party == Party::ImageOwner && self.backward.source.receiver_never_waits();
+        let order = match backward_first {
+            true => [Direction::Backward, Direction::Forward],
+            false => [Direction::Forward, Direction::Backward],
+        };
+        let mut leg = Leg::NONE;
+        for part in demand.steps() {
+            for direction in order {
+                leg = leg.then(self.reserve(direction, part, party));
+            }
+        }
+        self.forward.at_hand -= demand.forward_cots as usize;
+        self.backward.at_hand -= demand.backward_cots as usize;
+        leg
     }
 
-    fn request(&mut self, direction: Direction, transfers: usize, party: Party) -> Leg {
+    fn reserve(&mut self, direction: Direction, part: PadDemand, party: Party) -> Leg {
         let sends = direction == Direction::of_sender(party);
-        let remaining = match direction {
-            Direction::Forward => &mut self.forward,
-            Direction::Backward => &mut self.backward,
+        let (remaining, transfers) = match direction {
+            Direction::Forward => (&mut self.forward, part.forward_cots as usize),
+            Direction::Backward => (&mut self.backward, part.backward_cots as usize),
         };
         let mut leg = Leg::NONE;
         while remaining.at_hand < transfers {
@@ -121,7 +134,6 @@ impl Schedule {
             let messages = remaining.forecast.batch(batch);
             leg = messages.into_iter().fold(leg, |leg, message| leg.then(message_leg(message, sends)));
         }
-        remaining.at_hand -= transfers;
         leg
     }
 }
@@ -131,5 +143,21 @@ fn message_leg(message: Message, sends: bool) -> Leg {
     match (message, sends) {
         (Message::ToSender(bytes), true) | (Message::ToReceiver(bytes), false) => Leg::receive(bytes),
         (Message::ToSender(bytes), false) | (Message::ToReceiver(bytes), true) => Leg::send(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stock_session_and_kind_has_transfers_of_its_own() {
+        let first = stock_session(&[1; 32], 1, OtKind::SoftSpoken);
+        let others = [
+            stock_session(&[2; 32], 1, OtKind::SoftSpoken),
+            stock_session(&[1; 32], 2, OtKind::SoftSpoken),
+            stock_session(&[1; 32], 1, OtKind::Ferret),
+        ];
+        assert!(others.iter().all(|other| *other != first));
     }
 }

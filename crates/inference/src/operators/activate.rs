@@ -14,7 +14,7 @@ use blindscan_wire::Channel;
 use super::chunks;
 use crate::InferenceError;
 use crate::cost::Leg;
-use crate::ghost::{self, ELEMENTS, Manner, Request};
+use crate::ghost::{self, ELEMENTS, Manner};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::Schedule;
 
@@ -31,21 +31,20 @@ impl Activate {
     }
 
     pub(crate) fn stock_bytes(&self, party: Party) -> usize {
-        chunks(self.count).map(|chunk| self.protocol.stock_bytes(party, chunk.len())).sum()
+        chunks(self.count, 1).map(|chunk| self.protocol.stock_bytes(party, chunk.len())).sum()
     }
 
     pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
-        let (_, requests) = self.rehearse(party);
-        chunks(self.count).map(|chunk| schedule.leg(&requests, chunk.len(), party)).collect()
+        chunks(self.count, 1).map(|chunk| schedule.leg(self.protocol.demand(chunk.len()), party)).collect()
     }
 
     pub(crate) fn online_leg(&self, party: Party) -> Leg {
-        let (stock, _) = self.rehearse(party);
+        let stock = self.rehearse(party);
         let manner = Manner::of(|channel| self.protocol.online(party, &[0; ELEMENTS], stock, channel));
-        chunks(self.count).map(|chunk| manner.leg(self.protocol.online_cost(party, chunk.len()))).collect()
+        chunks(self.count, 1).map(|chunk| manner.leg(self.protocol.online_cost(party, chunk.len()))).collect()
     }
 
-    fn rehearse(&self, party: Party) -> (ActivationStock, Vec<Request>) {
+    fn rehearse(&self, party: Party) -> ActivationStock {
         ghost::offline(party, |ends, channel| self.protocol.offline(ELEMENTS, ends, channel))
     }
 
@@ -55,7 +54,8 @@ impl Activate {
         channel: &mut dyn Channel,
         stock: &mut StockWriter,
     ) -> Result<(), InferenceError> {
-        for chunk in chunks(self.count) {
+        for chunk in chunks(self.count, 1) {
+            ends.reserve(self.protocol.demand(chunk.len()), channel)?;
             let part = self.protocol.offline(chunk.len(), ends, channel)?;
             stock.section(part.to_bytes())?;
         }
@@ -70,7 +70,7 @@ impl Activate {
         channel: &mut dyn Channel,
     ) -> Result<Vec<u32>, InferenceError> {
         let mut output = Vec::with_capacity(self.count);
-        for chunk in chunks(self.count) {
+        for chunk in chunks(self.count, 1) {
             let bytes = stock.section(self.protocol.stock_bytes(party, chunk.len()))?;
             let part = self.protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
             output.extend(self.protocol.online(party, &input[chunk], part, channel)?);

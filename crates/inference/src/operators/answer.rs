@@ -8,6 +8,8 @@
 //! | model owner | sends its share of the answer, and learns nothing |
 //! | image owner | sends nothing in the last step |
 
+use std::ops::Range;
+
 use blindscan_arith::ring::Ring;
 use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{Label, LabelStock, PadDemand, PadEnds};
@@ -16,7 +18,7 @@ use blindscan_wire::Channel;
 use super::chunks;
 use crate::InferenceError;
 use crate::cost::Leg;
-use crate::ghost::{self, ELEMENTS, Manner, Request};
+use crate::ghost::{self, ELEMENTS, Manner};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::Schedule;
 
@@ -53,6 +55,14 @@ impl Answer {
         }
     }
 
+    fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let comparisons = match self {
+            Self::Labels { classes, .. } => classes - 1,
+            Self::Logits { .. } => 1,
+        };
+        chunks(self.positions(), comparisons)
+    }
+
     pub(crate) fn demand(&self) -> PadDemand {
         match self {
             Self::Labels { protocol, .. } => protocol.demand(self.positions()),
@@ -70,7 +80,7 @@ impl Answer {
     pub(crate) fn stock_bytes(&self, party: Party) -> usize {
         match self {
             Self::Labels { protocol, .. } => {
-                chunks(self.positions()).map(|chunk| protocol.stock_bytes(party, chunk.len())).sum()
+                self.chunks().map(|chunk| protocol.stock_bytes(party, chunk.len())).sum()
             }
             Self::Logits { .. } => 0,
         }
@@ -78,22 +88,19 @@ impl Answer {
 
     pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
         let Self::Labels { protocol, .. } = self else { return Leg::NONE };
-        let (_, requests) = rehearse(protocol, party);
-        chunks(self.positions()).map(|chunk| schedule.leg(&requests, chunk.len(), party)).collect()
+        self.chunks().map(|chunk| schedule.leg(protocol.demand(chunk.len()), party)).collect()
     }
 
     pub(crate) fn online_leg(&self, party: Party) -> Leg {
         match self {
             Self::Labels { protocol, classes, .. } => {
-                let (stock, _) = rehearse(protocol, party);
+                let stock = rehearse(protocol, party);
                 let logits = vec![vec![0; ELEMENTS]; *classes];
                 let manner = Manner::of(|channel| match party {
                     Party::ImageOwner => protocol.image_owner(logits, stock, channel).map(drop),
                     Party::ModelOwner => protocol.model_owner(logits, stock, channel),
                 });
-                chunks(self.positions())
-                    .map(|chunk| manner.leg(protocol.online_cost(party, chunk.len())))
-                    .collect()
+                self.chunks().map(|chunk| manner.leg(protocol.online_cost(party, chunk.len()))).collect()
             }
             Self::Logits { ring, count } => {
                 let bytes = ring.packed_bytes(*count) as u64;
@@ -112,7 +119,8 @@ impl Answer {
         stock: &mut StockWriter,
     ) -> Result<(), InferenceError> {
         if let Self::Labels { protocol, .. } = self {
-            for chunk in chunks(self.positions()) {
+            for chunk in self.chunks() {
+                ends.reserve(protocol.demand(chunk.len()), channel)?;
                 let part = protocol.offline(chunk.len(), ends, channel)?;
                 stock.section(part.to_bytes())?;
             }
@@ -166,7 +174,7 @@ impl Answer {
             candidates[index % classes].extend_from_slice(step);
         }
         let mut labels = Vec::new();
-        for chunk in chunks(outer * inner) {
+        for chunk in self.chunks() {
             let bytes = stock.section(protocol.stock_bytes(party, chunk.len()))?;
             let part = protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
             let now: Vec<Vec<u32>> = candidates.iter().map(|class| class[chunk.clone()].to_vec()).collect();
@@ -179,6 +187,6 @@ impl Answer {
     }
 }
 
-fn rehearse(protocol: &Label, party: Party) -> (LabelStock, Vec<Request>) {
+fn rehearse(protocol: &Label, party: Party) -> LabelStock {
     ghost::offline(party, |ends, channel| protocol.offline(ELEMENTS, ends, channel))
 }

@@ -7,6 +7,8 @@
 //! | cost | [`Tournament::online_cost`] a chunk |
 //! | both parties | gather what each tap sees, then the same call |
 
+use std::ops::Range;
+
 use blindscan_arith::ring::Ring;
 use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{PadDemand, PadEnds, Tournament, TournamentStock};
@@ -16,7 +18,7 @@ use super::chunks;
 use super::windows::AxisPool;
 use crate::InferenceError;
 use crate::cost::Leg;
-use crate::ghost::{self, ELEMENTS, Manner, Request};
+use crate::ghost::{self, ELEMENTS, Manner};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::Schedule;
 
@@ -50,18 +52,13 @@ impl MaxPool {
     }
 
     pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
-        self.dialogues()
-            .map(|(protocol, count)| {
-                let (_, requests) = rehearse(protocol, party);
-                schedule.leg(&requests, count, party)
-            })
-            .collect()
+        self.dialogues().map(|(protocol, count)| schedule.leg(protocol.demand(count), party)).collect()
     }
 
     pub(crate) fn online_leg(&self, party: Party) -> Leg {
         self.dialogues()
             .map(|(protocol, count)| {
-                let (stock, _) = rehearse(protocol, party);
+                let stock = rehearse(protocol, party);
                 let candidates = vec![vec![0; ELEMENTS]; protocol.candidates()];
                 Manner::of(|channel| protocol.online(party, candidates, stock, channel))
                     .leg(protocol.online_cost(party, count))
@@ -76,6 +73,7 @@ impl MaxPool {
         stock: &mut StockWriter,
     ) -> Result<(), InferenceError> {
         for (protocol, count) in self.dialogues() {
+            ends.reserve(protocol.demand(count), channel)?;
             let part = protocol.offline(count, ends, channel)?;
             stock.section(part.to_bytes())?;
         }
@@ -100,7 +98,7 @@ impl MaxPool {
                 None => taps.into_iter().next().expect("a window has at least one tap"),
                 Some(protocol) => {
                     let mut largest = Vec::with_capacity(stage.pool.output_count());
-                    for chunk in chunks(stage.pool.output_count()) {
+                    for chunk in stage.chunks() {
                         let bytes = stock.section(protocol.stock_bytes(party, chunk.len()))?;
                         let part = protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
                         let candidates: Vec<Vec<u32>> =
@@ -118,11 +116,17 @@ impl MaxPool {
     fn dialogues(&self) -> impl Iterator<Item = (&Tournament, usize)> {
         self.stages
             .iter()
-            .filter_map(|stage| Some((stage.protocol.as_ref()?, stage.pool.output_count())))
-            .flat_map(|(protocol, count)| chunks(count).map(move |chunk| (protocol, chunk.len())))
+            .filter_map(|stage| Some((stage, stage.protocol.as_ref()?)))
+            .flat_map(|(stage, protocol)| stage.chunks().map(move |chunk| (protocol, chunk.len())))
     }
 }
 
-fn rehearse(protocol: &Tournament, party: Party) -> (TournamentStock, Vec<Request>) {
+impl Stage {
+    fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        chunks(self.pool.output_count(), self.pool.candidates() - 1)
+    }
+}
+
+fn rehearse(protocol: &Tournament, party: Party) -> TournamentStock {
     ghost::offline(party, |ends, channel| protocol.offline(ELEMENTS, ends, channel))
 }

@@ -20,7 +20,8 @@ use std::ops::Range;
 /// Elements that one dialogue of a non-linear step handles: long vectors are cut, so that memory does not grow with the image.
 pub(crate) const CHUNK: usize = 1 << 18;
 
-/// The pieces of a vector of `count` elements.
-pub(crate) fn chunks(count: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..count).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(count))
+/// The pieces of a vector of `count` elements each of which is compared so many times.
+pub(crate) fn chunks(count: usize, comparisons: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = (CHUNK / comparisons.max(1)).max(1);
+    (0..count).step_by(length).map(move |start| start..(start + length).min(count))
 }

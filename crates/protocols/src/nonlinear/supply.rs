@@ -21,6 +21,20 @@ pub struct PadDemand {
     pub backward_cots: u64,
 }
 
+/// Transfers of one direction that are made ready at once: 8 MB of messages at 31 bits each.
+const STEP: u64 = 1 << 21;
+
+impl PadDemand {
+    /// Growing parts of this demand, the last of them the whole: the steps in which [`PadEnds::reserve`] works.
+    pub fn steps(self) -> impl Iterator<Item = Self> {
+        let steps = self.forward_cots.max(self.backward_cots).div_ceil(STEP);
+        (1..=steps).map(move |step| Self {
+            forward_cots: self.forward_cots * step / steps,
+            backward_cots: self.backward_cots * step / steps,
+        })
+    }
+}
+
 impl std::ops::Add for PadDemand {
     type Output = Self;
     fn add(self, other: Self) -> Self {
@@ -69,6 +83,29 @@ impl PadEnds<'_> {
             Self::ImageOwner { .. } => Party::ImageOwner,
             Self::ModelOwner { .. } => Party::ModelOwner,
         }
+    }
+
+    /// Makes transfers ready for a demand, so that the offline steps that follow neither send nor wait. Each party first
+    /// does what only sends, so that both work at the same time; in steps, so that what is under way stays small.
+    pub fn reserve(&mut self, demand: PadDemand, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
+        for part in demand.steps() {
+            let (forward_cots, backward_cots) = (part.forward_cots as usize, part.backward_cots as usize);
+            match self {
+                Self::ImageOwner { forward, backward } if backward.never_waits() => {
+                    backward.reserve(backward_cots, channel)?;
+                    forward.reserve(forward_cots, channel)?;
+                }
+                Self::ImageOwner { forward, backward } => {
+                    forward.reserve(forward_cots, channel)?;
+                    backward.reserve(backward_cots, channel)?;
+                }
+                Self::ModelOwner { forward, backward } => {
+                    forward.reserve(forward_cots, channel)?;
+                    backward.reserve(backward_cots, channel)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn forward_digits(

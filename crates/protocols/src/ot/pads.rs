@@ -42,6 +42,11 @@ pub struct WordPadsReceiver {
 
 /// Makes pads as the sender. Each pad is made once and handed out once.
 pub trait PadSender {
+    /// Makes this many correlated transfers ready, so that requests for them neither send nor wait.
+    fn reserve(&mut self, _transfers: usize, _channel: &mut dyn Channel) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
     /// n transfers 1 of 2^choice_bits (1 to 4) of message_bits (1 or 2) each; uses n * choice_bits correlated OTs.
     fn digits(
         &mut self,
@@ -62,6 +67,16 @@ pub trait PadSender {
 
 /// Makes pads as the receiver, in step with a [`PadSender`].
 pub trait PadReceiver {
+    /// See [`PadSender::reserve`].
+    fn reserve(&mut self, _transfers: usize, _channel: &mut dyn Channel) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
+    /// Whether this end only sends when transfers are made, and never waits.
+    fn never_waits(&self) -> bool {
+        false
+    }
+
     /// See [`PadSender::digits`].
     fn digits(
         &mut self,

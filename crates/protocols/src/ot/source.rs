@@ -54,6 +54,11 @@ impl Source {
         std::iter::once(plain).chain(silent).min_by_key(|source| source.bytes(total)).expect("one at least")
     }
 
+    /// Whether the receiver of transfers only sends while they are made: see [`CotReceiver::never_waits`].
+    pub fn receiver_never_waits(self) -> bool {
+        matches!(self, Self::SoftSpoken(_))
+    }
+
     /// Bytes of all messages for `total` transfers.
     fn bytes(self, total: usize) -> u64 {
         match self {

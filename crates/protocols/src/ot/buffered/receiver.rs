@@ -20,6 +20,7 @@ pub struct BufferedReceiver {
     hashes: Vec<u32>,
     choices: Vec<u64>,
     used: usize,
+    never_waits: bool,
 }
 
 impl BufferedReceiver {
@@ -27,6 +28,7 @@ impl BufferedReceiver {
     pub fn new(cot: Box<dyn CotReceiver + Send>, instance: &Instance, total: usize) -> Self {
         let (keys, hashes, choices) = (Vec::new(), Vec::new(), Vec::new());
         Self {
+            never_waits: cot.never_waits(),
             cot: Some(cot),
             hash: hash_of(instance),
             supply: Supply::new(total),
@@ -44,9 +46,7 @@ impl BufferedReceiver {
         count: usize,
         channel: &mut dyn Channel,
     ) -> Result<(&[u32], &[u64], usize), ProtocolError> {
-        while self.hashes.len() - self.used < count {
-            self.refill(channel)?;
-        }
+        self.reserve(count, channel)?;
         let start = self.used;
         self.used += count;
         Ok((&self.hashes[start..start + count], &self.choices, start))
@@ -70,6 +70,17 @@ impl BufferedReceiver {
 }
 
 impl PadReceiver for BufferedReceiver {
+    fn reserve(&mut self, transfers: usize, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
+        while self.hashes.len() - self.used < transfers {
+            self.refill(channel)?;
+        }
+        Ok(())
+    }
+
+    fn never_waits(&self) -> bool {
+        self.never_waits
+    }
+
     fn digits(
         &mut self,
         n: usize,

@@ -32,9 +32,7 @@ impl BufferedSender {
 
     /// The hashes of both keys of the next `count` transfers, made if they are not yet there.
     fn take(&mut self, count: usize, channel: &mut dyn Channel) -> Result<(&[u32], &[u32]), ProtocolError> {
-        while self.zero.len() - self.used < count {
-            self.refill(channel)?;
-        }
+        self.reserve(count, channel)?;
         let range = self.used..self.used + count;
         self.used += count;
         Ok((&self.zero[range.clone()], &self.one[range]))
@@ -58,6 +56,13 @@ impl BufferedSender {
 }
 
 impl PadSender for BufferedSender {
+    fn reserve(&mut self, transfers: usize, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
+        while self.zero.len() - self.used < transfers {
+            self.refill(channel)?;
+        }
+        Ok(())
+    }
+
     fn digits(
         &mut self,
         n: usize,

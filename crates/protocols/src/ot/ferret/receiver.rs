@@ -105,6 +105,10 @@ impl FerretReceiver {
 }
 
 impl CotReceiver for FerretReceiver {
+    fn never_waits(&self) -> bool {
+        false
+    }
+
     fn extend_into(
         &mut self,
         choice: &mut [u64],

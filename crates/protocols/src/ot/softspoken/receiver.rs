@@ -73,6 +73,10 @@ impl SoftSpokenReceiver {
 }
 
 impl CotReceiver for SoftSpokenReceiver {
+    fn never_waits(&self) -> bool {
+        true
+    }
+
     fn extend_into(
         &mut self,
         choice: &mut [u64],
