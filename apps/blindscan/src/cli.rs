@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::ot::OtChoice;
+
 /// Runs a vendor's network on a hospital's scan so that neither sees the other's.
 #[derive(Debug, Parser)]
 #[command(name = "blindscan", version, about, max_term_width = 110)]
@@ -50,6 +52,9 @@ pub(crate) struct DemoArgs {
     /// Slice of the scan, counted from 0
     #[arg(long)]
     pub(crate) slice: Option<usize>,
+    /// Which oblivious transfers make the stock
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) ot: OtChoice,
     /// Print the report as JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
@@ -115,6 +120,9 @@ pub(crate) struct EstimateArgs {
     /// The link: bandwidth and round trip, such as 1gbit:1ms
     #[arg(long, default_value = "10gbit:0.1ms")]
     pub(crate) link: String,
+    /// Which oblivious transfers make the stock
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) ot: OtChoice,
     /// Measure this machine's speed first (some seconds) instead of assuming one
     #[arg(long)]
     pub(crate) calibrate_machine: bool,
@@ -143,6 +151,9 @@ pub(crate) struct CompareArgs {
     /// Slice of a scan, counted from 0 (default: the middle)
     #[arg(long)]
     pub(crate) slice: Option<usize>,
+    /// Which oblivious transfers make the stock
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) ot: OtChoice,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
     /// Print JSON
@@ -226,6 +237,9 @@ pub(crate) struct ServerOptions {
     /// Seconds that a wait for the server may take
     #[arg(long, default_value_t = 120)]
     pub(crate) deadline: u64,
+    /// Which oblivious transfers make the stock
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) ot: OtChoice,
 }
 
 #[derive(Debug, Args)]
@@ -300,6 +314,9 @@ pub(crate) struct BenchArgs {
     /// Put a slow link between the two, such as 100mbit:40ms
     #[arg(long)]
     pub(crate) link: Option<String>,
+    /// Which oblivious transfers make the stock
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) ot: OtChoice,
     /// Print each layer too
     #[arg(long)]
     pub(crate) layers: bool,

@@ -14,6 +14,7 @@ use blindscan_wire::stream::StreamChannel;
 use blindscan_wire::tls::{ClientTls, Identity};
 
 use crate::cli::ServerOptions;
+use crate::ot::OtChoice;
 use crate::random::Random;
 
 /// An agreed session of the image owner.
@@ -22,6 +23,8 @@ pub(crate) struct Connection {
     pub(crate) channel: StreamChannel,
     /// The client's end of the session, with the server's plan.
     pub(crate) client: Client<Random>,
+    /// How the transfers of its stocks are made: what was asked for, until [`crate::ot::settle`].
+    pub(crate) ot: OtChoice,
 }
 
 /// Connects, and agrees on a plan.
@@ -40,7 +43,8 @@ pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     };
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, &mut rng, &mut channel)?;
-    Ok(Connection { channel, client: Client::new(AssignedPlan::new(plan)?, session, &binding.server, rng) })
+    let client = Client::new(AssignedPlan::new(plan)?, session, &binding.server, rng);
+    Ok(Connection { channel, client, ot: options.ot })
 }
 
 /// The identity of a folder, made when there is none.

@@ -4,21 +4,19 @@ use std::time::Instant;
 
 use anyhow::Result;
 use blindscan_graph::fixed;
-use blindscan_inference::Output;
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
+use blindscan_inference::{OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_wire::Channel;
 
 use crate::commands::plan::hex;
 use crate::connection::Connection;
 use crate::input::Source;
+use crate::ot;
 use crate::report::{LayerReport, Report};
 use crate::system;
 use crate::watch::{Watch, phase_bytes, turns};
-
-/// The protocols that answer, for reports.
-pub(crate) const SUITE: &str = "two-party exact, SoftSpoken k=4";
 
 /// What came of a job.
 pub(crate) struct Finished {
@@ -37,11 +35,12 @@ pub(crate) fn run_images(
     begun: Instant,
 ) -> Result<Finished> {
     let phases: &[Phase] = if stock.is_some() { &[Phase::Online] } else { &[Phase::Offline, Phase::Online] };
-    let cost = connection.client.plan().cost(Party::ImageOwner);
+    let kind = if stock.is_none() { Some(ot::settle(connection)?) } else { None };
+    let cost = connection.client.plan().cost(Party::ImageOwner, kind.unwrap_or_default());
     let mut watch = Watch::new(cost, which.len(), phases, false);
     let mut outputs = Vec::with_capacity(which.len());
     for &index in which {
-        let Connection { client, channel } = connection;
+        let Connection { client, channel, .. } = connection;
         let plan = client.plan().plan();
         let input = fixed::quantise_input(plan, &source.tensor(index, plan)?)?;
         outputs.push(match stock {
@@ -49,12 +48,12 @@ pub(crate) fn run_images(
             None => client.run(&input, &mut watch, channel)?,
         });
     }
-    let report = report(connection, watch, begun);
+    let report = report(connection, kind, watch, begun);
     Ok(Finished { outputs, report })
 }
 
-/// The report of what a connection has done.
-pub(crate) fn report(connection: &Connection, watch: Watch, begun: Instant) -> Report {
+/// The report of what a connection has done; `kind` made its stock, unless that was there before.
+pub(crate) fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch, begun: Instant) -> Report {
     let (layers, images) = watch.finish();
     let seconds =
         |phase: &str| layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.seconds).sum();
@@ -64,7 +63,8 @@ pub(crate) fn report(connection: &Connection, watch: Watch, begun: Instant) -> R
     let mut report = Report {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
-        suite: SUITE.into(),
+        suite: ot::suite(kind),
+        ot: kind.map(|kind| ot::name(kind).into()),
         bytes: phase_bytes(&layers),
         overhead_bytes: (raw.bytes_sent + raw.bytes_received)
             .saturating_sub(traffic.bytes_sent + traffic.bytes_received),

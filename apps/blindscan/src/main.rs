@@ -10,6 +10,7 @@ mod connection;
 mod input;
 mod job;
 mod model;
+mod ot;
 mod pair;
 mod random;
 mod reference;

@@ -14,6 +14,9 @@ pub(crate) struct Report {
     pub(crate) plan_digest: String,
     /// The protocols, the rounding and the kind of oblivious transfer.
     pub(crate) suite: String,
+    /// The kind of oblivious transfer that made the stock, `softspoken` or `ferret`; null for stock that was prepared.
+    #[serde(default)]
+    pub(crate) ot: Option<String>,
     /// Whether the answer equals the clear integer model's; null when there was nothing to compare with.
     pub(crate) equals_reference: Option<bool>,
     /// Values compared.

@@ -6,10 +6,10 @@ use anyhow::Result;
 use blindscan_graph::calibrate::{self, calibrate};
 use blindscan_graph::ir::{Graph, Head, Node, Op, Tensor, ValueInfo, Window};
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
-use blindscan_inference::AssignedPlan;
 use blindscan_inference::estimate::Speed;
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Unobserved};
 use blindscan_inference::stock::{StockHeader, StockId, StockWriter};
+use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 use blindscan_wire::memory::pair;
 
@@ -46,7 +46,7 @@ pub(crate) fn measured() -> Result<Speed> {
 fn ratio(relu: bool) -> Result<(f64, f64)> {
     let made = small_model(relu)?;
     let plan = AssignedPlan::new(made.public.clone())?;
-    let cost = plan.cost(Party::ImageOwner);
+    let cost = plan.cost(Party::ImageOwner, OtKind::SoftSpoken);
     let link = blindscan_wire::link::LinkSpec::new(u64::MAX, Duration::ZERO);
     let assumed = blindscan_inference::estimate::estimate(&plan, &cost, &ASSUMED, link);
     let (offline, online) = run(&plan, &made)?;

@@ -7,17 +7,22 @@
 //! | 3 | both | at the first job that makes stock: set-up of the roles |
 //! | 4 | both | offline, and online, as the request says |
 //!
+//! With its request for a stock the client chooses the kind of correlated transfers. Before that it may once ask for a
+//! probe, [`PROBE_BYTES`] from the server after its word, whose time tells the link's bandwidth in the direction that
+//! most bytes take.
+//!
 //! A connection carries any number of jobs, one after another. The image owner is the client, the model owner the server.
 //! A stock is taken, and thereby marked spent, at each end before the first byte of its online phase is sent. A half is
 //! good for what it was made for alone: at the client the plan and the server, at the server the plan, the client and
 //! the weights.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use blindscan_graph::plan::Weights;
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
 use blindscan_inference::stock::{Stock, StockFolder, StockHeader, StockId, StockWriter};
-use blindscan_inference::{AssignedPlan, Output};
+use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
@@ -32,15 +37,45 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 /// Prepared stocks that one client may leave at the server.
 pub const STOCKS_MAX: usize = 4096;
 
+/// Bytes of a probe.
+pub const PROBE_BYTES: usize = 1 << 20;
+
+/// A kind of correlated transfers, as a client names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Transfers {
+    SoftSpoken,
+    Ferret,
+}
+
+impl From<OtKind> for Transfers {
+    fn from(kind: OtKind) -> Self {
+        match kind {
+            OtKind::SoftSpoken => Self::SoftSpoken,
+            OtKind::Ferret => Self::Ferret,
+        }
+    }
+}
+
+impl From<Transfers> for OtKind {
+    fn from(transfers: Transfers) -> Self {
+        match transfers {
+            Transfers::SoftSpoken => Self::SoftSpoken,
+            Transfers::Ferret => Self::Ferret,
+        }
+    }
+}
+
 /// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Request {
     /// Make a stock of this name and keep it.
-    Prepare { id: [u8; 16] },
+    Prepare { id: [u8; 16], transfers: Transfers },
     /// Run an image: make its stock now.
-    Run { id: [u8; 16] },
+    Run { id: [u8; 16], transfers: Transfers },
     /// Run an image on the prepared stock of this name.
     RunPrepared { id: [u8; 16] },
+    /// Send bytes to measure the link by.
+    Probe,
     /// Nothing more.
     Finish,
 }
@@ -58,6 +93,7 @@ pub struct Client<R> {
     session: SessionId,
     made_for: [u8; 32],
     owner: Option<ImageOwner>,
+    ot: OtKind,
     rng: R,
 }
 
@@ -65,12 +101,35 @@ impl<R: CryptoRng> Client<R> {
     /// A client that has agreed on a session and a plan with the server of this fingerprint.
     pub fn new(plan: AssignedPlan, session: SessionId, server: &[u8; 32], rng: R) -> Self {
         let made_for = purpose(&[&plan.digest(), server]);
-        Self { plan, session, made_for, owner: None, rng }
+        Self { plan, session, made_for, owner: None, ot: OtKind::default(), rng }
     }
 
     /// The plan.
     pub fn plan(&self) -> &AssignedPlan {
         &self.plan
+    }
+
+    /// Says how the transfers of the stocks to come are made: the server follows.
+    pub fn set_ot(&mut self, ot: OtKind) {
+        self.ot = ot;
+    }
+
+    /// How they are made.
+    pub fn ot(&self) -> OtKind {
+        self.ot
+    }
+
+    /// Asks for the server's word and then its probe, at most once a connection; the time of each by the caller's `clock`.
+    pub fn probe(
+        &mut self,
+        clock: impl Fn() -> Duration,
+        channel: &mut dyn Channel,
+    ) -> Result<Probe, SessionError> {
+        let begun = clock();
+        ask(Request::Probe, channel)?;
+        let answered = clock();
+        channel.receive(PROBE_BYTES)?;
+        Ok(Probe { round_trip: answered.saturating_sub(begun), transfer: clock().saturating_sub(answered) })
     }
 
     /// Makes one stock and keeps it in `folder`.
@@ -82,7 +141,7 @@ impl<R: CryptoRng> Client<R> {
     ) -> Result<StockId, SessionError> {
         let header = self.fresh_header();
         let writer = folder.create(header).map_err(crate::inference)?;
-        ask(Request::Prepare { id: header.id.0 }, channel)?;
+        ask(Request::Prepare { id: header.id.0, transfers: self.ot.into() }, channel)?;
         let made = self.offline(writer, observer, channel)?;
         made.store().map_err(crate::inference)
     }
@@ -96,7 +155,7 @@ impl<R: CryptoRng> Client<R> {
     ) -> Result<Output, SessionError> {
         let header = self.fresh_header();
         let writer = StockWriter::anonymous(header).map_err(crate::inference)?;
-        ask(Request::Run { id: header.id.0 }, channel)?;
+        ask(Request::Run { id: header.id.0, transfers: self.ot.into() }, channel)?;
         let made = self.offline(writer, observer, channel)?;
         let stock = made.into_stock().map_err(crate::inference)?;
         self.online(input, stock, observer, channel)
@@ -150,7 +209,24 @@ impl<R: CryptoRng> Client<R> {
             Some(owner) => owner,
             none => none.insert(ImageOwner::set_up(self.session.0, &mut self.rng, channel)?),
         };
+        owner.set_ot(self.ot);
         Ok(owner.offline(&self.plan, writer, &mut self.rng, observer, channel)?)
+    }
+}
+
+/// What a probe told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// From the question to the server's word.
+    pub round_trip: Duration,
+    /// From then to the last byte.
+    pub transfer: Duration,
+}
+
+impl Probe {
+    /// The bandwidth that the client saw.
+    pub fn bits_per_second(&self) -> u64 {
+        (PROBE_BYTES as f64 * 8.0 / self.transfer.as_secs_f64().max(1e-9)) as u64
     }
 }
 
@@ -205,6 +281,7 @@ pub struct Server<'a, R> {
     made_for: [u8; 32],
     folder: StockFolder,
     owner: Option<ModelOwner>,
+    probed: bool,
     rng: R,
 }
 
@@ -219,7 +296,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         let name: String = client.iter().map(|byte| format!("{byte:02x}")).collect();
         let folder = StockFolder::open(&service.stock.join(name)).map_err(crate::inference)?;
         let made_for = purpose(&[&service.plan.digest(), client, &service.weights_digest]);
-        Ok(Self { service, session, made_for, folder, owner: None, rng })
+        Ok(Self { service, session, made_for, folder, owner: None, probed: false, rng })
     }
 
     /// Does the next job that the client asks for; `None` when it has finished.
@@ -230,15 +307,33 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     ) -> Result<Option<Done>, SessionError> {
         match control::receive(MESSAGE_BYTES_MAX, channel)? {
             Request::Finish => Ok(None),
-            Request::Prepare { id } => self.prepare(self.header(id), observer, channel).map(Some),
-            Request::Run { id } => self.run(self.header(id), observer, channel).map(Some),
+            Request::Probe => {
+                self.probe(channel)?;
+                self.next(observer, channel)
+            }
+            Request::Prepare { id, transfers } => {
+                self.prepare(self.header(id), transfers.into(), observer, channel).map(Some)
+            }
+            Request::Run { id, transfers } => {
+                self.run(self.header(id), transfers.into(), observer, channel).map(Some)
+            }
             Request::RunPrepared { id } => self.run_prepared(self.header(id), observer, channel).map(Some),
         }
+    }
+
+    /// A probe is asked for once: a client could have the server send for ever.
+    fn probe(&mut self, channel: &mut dyn Channel) -> Result<(), SessionError> {
+        if std::mem::replace(&mut self.probed, true) {
+            return refuse("the link has been measured already".into(), channel);
+        }
+        control::send(&Reply::Accepted, channel)?;
+        Ok(channel.send(&vec![0; PROBE_BYTES])?)
     }
 
     fn prepare(
         &mut self,
         header: StockHeader,
+        ot: OtKind,
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Done, SessionError> {
@@ -246,13 +341,11 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         let writer = match room {
             true => self.folder.create(header),
             false => {
-                let reason = format!("{STOCKS_MAX} stocks are waiting already; use some first");
-                control::send(&Reply::Refused(reason.clone()), channel)?;
-                return Err(SessionError::Refused(reason));
+                return refuse(format!("{STOCKS_MAX} stocks are waiting already; use some first"), channel);
             }
         };
         let writer = accept(writer, channel)?;
-        let made = self.offline(writer, observer, channel)?;
+        let made = self.offline(writer, ot, observer, channel)?;
         made.store().map_err(crate::inference)?;
         ModelOwner::stored(channel)?;
         Ok(Done::Prepared)
@@ -261,11 +354,12 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     fn run(
         &mut self,
         header: StockHeader,
+        ot: OtKind,
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Done, SessionError> {
         let writer = accept(StockWriter::anonymous(header), channel)?;
-        let made = self.offline(writer, observer, channel)?;
+        let made = self.offline(writer, ot, observer, channel)?;
         let stock = made.into_stock().map_err(crate::inference)?;
         ModelOwner::stored(channel)?;
         self.online(stock, observer, channel)
@@ -295,6 +389,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     fn offline(
         &mut self,
         writer: StockWriter,
+        ot: OtKind,
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<StockWriter, SessionError> {
@@ -302,6 +397,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
             Some(owner) => owner,
             none => none.insert(ModelOwner::set_up(self.session.0, channel)?),
         };
+        owner.set_ot(ot);
         let service = self.service;
         Ok(owner.offline(&service.plan, &service.weights, writer, &mut self.rng, observer, channel)?)
     }
@@ -318,6 +414,12 @@ fn purpose(parts: &[&[u8; 32]]) -> [u8; 32] {
         hash.update(*part);
     }
     *hash.finalize().as_bytes()
+}
+
+/// Tells the client that the job cannot begin, and why.
+fn refuse<T>(reason: String, channel: &mut dyn Channel) -> Result<T, SessionError> {
+    control::send(&Reply::Refused(reason.clone()), channel)?;
+    Err(SessionError::Refused(reason))
 }
 
 /// Tells the client whether the job can begin. The reason names no path of this machine.

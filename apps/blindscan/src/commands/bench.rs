@@ -19,6 +19,8 @@ use crate::report::Report;
 #[derive(Serialize)]
 struct Row {
     workload: String,
+    /// The kind of oblivious transfer.
+    ot: Option<String>,
     /// From connecting to the answer.
     wall_seconds: f64,
     offline_seconds: f64,
@@ -63,7 +65,7 @@ fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row>
     npy::write(&pair.hospital().join("input.npy"), &input)?;
     let before = pair.vendor_cpu_at_start();
     let begun = Instant::now();
-    let report = pair.ask(&["classify", "input.npy", "--values"])?;
+    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.argument()])?;
     let wall_seconds = begun.elapsed().as_secs_f64();
     row(path, &model, &input, report, pair.vendor_usage(), before, wall_seconds)
 }
@@ -83,6 +85,7 @@ fn row(
     let online_bytes = online.sent + online.received;
     Ok(Row {
         workload: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        ot: report.ot,
         wall_seconds,
         offline_seconds: report.seconds.offline,
         online_seconds: report.seconds.online,

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let plan = connection.client.plan().plan().clone();
     let source = Source::open(&args.image, &plan)?;
     let finished = run_images(&mut connection, &source, &[0], stock.as_ref(), begun)?;
-    let Connection { client, mut channel } = connection;
+    let Connection { client, mut channel, .. } = connection;
     client.finish(&mut channel)?;
 
     let output = &finished.outputs[0];

@@ -14,7 +14,7 @@ use blindscan_graph::{fixed, float, npy};
 use blindscan_imaging::dice;
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
 use blindscan_inference::stock::{StockHeader, StockId, StockWriter};
-use blindscan_inference::{AssignedPlan, Output};
+use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_wire::memory::pair;
 use blindscan_wire::{Channel, Traffic};
@@ -28,7 +28,7 @@ use crate::model::{self, Model};
 use crate::pair::Pair;
 use crate::report::{LayerReport, Report};
 use crate::watch::{Watch, phase_bytes, turns};
-use crate::{job, random, reference};
+use crate::{job, ot, random, reference};
 
 /// What is printed as JSON: the report's keys, and these.
 #[derive(Serialize)]
@@ -82,7 +82,10 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
     if args.private {
         let (output, report) = match args.processes {
             true => by_processes(args, &model, &source, slice)?,
-            false => in_memory(&model, &input, &result.tensors, &mut result.comparison.tensors)?,
+            false => {
+                let kind = args.ot.in_memory();
+                in_memory(&model, &input, kind, &result.tensors, &mut result.comparison.tensors)?
+            }
         };
         result.comparison.report = report;
         judge(&model, &output, &result.answer, result.float.as_ref(), &mut result.comparison.report)?;
@@ -207,12 +210,13 @@ fn judge(
 fn in_memory(
     model: &Model,
     input: &Tensor,
+    kind: OtKind,
     tensors: &[Vec<i64>],
     rows: &mut [Row],
 ) -> Result<(Output, Report)> {
     let plan = AssignedPlan::new(model.plan.clone())?;
     let integers = fixed::quantise_input(&model.plan, input)?;
-    let cost = plan.cost(Party::ImageOwner);
+    let cost = plan.cost(Party::ImageOwner, kind);
     let seen: [Mutex<Shares>; 2] = Default::default();
     let mut watch = Watch::new(cost, 1, &[Phase::Offline, Phase::Online], false);
     let (mut image_end, mut model_end) = pair(Duration::from_secs(3600));
@@ -225,6 +229,7 @@ fn in_memory(
             let mut rng = random::random();
             let result = (|| {
                 let mut owner = ModelOwner::set_up(session, &mut model_end)?;
+                owner.set_ot(kind);
                 let stock = StockWriter::anonymous(header(Party::ModelOwner))?;
                 let made = owner.offline(&plan, &model.weights, stock, &mut rng, &mut tap, &mut model_end)?;
                 let stock = made.into_stock()?;
@@ -238,6 +243,7 @@ fn in_memory(
         let mut rng = random::random();
         let mine = (|| -> Result<Output> {
             let mut owner = ImageOwner::set_up(session, &mut rng, &mut image_end)?;
+            owner.set_ot(kind);
             let stock = StockWriter::anonymous(header(Party::ImageOwner))?;
             let made = owner.offline(&plan, stock, &mut rng, &mut tap, &mut image_end)?;
             Ok(ImageOwner::online(&plan, &integers, made.into_stock()?, &mut tap, &mut image_end)?)
@@ -254,7 +260,8 @@ fn in_memory(
             Some(joined(&model.plan, tensor, &share, other) == tensors[tensor]);
     }
     let (layers, images) = watch.finish();
-    let mut report = Report { suite: job::SUITE.into(), images, ..Report::default() };
+    let mut report =
+        Report { suite: ot::suite(Some(kind)), ot: Some(ot::name(kind).into()), images, ..Report::default() };
     report.bytes = phase_bytes(&layers);
     report.turns = turns(&layers);
     let seconds = |phase: &str| layers.iter().filter(|l| l.phase == phase).map(|l| l.seconds).sum();
@@ -314,7 +321,7 @@ fn by_processes(
     let tensor = source.tensor(slice, &model.plan)?;
     npy::write(&input, &tensor)?;
     let _ = args;
-    let report = pair.ask(&["classify", "input.npy", "--values"])?;
+    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.argument()])?;
     let values = report.values.clone().context("the hospital's report has no values")?;
     let output = match model.plan.answer.policy {
         blindscan_graph::plan::OutputPolicy::Labels => {

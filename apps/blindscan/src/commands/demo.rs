@@ -37,7 +37,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     let pair = Pair::start(&["--model", &model_path.display().to_string()], None)?;
     bring(&data.join("scan.nii.gz"), &pair.hospital(), "scan.nii.gz")?;
     let slices = slice.to_string();
-    let mut report = pair.ask(&["segment", "scan.nii.gz", "--out", "out", "--slices", &slices])?;
+    let asked = ["segment", "scan.nii.gz", "--out", "out", "--slices", &slices, "--ot", args.ot.argument()];
+    let mut report = pair.ask(&asked)?;
 
     let answers = pair.hospital().join("out");
     report.files.clear();

@@ -1,7 +1,7 @@
 //! `estimate`: bytes and turns exactly, seconds and memory as estimates, before anything runs.
 
 use anyhow::{Context, Result};
-use blindscan_inference::AssignedPlan;
+use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_inference::estimate::{Estimate, Speed, estimate};
 use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
@@ -12,13 +12,15 @@ use super::plan::hex;
 use super::{Outcome, print_json};
 use crate::cli::{EstimateArgs, ServerOptions};
 use crate::connection::{Connection, connect};
-use crate::{model, speed};
+use crate::{model, ot, speed};
 
 #[derive(Serialize)]
 struct Printed {
     model: String,
     plan_digest: String,
     link: String,
+    /// The kind of oblivious transfer.
+    ot: &'static str,
     bytes: Phases<Ways>,
     turns: Phases<u64>,
     seconds: Phases<f64>,
@@ -57,7 +59,7 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Outcome> {
     let link: LinkSpec = args.link.parse()?;
     let plan = plan(args)?;
     let speed = if args.calibrate_machine { speed::measured()? } else { speed::ASSUMED };
-    let printed = printed(&plan, link, &speed);
+    let printed = printed(&plan, link, args.ot.on(link), &speed);
     if args.json {
         print_json(&printed)?;
     } else {
@@ -71,8 +73,8 @@ fn plan(args: &EstimateArgs) -> Result<AssignedPlan> {
     match (&args.server, &args.model) {
         (Some(server), _) => {
             let keys = args.keys.clone().unwrap_or_else(|| "blindscan-keys".into());
-            let Connection { client, mut channel } =
-                connect(&ServerOptions { server: server.clone(), keys, deadline: 120 })?;
+            let options = ServerOptions { server: server.clone(), keys, deadline: 120, ot: args.ot };
+            let Connection { client, mut channel, .. } = connect(&options)?;
             let plan = AssignedPlan::new(client.plan().plan().clone())?;
             client.finish(&mut channel)?;
             Ok(plan)
@@ -84,14 +86,15 @@ fn plan(args: &EstimateArgs) -> Result<AssignedPlan> {
     }
 }
 
-fn printed(plan: &AssignedPlan, link: LinkSpec, speed: &Speed) -> Printed {
-    let cost = plan.cost(Party::ImageOwner);
+fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> Printed {
+    let cost = plan.cost(Party::ImageOwner, kind);
     let Estimate { offline, online, layers, memory_bytes, stock_bytes } = estimate(plan, &cost, speed, link);
     let setup = cost.setup;
     Printed {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
         link: link.to_string(),
+        ot: ot::name(kind),
         bytes: Phases { offline: ways(setup + cost.offline), online: ways(cost.online) },
         turns: Phases { offline: setup.turns + cost.offline.turns, online: cost.online.turns },
         seconds: Phases { offline: offline.wall, online: online.wall },
@@ -115,7 +118,7 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, speed: &Speed) -> Printed {
 
 fn print_table(printed: &Printed, measured: bool) {
     let mb = |bytes: u64| bytes as f64 / 1e6;
-    println!("{} on a link of {}, as the image owner sees it", printed.model, printed.link);
+    println!("{} on a link of {}, {}, as the image owner sees it", printed.model, printed.link, printed.ot);
     println!(
         "{:<40} {:>10} {:>10} {:>6} {:>8} {:>10} {:>10} {:>6} {:>8}",
         "", "off. sent", "received", "turns", "seconds", "on. sent", "received", "turns", "seconds"

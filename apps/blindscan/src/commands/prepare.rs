@@ -10,21 +10,22 @@ use blindscan_protocols::Party;
 use super::{Outcome, print_json};
 use crate::cli::PrepareArgs;
 use crate::connection::{Connection, connect};
-use crate::job;
 use crate::watch::Watch;
+use crate::{job, ot};
 
 pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
     let begun = Instant::now();
     let folder = StockFolder::open(&args.stock)?;
     let mut connection = connect(&args.server)?;
-    let cost = connection.client.plan().cost(Party::ImageOwner);
+    let kind = ot::settle(&mut connection)?;
+    let cost = connection.client.plan().cost(Party::ImageOwner, kind);
     let mut watch = Watch::new(cost, args.count, &[Phase::Offline], false);
     for _ in 0..args.count {
-        let Connection { client, channel } = &mut connection;
+        let Connection { client, channel, .. } = &mut connection;
         client.prepare(&folder, &mut watch, channel)?;
     }
-    let mut report = job::report(&connection, watch, begun);
-    let Connection { client, mut channel } = connection;
+    let mut report = job::report(&connection, Some(kind), watch, begun);
+    let Connection { client, mut channel, .. } = connection;
     client.finish(&mut channel)?;
     job::close(&mut report, begun);
     if args.json {

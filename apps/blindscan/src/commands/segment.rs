@@ -35,7 +35,7 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let size = mask_size(&plan)?;
 
     let finished = run_images(&mut connection, &source, &which, stock.as_ref(), begun)?;
-    let Connection { client, mut channel } = connection;
+    let Connection { client, mut channel, .. } = connection;
     client.finish(&mut channel)?;
 
     let mut report = finished.report;

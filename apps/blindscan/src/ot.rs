@@ -1,0 +1,107 @@
+//! Which kind of correlated transfers makes the stock: chosen by the client, by hand or by the link's bandwidth.
+//!
+//! SoftSpoken sends about 31 bits a transfer and costs little work; Ferret sends less than one and costs about 30 ns
+//! more at each end. A link that carries 31 bits in 30 ns has 1 Gbit/s: below that `auto` takes Ferret.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use blindscan_inference::OtKind;
+use blindscan_wire::link::LinkSpec;
+use clap::ValueEnum;
+
+use crate::connection::Connection;
+
+/// Links with less than this are slow.
+const SLOW_BITS_PER_SECOND: u64 = 1_000_000_000;
+
+/// What the command line asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OtChoice {
+    /// Ferret on links slower than 1 Gbit/s, else SoftSpoken
+    #[default]
+    Auto,
+    /// For fast links: least work
+    Softspoken,
+    /// For slow links: fewest bytes
+    Ferret,
+}
+
+impl OtChoice {
+    /// What stands on a command line for it.
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Softspoken => "softspoken",
+            Self::Ferret => "ferret",
+        }
+    }
+
+    /// The kind on a link whose bandwidth is told by `bits_per_second`, which is asked only when it matters.
+    fn kind(self, bits_per_second: impl FnOnce() -> Result<u64>) -> Result<OtKind> {
+        Ok(match self {
+            Self::Softspoken => OtKind::SoftSpoken,
+            Self::Ferret => OtKind::Ferret,
+            Self::Auto if bits_per_second()? < SLOW_BITS_PER_SECOND => OtKind::Ferret,
+            Self::Auto => OtKind::SoftSpoken,
+        })
+    }
+
+    /// The kind on a link that was declared.
+    pub(crate) fn on(self, link: LinkSpec) -> OtKind {
+        self.kind(|| Ok(link.bits_per_second)).expect("a declared bandwidth is known")
+    }
+
+    /// The kind inside one process: no link at all.
+    pub(crate) fn in_memory(self) -> OtKind {
+        self.kind(|| Ok(u64::MAX)).expect("no link is no slow link")
+    }
+}
+
+/// Settles the kind on a connection that will make stock: with `auto` by a probe of 1 MiB, sent by the server.
+pub(crate) fn settle(connection: &mut Connection) -> Result<OtKind> {
+    let Connection { client, channel, ot } = connection;
+    let begun = Instant::now();
+    let kind = ot.kind(|| Ok(client.probe(|| begun.elapsed(), channel)?.bits_per_second()))?;
+    *ot = match kind {
+        OtKind::SoftSpoken => OtChoice::Softspoken,
+        OtKind::Ferret => OtChoice::Ferret,
+    };
+    client.set_ot(kind);
+    Ok(kind)
+}
+
+/// The kind's name in reports.
+pub(crate) fn name(kind: OtKind) -> &'static str {
+    match kind {
+        OtKind::SoftSpoken => "softspoken",
+        OtKind::Ferret => "ferret",
+    }
+}
+
+/// The protocols that answer, for reports.
+pub(crate) fn suite(kind: Option<OtKind>) -> String {
+    let made_by = match kind {
+        Some(OtKind::SoftSpoken) => "SoftSpoken k=4",
+        Some(OtKind::Ferret) => "Ferret, regular noise",
+        None => "prepared stock",
+    };
+    format!("two-party exact, {made_by}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_takes_ferret_on_slow_links_and_nothing_else_asks_for_the_bandwidth() {
+        let link = |text: &str| text.parse::<LinkSpec>().unwrap();
+        assert_eq!(OtChoice::Auto.on(link("100mbit:40ms")), OtKind::Ferret);
+        assert_eq!(OtChoice::Auto.on(link("10gbit:0.1ms")), OtKind::SoftSpoken);
+        assert_eq!(OtChoice::Ferret.on(link("10gbit:0.1ms")), OtKind::Ferret);
+        assert_eq!(OtChoice::Auto.in_memory(), OtKind::SoftSpoken);
+        let never = || -> Result<u64> { panic!("nobody needs the bandwidth") };
+        assert_eq!(OtChoice::Softspoken.kind(never).unwrap(), OtKind::SoftSpoken);
+        assert_eq!(OtChoice::Ferret.kind(never).unwrap(), OtKind::Ferret);
+    }
+}
