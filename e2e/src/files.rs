@@ -1,0 +1,72 @@
+//! Files made to order: volumes, masks and models that no bundle brings.
+
+use blindscan_graph::onnx::proto::{
+    DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TensorTypeProto,
+    TypeProto, ValueInfoProto, data_type,
+};
+use prost::Message;
+
+/// Code of unsigned bytes in a NIfTI header.
+pub const UNSIGNED_BYTES: i16 = 2;
+/// Code of signed 16-bit words in a NIfTI header.
+pub const SIGNED_WORDS: i16 = 4;
+
+/// A NIfTI-1 file, not compressed, with the grid of the demonstration's scan: columns run to the left, rows to the back.
+/// `description` is the free text of its header.
+pub fn nifti(size: [usize; 3], datatype: i16, voxels: &[u8], description: &str) -> Vec<u8> {
+    let mut header = vec![0u8; 352];
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &348i32.to_le_bytes());
+    put(40, &3i16.to_le_bytes());
+    for axis in 0..3 {
+        put(42 + 2 * axis, &(size[axis] as i16).to_le_bytes());
+        put(80 + 4 * axis, &1f32.to_le_bytes());
+    }
+    for axis in 3..7 {
+        put(42 + 2 * axis, &1i16.to_le_bytes());
+    }
+    put(70, &datatype.to_le_bytes());
+    put(72, &(if datatype == UNSIGNED_BYTES { 8i16 } else { 16 }).to_le_bytes());
+    put(76, &1f32.to_le_bytes());
+    put(108, &352f32.to_le_bytes());
+    put(112, &1f32.to_le_bytes());
+    put(123, &[2]); // millimetres
+    put(148, description.as_bytes());
+    put(254, &1i16.to_le_bytes()); // the affine below holds
+    for (row, sign) in [(0, -1f32), (1, -1.0), (2, 1.0)] {
+        put(280 + 16 * row + 4 * row, &sign.to_le_bytes());
+    }
+    put(344, b"n+1\0");
+    header.extend_from_slice(voxels);
+    header
+}
+
+/// An ONNX model whose nodes are these operators, one after another, on a vector of four.
+pub fn chain(operators: &[&str]) -> Vec<u8> {
+    let value = |index: usize| format!("value{index}");
+    let node = |(index, operator): (usize, &&str)| NodeProto {
+        input: vec![value(index)],
+        output: vec![value(index + 1)],
+        name: format!("node{index}"),
+        op_type: operator.to_string(),
+        ..NodeProto::default()
+    };
+    let graph = GraphProto {
+        node: operators.iter().enumerate().map(node).collect(),
+        name: "chain".into(),
+        input: vec![vector(&value(0))],
+        output: vec![vector(&value(operators.len()))],
+        ..GraphProto::default()
+    };
+    let opset = OperatorSetIdProto { domain: String::new(), version: 17 };
+    ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..ModelProto::default() }
+        .encode_to_vec()
+}
+
+/// The declaration of a vector of four floats.
+fn vector(name: &str) -> ValueInfoProto {
+    let dimension = |extent| DimensionProto { dim_value: Some(extent), dim_param: None };
+    let shape = TensorShapeProto { dim: vec![dimension(1), dimension(4)] };
+    let tensor = TensorTypeProto { elem_type: data_type::FLOAT, shape: Some(shape) };
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+}

@@ -1,0 +1,175 @@
+//! The program under test and its processes: built once, watched, waited for with a limit, killed on drop.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::root;
+
+/// No wait of a test is longer. Jobs take a few seconds on an idle machine; a loaded one is slow.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// The program, built by Cargo at the first call, in the profile and target folder of these tests.
+/// `BLINDSCAN_PROGRAM` names another one to test.
+pub fn path() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| env::var_os("BLINDSCAN_PROGRAM").map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    let tests = env::current_exe().expect("a test knows where it is");
+    let folder = tests.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
+    let folder = folder.expect("tests lie in TARGET/PROFILE/deps");
+    let target = folder.parent().expect("a profile's folder lies in the target folder");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--package", "blindscan", "--bin", "blindscan", "--target-dir"])
+        .arg(target);
+    match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => &mut cargo,
+        Some(profile) => cargo.args(["--profile", profile]),
+        None => unreachable!("a profile's folder has a name"),
+    };
+    let built = cargo.current_dir(root()).status().expect("Cargo can be started");
+    assert!(built.success(), "the program does not build");
+    folder.join("blindscan").with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// Runs the program in a folder to its end.
+pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(path());
+    command.args(arguments).current_dir(folder);
+    Job::start(command).finish()
+}
+
+/// A process with its output so far.
+pub struct Job {
+    child: Child,
+    out: Arc<Mutex<String>>,
+    err: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Job {
+    /// Starts a command.
+    pub fn start(mut command: Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("the program can be started");
+        let (out, err) = (Arc::default(), Arc::default());
+        let readers = vec![
+            collect(child.stdout.take().expect("standard output is piped"), &out),
+            collect(child.stderr.take().expect("standard error is piped"), &err),
+        ];
+        Self { child, out, err, readers }
+    }
+
+    /// Standard output so far.
+    pub fn stdout(&self) -> String {
+        self.out.lock().expect("no reader panics").clone()
+    }
+
+    /// Standard error so far.
+    pub fn stderr(&self) -> String {
+        self.err.lock().expect("no reader panics").clone()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked").is_none()
+    }
+
+    /// Waits for its end, which must come within [`LIMIT`] and without a panic.
+    pub fn finish(mut self) -> Ended {
+        let begun = Instant::now();
+        while self.is_running() {
+            assert!(begun.elapsed() < LIMIT, "the program does not end; it said: {}", self.stderr());
+            thread::sleep(Duration::from_millis(5));
+        }
+        let status = self.child.wait().expect("it has ended");
+        self.readers.drain(..).for_each(|reader| reader.join().expect("no reader panics"));
+        let ended = Ended { code: status.code(), stdout: self.stdout(), stderr: self.stderr() };
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        ended
+    }
+
+    /// Ends it as a power cut would: SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Keeps what a pipe brings, line by line.
+fn collect(pipe: impl Read + Send + 'static, kept: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let kept = kept.clone();
+    thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
+            kept.lock().expect("nobody panics with it").push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    })
+}
+
+/// A process that has ended.
+pub struct Ended {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// All that it printed.
+    pub stdout: String,
+    /// All that it said.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// It must have succeeded.
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+
+    /// It must have done its work with "no" for an answer: exit code 3.
+    pub fn said_no(self) -> Self {
+        assert_eq!(self.code, Some(3), "{}", self.stderr);
+        self
+    }
+
+    /// It must have failed with exit code 1, and its last words hold each of these parts.
+    pub fn failed(self, parts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(1), "{} {}", self.stdout, self.stderr);
+        let reason = self.stderr.split_once("error: ").map(|(_, reason)| reason).unwrap_or_default();
+        for part in parts {
+            assert!(reason.contains(part), "`{part}` is missing in: {}", self.stderr);
+        }
+        assert!(!reason.trim().is_empty(), "a failure has a reason: {}", self.stderr);
+        self
+    }
+
+    /// What it printed, as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+/// Waits until something holds, within [`LIMIT`].
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LIMIT, "{what}: it does not come about");
+        thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,98 @@
+//! Who may come: fingerprints both ways, enrolment once, several clients at a time and no more than the limit.
+
+use blindscan_e2e::hospital::Hospital;
+use blindscan_e2e::vendor::{Vendor, Way};
+use blindscan_e2e::{classifier, xray};
+use blindscan_session::join::JoinLine;
+use blindscan_wire::fingerprint::Fingerprint;
+use blindscan_wire::relay::Fault;
+
+use crate::reports;
+
+#[test]
+fn a_server_with_another_fingerprint_than_the_join_line_says_gets_nothing() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let line = JoinLine { server: Fingerprint::from_bytes([7; 32]), ..vendor.join_line() };
+    let image = xray("pneumonia.jpeg");
+    let shown = vendor.join_line().server.to_string();
+    hospital.ask(&["classify", &image], &line.to_string()).failed(&[&shown, "was agreed"]);
+    vendor.event("refused");
+}
+
+#[test]
+fn an_unknown_client_is_refused_before_anything_is_made_for_it() {
+    let (known, stranger) = (Hospital::new(), Hospital::new());
+    let vendor = Vendor::serve(&classifier(), &[&known], &[]);
+    let image = xray("pneumonia.jpeg");
+    let ended = stranger.ask(&["classify", &image, "--out", "out"], &vendor.join());
+    ended.failed(&["does not know this client", stranger.fingerprint()]);
+    assert!(vendor.event("refused")["reason"].as_str().unwrap().contains(stranger.fingerprint()));
+    assert!(!vendor.folder().join("stock").join(stranger.fingerprint()).exists());
+    known.ask(&["classify", &image], &vendor.join()).done();
+    assert!(vendor.folder().join("stock").join(known.fingerprint()).exists());
+}
+
+#[test]
+fn a_client_taken_from_the_list_is_refused_from_then_on() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let image = xray("pneumonia.jpeg");
+    hospital.ask(&["classify", &image], &vendor.join()).done();
+    std::fs::write(vendor.folder().join("allowed.toml"), "").unwrap();
+    hospital.ask(&["classify", &image], &vendor.join()).failed(&["does not know this client"]);
+}
+
+#[test]
+fn the_secret_of_a_join_line_enrols_one_client_for_good_and_no_second() {
+    let (first, second) = (Hospital::new(), Hospital::new());
+    let mut vendor = Vendor::serve(&classifier(), &[], &["--enrol"]);
+    let line = vendor.join();
+    assert!(line.contains("?secret="));
+    let without = JoinLine { secret: None, ..vendor.join_line() }.to_string();
+    let image = xray("pneumonia.jpeg");
+    let ask = |client: &Hospital, join: &str| client.ask(&["classify", &image], join);
+    ask(&first, &without).failed(&["ask its operator for a join line with a secret"]);
+    assert_eq!(ask(&first, &line).done().json()["class"], "pneumonia");
+    ask(&second, &line).failed(&["does not know this client"]);
+    ask(&first, &without).done();
+
+    vendor.restart();
+    assert_ne!(vendor.join(), line, "each invitation has a secret of its own");
+    ask(&first, &JoinLine { secret: None, ..vendor.join_line() }.to_string()).done();
+    let spent = JoinLine { port: vendor.join_line().port, ..line.parse().unwrap() }.with_secret().to_string();
+    ask(&second, &spent).failed(&["refused the secret"]);
+    ask(&second, &vendor.join()).done();
+}
+
+#[test]
+fn two_clients_at_once_both_get_their_own_answers() {
+    let (one, two) = (Hospital::new(), Hospital::new());
+    let vendor = Vendor::serve(&classifier(), &[&one, &two], &[]);
+    let (join, reference) = (vendor.join(), classifier());
+    let (sick, well) = (xray("pneumonia.jpeg"), xray("normal.jpeg"));
+    let jobs = [(&one, &sick), (&two, &well), (&one, &well), (&two, &sick)]
+        .map(|(client, image)| client.start(&["classify", image, "--reference", &reference], &join));
+    let answers = jobs.map(|job| job.finish().done().json());
+    answers.iter().for_each(|report| reports::assert_equal(report, 1));
+    let classes = answers.map(|report| report["class"].as_str().unwrap().to_string());
+    assert_eq!(classes, ["pneumonia", "normal", "normal", "pneumonia"]);
+}
+
+#[test]
+fn a_client_beyond_the_limit_is_told_so_and_served_later() {
+    let (one, two) = (Hospital::new(), Hospital::new());
+    let vendor = Vendor::serve(&classifier(), &[&one, &two], &["--clients-max", "1"]);
+    let (relay, stalled) = vendor.behind_fault(Way::TowardServer, Fault::StallAfter(1 << 20));
+    let image = xray("pneumonia.jpeg");
+    let mut waiting = one.start(&["prepare", "--stock", "stock"], &stalled);
+    blindscan_e2e::program::wait_until("the first client is in", || one.stocks("part").len() == 1);
+    two.ask(&["classify", &image], &vendor.join())
+        .failed(&["at its limit of connections", "try again later"]);
+    waiting.kill();
+    drop(relay);
+    vendor.event("failed");
+    blindscan_e2e::program::wait_until("the place is free", || {
+        two.ask(&["classify", &image], &vendor.join()).code == Some(0)
+    });
+}

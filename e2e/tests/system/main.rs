@@ -1,0 +1,19 @@
+//! Whole-system tests: the built program, as processes, on real files, with faults between and bad input before it.
+//!
+//! One binary, so that all tests share one pool of threads and link once. A test that needs `../shared` says so and passes
+//! without it.
+
+mod answers;
+mod bad_input;
+mod bad_models;
+mod clients;
+mod compare;
+mod costs;
+mod demo;
+mod faults;
+mod kills;
+mod reports;
+mod sabotage;
+mod secrets;
+mod stock;
+mod versions;

@@ -1,0 +1,104 @@
+//! `prepare`: the offline phase ahead of time, and each stock once.
+
+use std::fs;
+
+use blindscan_e2e::hospital::Hospital;
+use blindscan_e2e::vendor::Vendor;
+use blindscan_e2e::{classifier, ct, segmenter, xray};
+
+use crate::reports;
+
+#[test]
+fn a_stock_is_made_before_the_scan_exists_and_outlives_both_programs() {
+    let hospital = Hospital::new();
+    let mut vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let prepared = hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done().json();
+    reports::assert_keys(&prepared);
+    assert!(reports::bytes(&prepared, "offline").0 > 0);
+    assert_eq!(reports::bytes(&prepared, "online"), (0, 0));
+    assert_eq!((hospital.stocks("stock").len(), vendor.stocks("stock").len()), (1, 1));
+
+    vendor.restart();
+    fs::copy(ct("scan.nii.gz"), hospital.at("scan.nii.gz")).unwrap();
+    let reference = segmenter();
+    let asked = [
+        "segment",
+        "scan.nii.gz",
+        "--out",
+        "out",
+        "--slices",
+        "10",
+        "--stock",
+        "stock",
+        "--reference",
+        &reference,
+    ];
+    let report = hospital.ask(&asked, &vendor.join()).done().json();
+    reports::assert_equal(&report, 16384);
+    assert_eq!(reports::bytes(&report, "offline"), (0, 0));
+    assert!(reports::bytes(&report, "online").0 > 0);
+    vendor.event("ended");
+    for ending in ["stock", "spent", "part"] {
+        assert_eq!((hospital.stocks(ending).len(), vendor.stocks(ending).len()), (0, 0), "{ending}");
+    }
+}
+
+#[test]
+fn several_stocks_serve_several_images_and_then_no_more() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    hospital.ask(&["prepare", "--stock", "stock", "--count", "2"], &vendor.join()).done();
+    assert_eq!((hospital.stocks("stock").len(), vendor.stocks("stock").len()), (2, 2));
+    let classify = |file: &str| hospital.ask(&["classify", &xray(file), "--stock", "stock"], &vendor.join());
+    assert_eq!(classify("pneumonia.jpeg").done().json()["class"], "pneumonia");
+    assert_eq!(classify("normal.jpeg").done().json()["class"], "normal");
+    classify("normal.jpeg").failed(&["holds no unused stock", "blindscan prepare"]);
+}
+
+#[test]
+fn a_used_stock_that_is_put_back_is_refused_by_the_other_side() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
+    let file = hospital.stocks("stock").remove(0);
+    let kept = fs::read(&file).unwrap();
+    let image = xray("pneumonia.jpeg");
+    let classify = || hospital.ask(&["classify", &image, "--stock", "stock", "--out", "out"], &vendor.join());
+    classify().done();
+    fs::remove_dir_all(hospital.at("out")).unwrap();
+
+    fs::write(&file, &kept).unwrap();
+    classify().failed(&["the server refused", "has been used"]);
+    assert!(!hospital.at("out/report.json").exists());
+    assert!(vendor.event("failed")["reason"].as_str().unwrap().contains("has been used"));
+    classify().failed(&["holds no unused stock"]);
+}
+
+#[test]
+fn a_stock_of_one_client_is_of_no_use_to_another() {
+    let (one, two) = (Hospital::new(), Hospital::new());
+    let vendor = Vendor::serve(&classifier(), &[&one, &two], &[]);
+    one.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
+    let file = one.stocks("stock").remove(0);
+    fs::create_dir(two.at("stock")).unwrap();
+    fs::copy(&file, two.at("stock").join(file.file_name().unwrap())).unwrap();
+    let image = xray("pneumonia.jpeg");
+    two.ask(&["classify", &image, "--stock", "stock"], &vendor.join()).failed(&["the server refused"]);
+    one.ask(&["classify", &image, "--stock", "stock"], &vendor.join()).done();
+}
+
+#[test]
+fn a_damaged_stock_is_named_and_never_used() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
+    let file = hospital.stocks("stock").remove(0);
+    let mut content = fs::read(&file).unwrap();
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(&file, &content).unwrap();
+    let image = xray("pneumonia.jpeg");
+    let classify = || hospital.ask(&["classify", &image, "--stock", "stock"], &vendor.join());
+    classify().failed(&["damaged"]);
+    classify().failed(&["holds no unused stock"]);
+}
