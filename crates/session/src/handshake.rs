@@ -143,7 +143,9 @@ fn confirm(id: SessionId, [own, peer]: [&str; 2], channel: &mut dyn Channel) -> 
 #[cfg(test)]
 mod tests {
     use blindscan_wire::memory::play;
+    use blindscan_wire::{Traffic, WireError};
     use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
 
     use super::*;
 
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn a_client_leaves_a_server_whose_plan_asks_for_too_much() {
         let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
-        let mut rngs = [1, 2].map(rand_chacha::ChaCha20Rng::seed_from_u64);
+        let mut rngs = [1, 2].map(ChaCha20Rng::seed_from_u64);
         let [client_rng, server_rng] = &mut rngs;
         let played = play(
             |channel| client(&binding, client_rng, channel).map(drop),
@@ -206,5 +208,163 @@ mod tests {
         ];
         assert!(others.iter().all(|other| *other != first));
         assert_eq!(format!("{base:?} {ID:?}"), "Binding(secret) SessionId(secret)");
+    }
+
+    const BINDING: Binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+
+    fn rng(seed: u64) -> ChaCha20Rng {
+        ChaCha20Rng::seed_from_u64(seed)
+    }
+
+    fn plan() -> PublicPlan {
+        blindscan_graph::random::random_plan(2).0.public
+    }
+
+    type Ends = (Result<(SessionId, PublicPlan), SessionError>, Result<SessionId, SessionError>);
+
+    /// Both ends, with what stands between the server and the client: `change` gets each message of the server and its
+    /// number.
+    fn meet(client_binding: &Binding, change: impl FnMut(usize, &mut Vec<u8>) + Send) -> Ends {
+        let played = play(
+            |channel| client(client_binding, &mut rng(1), channel),
+            |channel| server(&BINDING, &plan(), &mut rng(2), &mut Between { channel, change, sent: 0 }),
+        );
+        (played.left, played.right)
+    }
+
+    /// Changes what one end sends.
+    struct Between<'a, F> {
+        channel: &'a mut dyn Channel,
+        change: F,
+        sent: usize,
+    }
+
+    impl<F: FnMut(usize, &mut Vec<u8>)> Between<'_, F> {
+        fn changed(&mut self, message: &[u8]) -> Vec<u8> {
+            let mut message = message.to_vec();
+            (self.change)(self.sent, &mut message);
+            self.sent += 1;
+            message
+        }
+    }
+
+    impl<F: FnMut(usize, &mut Vec<u8>)> Channel for Between<'_, F> {
+        fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+            let message = self.changed(message);
+            self.channel.send(&message)
+        }
+
+        fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+            self.channel.receive(length)
+        }
+
+        fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+            let message = self.changed(message);
+            self.channel.exchange(&message, length)
+        }
+
+        fn finish(&mut self) -> Result<(), WireError> {
+            self.channel.finish()
+        }
+
+        fn traffic(&self) -> Traffic {
+            self.channel.traffic()
+        }
+    }
+
+    #[test]
+    fn both_ends_come_to_hold_the_same_id_and_plan() {
+        let (at_client, at_server) = meet(&BINDING, |_, _| ());
+        let (id, received) = at_client.unwrap();
+        assert_eq!(id, at_server.unwrap());
+        assert_eq!(received, plan());
+    }
+
+    #[test]
+    fn ends_of_other_connections_disagree() {
+        let others = [
+            Binding { exporter: [9; 32], ..BINDING },
+            Binding { client: [9; 32], ..BINDING },
+            Binding { server: [9; 32], ..BINDING },
+        ];
+        for other in others {
+            let (at_client, at_server) = meet(&other, |_, _| ());
+            assert!(matches!(at_client, Err(SessionError::Disagreement)));
+            assert!(matches!(at_server, Err(SessionError::Disagreement)));
+        }
+    }
+
+    #[test]
+    fn a_server_of_another_version_is_named_with_both_versions() {
+        let (at_client, at_server) = meet(&BINDING, |message, bytes| {
+            if message == 0 {
+                bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
+            }
+        });
+        assert!(matches!(at_client, Err(SessionError::Version { ours: PROTOCOL_VERSION, theirs: 7 })));
+        assert!(at_server.is_err());
+    }
+
+    #[test]
+    fn a_client_of_another_version_is_named_and_learns_the_servers() {
+        let played = play(
+            |channel| {
+                let mut hello = hello(&[0; 32]);
+                hello[8..12].copy_from_slice(&7u32.to_le_bytes());
+                channel.send(&hello).unwrap();
+                let answer = channel.receive(HELLO_BYTES).unwrap();
+                u32::from_le_bytes(answer[8..12].try_into().unwrap())
+            },
+            |channel| server(&BINDING, &plan(), &mut rng(2), channel),
+        );
+        assert_eq!(played.left, PROTOCOL_VERSION);
+        assert!(matches!(played.right, Err(SessionError::Version { ours: PROTOCOL_VERSION, theirs: 7 })));
+    }
+
+    #[test]
+    fn whoever_is_no_blindscan_is_a_stranger_on_either_side() {
+        let words = b"GET / HTTP/1.1\r\nHost: example.org:44300\r\n\r\n!";
+        assert_eq!(words.len(), HELLO_BYTES);
+        let played = play(
+            |channel| channel.send(words).unwrap(),
+            |channel| server(&BINDING, &plan(), &mut rng(2), channel),
+        );
+        assert!(matches!(played.right, Err(SessionError::Stranger)));
+        let played = play(
+            |channel| client(&BINDING, &mut rng(1), channel),
+            |channel| {
+                channel.receive(HELLO_BYTES).unwrap();
+                channel.send(words).unwrap();
+            },
+        );
+        assert!(matches!(played.left, Err(SessionError::Stranger)));
+    }
+
+    #[test]
+    fn a_bit_changed_anywhere_in_the_plan_or_the_nonce_ends_the_session_at_both_ends() {
+        let plan_bytes = postcard::to_stdvec(&plan()).unwrap().len();
+        // The server's messages: hello, the plan's length, the plan.
+        let places = (12..HELLO_BYTES).map(|at| (0, at)).chain((0..plan_bytes).map(|at| (2, at)));
+        for (number, at) in places {
+            let (at_client, at_server) = meet(&BINDING, |message, bytes| {
+                if message == number {
+                    bytes[at] ^= 1 << (at % 8);
+                }
+            });
+            use SessionError::{Disagreement, Plan, TooLarge, Unreadable};
+            let named = matches!(at_client, Err(Disagreement | TooLarge { .. } | Plan(_) | Unreadable));
+            assert!(named, "message {number}, byte {at}: {:?}", at_client.map(drop));
+            assert!(at_server.is_err(), "message {number}, byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_plan_above_the_cap_is_refused_before_it_is_read() {
+        let (at_client, _) = meet(&BINDING, |message, bytes| {
+            if message == 1 {
+                bytes.copy_from_slice(&(PLAN_BYTES_MAX as u32 + 1).to_le_bytes());
+            }
+        });
+        assert!(matches!(at_client, Err(SessionError::TooLong { cap: PLAN_BYTES_MAX, .. })));
     }
 }

@@ -337,14 +337,11 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Done, SessionError> {
-        let room = self.folder.unused().map_err(crate::inference)?.len() < STOCKS_MAX;
-        let writer = match room {
-            true => self.folder.create(header),
-            false => {
-                return refuse(format!("{STOCKS_MAX} stocks are waiting already; use some first"), channel);
-            }
-        };
-        let writer = accept(writer, channel)?;
+        let waiting = self.folder.unused();
+        if waiting.as_ref().is_ok_and(|waiting| waiting.len() >= STOCKS_MAX) {
+            return refuse(format!("{STOCKS_MAX} stocks are waiting already; use some first"), channel);
+        }
+        let writer = accept(waiting.and_then(|_| self.folder.create(header)), channel)?;
         let made = self.offline(writer, ot, observer, channel)?;
         made.store().map_err(crate::inference)?;
         ModelOwner::stored(channel)?;

@@ -43,14 +43,47 @@ impl Place {
 
     /// Prepares one stock on a connection of its own.
     fn prepare(&self) {
+        let (asked, served) = self.try_prepare();
+        asked.unwrap();
+        served.unwrap();
+    }
+
+    /// The same where it may fail: how the client and the server ended.
+    fn try_prepare(&self) -> (Result<StockId, SessionError>, Result<Option<Done>, SessionError>) {
         let service = self.service(&self.plan);
         let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let played = play(
-            |channel| self.client(SERVER).prepare(&self.stock(), &mut Unobserved, channel).map(drop),
-            |channel| server.next(&mut Unobserved, channel).map(drop),
+            |channel| self.client(SERVER).prepare(&self.stock(), &mut Unobserved, channel),
+            |channel| server.next(&mut Unobserved, channel),
         );
-        played.left.unwrap();
-        played.right.unwrap();
+        (played.left, played.right)
+    }
+
+    /// Where the server keeps the client's stock.
+    fn server_folder(&self) -> PathBuf {
+        self.folder.path().join("server").join("01".repeat(32))
+    }
+
+    /// What lies there beside the lock.
+    fn names_at_server(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.server_folder()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != "lock").collect()
+    }
+
+    fn assert_names_no_path(&self, reason: &str) {
+        let path = self.folder.path().to_str().unwrap();
+        assert!(!reason.contains(path) && !reason.contains('/'), "{reason}");
+    }
+
+    /// What the model answers in the clear.
+    fn expected(&self) -> Vec<i64> {
+        let plan = &self.plan;
+        let logits = fixed::evaluate(&plan.public, &plan.weights, &self.input).unwrap().logits;
+        match plan.public.answer.policy {
+            OutputPolicy::Labels => fixed::labels(&plan.public, &logits).into_iter().map(i64::from).collect(),
+            OutputPolicy::Logits => logits,
+        }
     }
 
     /// Runs the image on the prepared stock, at a server of this plan that knows the client by this fingerprint.
@@ -81,13 +114,7 @@ fn a_prepared_stock_serves_one_image_and_no_second() {
     let place = Place::new();
     place.prepare();
     let (answer, error) = place.run(&place.plan, CLIENT);
-    let plan = &place.plan;
-    let logits = fixed::evaluate(&plan.public, &plan.weights, &place.input).unwrap().logits;
-    let expected = match plan.public.answer.policy {
-        OutputPolicy::Labels => fixed::labels(&plan.public, &logits).into_iter().map(i64::from).collect(),
-        OutputPolicy::Logits => logits,
-    };
-    assert_eq!(values(&answer.unwrap()), expected);
+    assert_eq!(values(&answer.unwrap()), place.expected());
     assert!(error.is_none());
     let folder = place.stock();
     let again = place.client(SERVER).run_prepared(&place.input, &folder, &mut Unobserved, &mut Silent);
@@ -122,6 +149,163 @@ fn a_stock_made_with_one_server_is_not_spent_on_another() {
     let elsewhere = place.client([8; 32]).run_prepared(&place.input, &folder, &mut Unobserved, &mut Silent);
     assert!(matches!(elsewhere, Err(SessionError::Inference(InferenceError::Stock(StockError::Empty(_))))));
     assert_eq!(folder.unused().unwrap().len(), 1);
+}
+
+#[test]
+fn one_connection_carries_several_jobs_and_each_answer_is_the_models() {
+    let place = Place::new();
+    let (service, folder) = (place.service(&place.plan), place.stock());
+    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let input = &place.input;
+    let played = play(
+        |channel| {
+            let mut client = place.client(SERVER);
+            let mut outputs = Vec::new();
+            for _ in 0..2 {
+                client.prepare(&folder, &mut Unobserved, channel).unwrap();
+            }
+            outputs.push(client.run_prepared(input, &folder, &mut Unobserved, channel).unwrap());
+            outputs.push(client.run(input, &mut Unobserved, channel).unwrap());
+            outputs.push(client.run_prepared(input, &folder, &mut Unobserved, channel).unwrap());
+            client.finish(channel).unwrap();
+            outputs
+        },
+        |channel| {
+            let mut done = Vec::new();
+            while let Some(job) = server.next(&mut Unobserved, channel).unwrap() {
+                done.push(job);
+            }
+            done
+        },
+    );
+    for output in &played.left {
+        assert_eq!(values(output), place.expected());
+    }
+    assert_eq!(played.left.len(), 3);
+    assert_eq!(played.right, [Done::Prepared, Done::Prepared, Done::Served, Done::Served, Done::Served]);
+    assert!(folder.unused().unwrap().is_empty());
+    assert!(place.names_at_server().is_empty(), "spent stock is removed");
+}
+
+#[test]
+fn a_stock_that_the_server_has_lost_is_refused_by_name_and_without_a_path() {
+    let place = Place::new();
+    place.prepare();
+    let id = place.stock().unused().unwrap()[0];
+    std::fs::remove_dir_all(place.server_folder()).unwrap();
+    let (answer, error) = place.run(&place.plan, CLIENT);
+    let Err(SessionError::Refused(reason)) = answer else { panic!("{answer:?}") };
+    assert!(reason.contains(&id.to_string()), "{reason}");
+    place.assert_names_no_path(&reason);
+    assert!(matches!(error, Some(SessionError::Inference(InferenceError::Stock(StockError::Absent(_))))));
+    assert!(place.stock().unused().unwrap().is_empty(), "the client's half was marked spent before it asked");
+}
+
+#[test]
+fn a_client_may_leave_so_many_stocks_and_no_more() {
+    let place = Place::new();
+    let folder = place.server_folder();
+    std::fs::create_dir_all(&folder).unwrap();
+    for index in 0..STOCKS_MAX {
+        std::fs::write(folder.join(format!("{index:032x}.stock")), []).unwrap();
+    }
+    let (asked, ended) = place.try_prepare();
+    let Err(SessionError::Refused(reason)) = asked else { panic!("{asked:?}") };
+    assert!(reason.contains(&STOCKS_MAX.to_string()), "{reason}");
+    assert!(matches!(ended, Err(SessionError::Refused(_))));
+    assert!(place.stock().unused().unwrap().is_empty());
+
+    std::fs::remove_file(folder.join(format!("{:032x}.stock", 0))).unwrap();
+    let (asked, ended) = place.try_prepare();
+    assert!(asked.is_ok() && ended.is_ok(), "with one fewer there is room");
+}
+
+#[test]
+fn what_the_servers_disk_says_does_not_reach_the_client() {
+    let place = Place::new();
+    let folder = place.server_folder();
+    let service = place.service(&place.plan);
+    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let played = play(
+        |channel| place.client(SERVER).prepare(&place.stock(), &mut Unobserved, channel),
+        |channel| server.next(&mut Unobserved, channel),
+    );
+    let Err(SessionError::Refused(reason)) = played.left else { panic!("{:?}", played.left) };
+    place.assert_names_no_path(&reason);
+    assert!(matches!(
+        played.right,
+        Err(SessionError::Inference(InferenceError::Stock(StockError::Io { .. })))
+    ));
+}
+
+#[test]
+fn a_client_that_leaves_while_a_stock_is_made_leaves_none_behind() {
+    let place = Place::new();
+    let service = place.service(&place.plan);
+    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let played = play(
+        |channel| {
+            let mut client = place.client(SERVER);
+            let header = client.fresh_header();
+            ask(Request::Prepare { id: header.id.0, transfers: client.ot.into() }, channel).unwrap();
+        },
+        |channel| server.next(&mut Unobserved, channel),
+    );
+    assert!(matches!(played.right, Err(SessionError::Inference(_))), "{:?}", played.right);
+    assert!(place.names_at_server().is_empty());
+}
+
+#[test]
+fn a_stock_is_spent_at_both_ends_though_the_image_never_came_through() {
+    let place = Place::new();
+    place.prepare();
+    let service = place.service(&place.plan);
+    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(3)).unwrap();
+    let wrong = vec![0; place.input.len() + 1];
+    let played = play(
+        |channel| place.client(SERVER).run_prepared(&wrong, &place.stock(), &mut Unobserved, channel),
+        |channel| server.next(&mut Unobserved, channel),
+    );
+    assert!(matches!(played.left, Err(SessionError::Inference(InferenceError::Input { .. }))));
+    assert!(played.right.is_err());
+    assert!(place.stock().unused().unwrap().is_empty() && place.names_at_server().is_empty());
+}
+
+#[test]
+fn a_request_that_is_none_ends_the_session_with_an_error() {
+    let place = Place::new();
+    let service = place.service(&place.plan);
+    let next = |length: u32, body: &[u8]| {
+        let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let sent = (length.to_le_bytes(), body);
+        let played = play(
+            |channel| {
+                channel.send(&sent.0).unwrap();
+                channel.send(sent.1).unwrap();
+            },
+            |channel| server.next(&mut Unobserved, channel),
+        );
+        played.right.err()
+    };
+    assert!(matches!(next(3, &[0xee; 3]), Some(SessionError::Unreadable)));
+    assert!(matches!(next(2, &[0, 1]), Some(SessionError::Unreadable)), "an id cut short");
+    assert!(matches!(next(u32::MAX, &[]), Some(SessionError::TooLong { .. })));
+}
+
+#[test]
+fn a_servers_reason_cannot_steer_a_terminal() {
+    let place = Place::new();
+    let reason = format!("\u{1b}[2Jlook{}", "x".repeat(3000));
+    let played = play(
+        |channel| place.client(SERVER).run(&place.input, &mut Unobserved, channel),
+        |channel| {
+            control::receive::<Request>(MESSAGE_BYTES_MAX, channel).unwrap();
+            control::send(&Reply::Refused(reason), channel).unwrap();
+        },
+    );
+    let Err(SessionError::Refused(shown)) = played.left else { panic!("{:?}", played.left) };
+    assert!(shown.starts_with("[2Jlook") && shown.len() == 500);
 }
 
 /// A channel on which nothing may be said.
