@@ -32,11 +32,10 @@ pub struct Product {
     sums: [[LazySum; PRIMES]; 2],
 }
 
-/// What makes one answer safe to send: an encryption of zero and a mask. Used once, therefore neither `Clone` nor by reference.
+/// What makes one answer safe to send: the stream of its encryption of zero and its mask. Used once, therefore neither
+/// `Clone` nor by reference. Drawing it is quick, so that answers drawn in order can be sealed on any thread.
 pub struct AnswerRandomness {
-    u: Spectrum,
-    noise: Coefficients,
-    mask: Coefficients,
+    stream: Sampler,
 }
 
 /// The model owner's side of answers.
@@ -105,38 +104,37 @@ impl<'k> Sealer<'k> {
 
     /// Randomness for the next answer.
     pub fn randomness(&mut self) -> AnswerRandomness {
-        let context = self.key.context();
         #[cfg(test)]
         self.sabotage.before(&mut self.randomness);
-        let u = Coefficients::lift(context, &self.randomness.ternary(context)).transformed(context);
-        let noise = Coefficients::lift(context, &self.randomness.noise(context));
-        let mask = self.randomness.uniform_coefficients(context);
-        #[cfg(test)]
-        let mask = self.sabotage.mask(context, mask);
-        AnswerRandomness { u, noise, mask }
+        AnswerRandomness { stream: Sampler::new(self.randomness.seed()) }
     }
 
     /// Appends the wire form of an answer whose values lie at `places`; returns this party's shares of them, in that order.
     pub fn seal(
         &self,
         mut product: Product,
-        randomness: AnswerRandomness,
+        mut randomness: AnswerRandomness,
         ring: Ring,
         places: &[Place],
         bytes: &mut Vec<u8>,
     ) -> Vec<u32> {
         let context = self.key.context();
-        product.add(&[(self.key.zero(), &randomness.u)]);
+        let u = Coefficients::lift(context, &randomness.stream.ternary(context)).transformed(context);
+        let noise = Coefficients::lift(context, &randomness.stream.noise(context));
+        let mask = randomness.stream.uniform_coefficients(context);
+        #[cfg(test)]
+        let mask = self.sabotage.mask(context, mask);
+        product.add(&[(self.key.zero(), &u)]);
         let [first, mut second] = product.components();
-        second.add(context, &randomness.noise);
+        second.add(context, &noise);
         let masked = |place: &Place| -> [u64; PRIMES] {
-            let (value, mask) = (first.at(place.coefficient), randomness.mask.at(place.coefficient));
+            let (value, mask) = (first.at(place.coefficient), mask.at(place.coefficient));
             std::array::from_fn(|k| context.transform(k).modulus().subtract(value[k], mask[k]))
         };
         let width = context.parameters().answer_bytes();
         bits::pack_wide(width, places.iter().map(|place| context.rounded(masked(place))), bytes);
         bits::pack_wide(width, (0..context.degree()).map(|index| context.rounded(second.at(index))), bytes);
-        places.iter().map(|place| context.scale(ring, randomness.mask.at(place.coefficient))).collect()
+        places.iter().map(|place| context.scale(ring, mask.at(place.coefficient))).collect()
     }
 }
 

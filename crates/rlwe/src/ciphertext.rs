@@ -26,6 +26,13 @@ pub struct Ciphertext {
     pub(crate) second: Spectrum,
 }
 
+/// What one encryption takes: the seed of its second component and the stream of its noise. Used once, therefore neither
+/// `Clone` nor by reference. Drawing it is quick, so that ciphertexts drawn in order can be made on any thread.
+pub struct InputRandomness {
+    seed: Block,
+    noise: Sampler,
+}
+
 /// Encrypts under one secret key, with noise and seeds of its own streams.
 pub struct Encryptor<'k> {
     key: &'k SecretKey,
@@ -39,11 +46,22 @@ impl<'k> Encryptor<'k> {
         Self { key, noise: Sampler::fresh(rng), seeds: Sampler::fresh(rng) }
     }
 
+    /// Randomness for the next ciphertext.
+    pub fn randomness(&mut self) -> InputRandomness {
+        InputRandomness { seed: self.seeds.seed(), noise: Sampler::new(self.noise.seed()) }
+    }
+
     /// Appends the encryption of the polynomial with `values[element]` of the ring at each place's coefficient.
-    pub fn encrypt(&mut self, ring: Ring, places: &[Place], values: &[u32], bytes: &mut Vec<u8>) {
+    pub fn encrypt(
+        &self,
+        mut randomness: InputRandomness,
+        ring: Ring,
+        places: &[Place],
+        values: &[u32],
+        bytes: &mut Vec<u8>,
+    ) {
         let message = self.key.context().encode(ring, places, values);
-        let seed = self.seeds.seed();
-        self.key.encrypt_with(message, seed, &mut self.noise, bytes);
+        self.key.encrypt_with(message, randomness.seed, &mut randomness.noise, bytes);
     }
 }
 
@@ -115,7 +133,9 @@ mod tests {
         let values: Vec<u32> = (0..4096u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
         let places: Vec<Place> = (0..4096).map(|i| Place { coefficient: i, element: i }).collect();
         let mut bytes = Vec::new();
-        Encryptor::new(&key, &mut rng).encrypt(ring, &places, &values, &mut bytes);
+        let mut encryptor = Encryptor::new(&key, &mut rng);
+        let randomness = encryptor.randomness();
+        encryptor.encrypt(randomness, ring, &places, &values, &mut bytes);
         assert_eq!(bytes.len(), 51_216);
         assert_eq!(bytes.len(), Ciphertext::byte_count(context));
         let ciphertext = Ciphertext::from_bytes(context, &bytes).unwrap();
@@ -133,8 +153,10 @@ mod tests {
         let key = SecretKey::generate(context, &mut rng);
         let mut encryptor = Encryptor::new(&key, &mut rng);
         let (mut one, mut two) = (Vec::new(), Vec::new());
-        encryptor.encrypt(Ring::new(8), &[], &[], &mut one);
-        encryptor.encrypt(Ring::new(8), &[], &[], &mut two);
+        for bytes in [&mut one, &mut two] {
+            let randomness = encryptor.randomness();
+            encryptor.encrypt(randomness, Ring::new(8), &[], &[], bytes);
+        }
         assert_ne!(one[..16], two[..16]);
         assert_ne!(one[16..], two[16..]);
     }

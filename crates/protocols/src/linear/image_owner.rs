@@ -1,12 +1,19 @@
 //! The image owner: encrypts the mask, keeps the key, decrypts its share.
 
-use blindscan_rlwe::ciphertext::Encryptor;
+use blindscan_rlwe::InvalidBytes;
+use blindscan_rlwe::ciphertext::{Ciphertext, Encryptor, InputRandomness};
+use blindscan_rlwe::context::Context;
 use blindscan_rlwe::keys::SecretKey;
+use blindscan_rlwe::packing::{Place, Unit};
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
+use rayon::prelude::*;
 
-use super::{INPUTS_PER_MESSAGE, LinearLayer};
+use super::{INPUTS_PER_MESSAGE, LinearLayer, put};
 use crate::ProtocolError;
+
+/// Where the values of an answer lie, and this party's shares of them.
+type Opened = (Vec<Place>, Vec<u32>);
 
 impl LinearLayer {
     /// This party's share of W * `mask_r`, for the model owner's W.
@@ -25,12 +32,8 @@ impl LinearLayer {
         let mut shares = vec![0; self.shape.output_count()];
         for block in self.blocks() {
             for inputs in self.inputs(block.clone()).chunks(INPUTS_PER_MESSAGE) {
-                let mut message = Vec::new();
-                for &(unit, channel_block) in inputs {
-                    let places = self.packing.input_places(unit, channel_block);
-                    encryptor.encrypt(self.ring, &places, mask_r, &mut message);
-                }
-                channel.send(&message)?;
+                let randomness: Vec<_> = inputs.iter().map(|_| encryptor.randomness()).collect();
+                channel.send(&self.encrypted(inputs, randomness, mask_r, &encryptor))?;
             }
             for row in self.rows(block) {
                 for units in row.messages() {
@@ -43,6 +46,24 @@ impl LinearLayer {
         Ok(shares)
     }
 
+    /// One message of input ciphertexts.
+    fn encrypted(
+        &self,
+        inputs: &[(Unit, usize)],
+        randomness: Vec<InputRandomness>,
+        mask_r: &[u32],
+        encryptor: &Encryptor<'_>,
+    ) -> Vec<u8> {
+        let encrypt = |(&(unit, channel_block), randomness): (&(Unit, usize), InputRandomness)| {
+            let mut bytes = Vec::with_capacity(Ciphertext::byte_count(Context::exact()));
+            let places = self.packing.input_places(unit, channel_block);
+            encryptor.encrypt(randomness, self.ring, &places, mask_r, &mut bytes);
+            bytes
+        };
+        let ciphertexts: Vec<Vec<u8>> = inputs.par_iter().zip(randomness).map(encrypt).collect();
+        ciphertexts.concat()
+    }
+
     /// Puts the shares of one message of answers into their places.
     fn open(
         &self,
@@ -53,13 +74,20 @@ impl LinearLayer {
         keys: &SecretKey,
         shares: &mut [u32],
     ) -> Result<(), ProtocolError> {
-        for (&unit, &length) in units.iter().zip(lengths) {
+        let cut = |&length: &usize| {
             let (answer, rest) = message.split_at(length);
             message = rest;
+            answer
+        };
+        let answers: Vec<&[u8]> = lengths.iter().map(cut).collect();
+        let opened = |(&unit, answer): (&usize, &[u8])| {
             let places = self.packing.output_places(self.packing.unit(unit), output_block);
-            for (place, share) in places.iter().zip(keys.open(self.ring, &places, answer)?) {
-                shares[place.element] = share;
-            }
+            let values = keys.open(self.ring, &places, answer)?;
+            Ok((places, values))
+        };
+        let opened: Result<Vec<Opened>, InvalidBytes> = units.par_iter().zip(answers).map(opened).collect();
+        for (places, values) in opened? {
+            put(shares, &places, values);
         }
         Ok(())
     }

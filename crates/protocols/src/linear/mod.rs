@@ -20,6 +20,9 @@
 //! on, no zero skipped. A share is off by one with at most 2^-51 a value for 8-bit weights ([`blindscan_rlwe::noise`]).
 //! An invalid message ends the dialogue with an error before anything is decrypted.
 //!
+//! What is below the dialogue (encrypting, multiplying, sealing, opening) runs on the threads of the program's pool.
+//! Randomness is drawn first, in the order of the wire: what is sent does not depend on the threads.
+//!
 //! Source: Huang, Lu, Hong, Ding, "Cheetah", USENIX Security 2022, sections 3 and 5.1; preprocessing on a random mask as
 //! in Mishra et al., "Delphi", USENIX Security 2020, section 4.1.
 
@@ -37,7 +40,7 @@ use blindscan_rlwe::InvalidBytes;
 use blindscan_rlwe::answer::{Product, answer_bytes};
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
-use blindscan_rlwe::packing::{Packing, Unit};
+use blindscan_rlwe::packing::{Packing, Place, Unit};
 use blindscan_wire::Traffic;
 
 pub use blindscan_rlwe::keys::{PublicKey, SecretKey};
@@ -178,6 +181,13 @@ impl Row {
     fn messages(&self) -> Vec<Vec<usize>> {
         let units: Vec<usize> = self.units.clone().collect();
         units.chunks(ANSWERS_PER_MESSAGE).map(<[usize]>::to_vec).collect()
+    }
+}
+
+/// Puts values into their places of a share.
+fn put(share: &mut [u32], places: &[Place], values: Vec<u32>) {
+    for (place, value) in places.iter().zip(values) {
+        share[place.element] = value;
     }
 }
 

@@ -51,7 +51,9 @@ fn table(seed: u64, message: &[u32]) -> Table {
     let secret = SecretKey::generate(context, &mut rng);
     let public = PublicKey::from_bytes(context, &secret.public_key_bytes(&mut rng)).unwrap();
     let mut bytes = Vec::new();
-    Encryptor::new(&secret, &mut rng).encrypt(RING, &everywhere(), message, &mut bytes);
+    let mut encryptor = Encryptor::new(&secret, &mut rng);
+    let randomness = encryptor.randomness();
+    encryptor.encrypt(randomness, RING, &everywhere(), message, &mut bytes);
     let ciphertext = Ciphertext::from_bytes(context, &bytes).unwrap();
     Table { secret, public, ciphertext, rng }
 }
@@ -224,7 +226,8 @@ fn measure_every_step_of_a_ciphertext() {
     let mut bytes = Vec::new();
     best("encrypt", || {
         bytes.clear();
-        encryptor.encrypt(RING, &places, &message, &mut bytes);
+        let randomness = encryptor.randomness();
+        encryptor.encrypt(randomness, RING, &places, &message, &mut bytes);
     });
     best("read a ciphertext", || drop(Ciphertext::from_bytes(context, &bytes)));
     best("transform a kernel of 576 weights", || drop(context.kernel(&places[..576], &weights)));
@@ -234,7 +237,6 @@ fn measure_every_step_of_a_ciphertext() {
     best("add eight products", || product.add(&eight));
     let mut sealer = Sealer::new(&table.public, &mut table.rng);
     best("make a product", || drop(Product::zero(context)));
-    best("draw randomness", || drop(sealer.randomness()));
     let mut answer = Vec::new();
     best("draw randomness and seal", || {
         answer.clear();
