@@ -1,19 +1,22 @@
 //! Seconds and memory, estimated from what is known exactly: operations, bytes, turns.
 //!
-//! The model is a sum: each kind of work by its count and this machine's speed at it, both parties sharing the machine's cores,
-//! then the link: bytes by its bandwidth (each way apart), turns by its round trip. Work and wire of one phase overlap at best,
-//! so the larger of the two is taken, and the turns added.
+//! The model is a sum over layers of each kind of work by its count and this machine's rate at it. There are two rates of
+//! everything: seconds of the processor, and seconds of the wall when both parties share the machine and its loopback.
+//! They are measured apart, for how much of one party's work falls into the other's differs from step to step. A link that
+//! is slower than the work sets the pace of a layer: the larger of the two is taken, and the turns added. Once a connection come
+//! the start of a job, and once a stock keys and base transfers.
 
 use blindscan_protocols::Party;
+use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
 
 use crate::OtKind;
 use crate::assign::AssignedPlan;
 use crate::cost::{LayerCost, PlanCost};
 
-/// Processor seconds that one unit of work takes, both parties together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Speed {
+/// Seconds that one unit of work takes, both parties together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
     /// A ciphertext that is encrypted, sent and read.
     pub ciphertext_in: f64,
     /// A ciphertext that is finished, sent and decrypted.
@@ -22,12 +25,27 @@ pub struct Speed {
     pub product: f64,
     /// A correlated transfer, made, hashed and stored.
     pub transfer: f64,
-    /// A value through a comparison, online.
-    pub compared: f64,
+    /// What a transfer takes more when it is made by Ferret.
+    pub silence: f64,
+    /// A transfer's pads, read and used, online.
+    pub pad: f64,
     /// A multiplication of the clear network, online.
     pub mac: f64,
-    /// Processors that the two parties have together.
-    pub processors: f64,
+    /// A layer, whatever its size, in each phase.
+    pub layer: f64,
+}
+
+/// How fast a machine is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// By the processors.
+    pub work: Rates,
+    /// By the wall.
+    pub wall: Rates,
+    /// From the start of the client's program to the beginning of its job, and from the end of it to its report.
+    pub start: Seconds,
+    /// Keys and base transfers, turns apart.
+    pub set_up: Seconds,
 }
 
 /// Seconds of one phase.
@@ -39,68 +57,107 @@ pub struct Seconds {
     pub wall: f64,
 }
 
+impl std::ops::Add for Seconds {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { work: self.work + other.work, wall: self.wall + other.wall }
+    }
+}
+
+impl std::iter::Sum for Seconds {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::default(), |a, b| a + b)
+    }
+}
+
 /// What is expected of one plan on one link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// Offline.
+    /// Connecting, and agreeing on a job.
+    pub start: Seconds,
+    /// Offline, set-up included.
     pub offline: Seconds,
     /// Online.
     pub online: Seconds,
-    /// Wall seconds by layer: offline, online.
-    pub layers: Vec<(f64, f64)>,
+    /// By layer: offline, online. Set-up is no layer's.
+    pub layers: Vec<(Seconds, Seconds)>,
     /// Resident memory of the larger party.
     pub memory_bytes: u64,
     /// Size of a stock on disk, the larger party's.
     pub stock_bytes: u64,
 }
 
-/// Estimates a plan. `cost` is the image owner's.
-pub fn estimate(plan: &AssignedPlan, cost: &PlanCost, speed: &Speed, link: LinkSpec) -> Estimate {
+/// Estimates a plan. `cost` is the image owner's with this kind of transfers.
+pub fn estimate(
+    plan: &AssignedPlan,
+    cost: &PlanCost,
+    kind: OtKind,
+    speed: &Speed,
+    link: LinkSpec,
+) -> Estimate {
     let layers: Vec<(Seconds, Seconds)> = cost
         .layers
         .iter()
         .map(|layer| {
-            let wall = |work: f64, traffic: blindscan_wire::Traffic| Seconds {
-                work,
-                wall: wall(work / speed.processors, traffic, link),
+            let of = |seconds: fn(&Rates, &LayerCost, OtKind) -> f64, traffic| Seconds {
+                work: seconds(&speed.work, layer, kind),
+                wall: on_link(seconds(&speed.wall, layer, kind), traffic, link),
             };
-            (wall(speed.offline(layer), layer.offline), wall(speed.online(layer), layer.online))
+            (of(Rates::offline, layer.offline), of(Rates::online, layer.online))
         })
         .collect();
-    let sum = |phase: fn(&(Seconds, Seconds)) -> Seconds| {
-        layers
-            .iter()
-            .map(phase)
-            .fold(Seconds::default(), |sum, s| Seconds { work: sum.work + s.work, wall: sum.wall + s.wall })
-    };
-    let stock = |party| plan.cost(party, OtKind::default()).stock_bytes();
+    let set_up = Seconds { work: speed.set_up.work, wall: on_link(speed.set_up.wall, cost.setup, link) };
+    let stock = |party| plan.cost(party, kind).stock_bytes();
     Estimate {
-        offline: sum(|layer| layer.0),
-        online: sum(|layer| layer.1),
-        layers: layers.iter().map(|(offline, online)| (offline.wall, online.wall)).collect(),
+        start: speed.start,
+        offline: set_up + layers.iter().map(|layer| layer.0).sum(),
+        online: layers.iter().map(|layer| layer.1).sum(),
+        layers,
         memory_bytes: memory_bytes(plan),
         stock_bytes: stock(Party::ImageOwner).max(stock(Party::ModelOwner)),
     }
 }
 
-fn wall(work: f64, traffic: blindscan_wire::Traffic, link: LinkSpec) -> f64 {
+/// Work of so many wall seconds with this traffic.
+fn on_link(work: f64, traffic: Traffic, link: LinkSpec) -> f64 {
     let wire = link.occupied_by(traffic.bytes_sent.max(traffic.bytes_received)).as_secs_f64();
-    work.max(wire) + traffic.turns as f64 * 2.0 * link.one_way().as_secs_f64()
+    work.max(wire) + traffic.turns as f64 * link.round_trip.as_secs_f64()
 }
 
-impl Speed {
-    fn offline(&self, layer: &LayerCost) -> f64 {
+impl Rates {
+    /// Seconds of a layer's offline phase.
+    pub fn offline(&self, layer: &LayerCost, kind: OtKind) -> f64 {
         let (sent, returned) = layer.ciphertexts;
-        let transfers = layer.pads.forward_cots + layer.pads.backward_cots;
-        sent as f64 * self.ciphertext_in
+        let silence = if kind == OtKind::Ferret { self.silence } else { 0.0 };
+        self.layer
+            + sent as f64 * self.ciphertext_in
             + returned as f64 * self.ciphertext_out
             + layer.products as f64 * self.product
-            + transfers as f64 * self.transfer
+            + transfers(layer) * (self.transfer + silence)
     }
 
-    fn online(&self, layer: &LayerCost) -> f64 {
-        layer.compared as f64 * self.compared + layer.macs as f64 * self.mac
+    /// Seconds of a layer's online phase.
+    pub fn online(&self, layer: &LayerCost, _: OtKind) -> f64 {
+        self.layer + transfers(layer) * self.pad + layer.macs as f64 * self.mac
     }
+
+    /// The same with the rates of linear layers offline, of transfers, of pads and of multiplications multiplied.
+    pub fn scaled(&self, linear: f64, transfers: f64, pads: f64, macs: f64) -> Self {
+        Self {
+            ciphertext_in: self.ciphertext_in * linear,
+            ciphertext_out: self.ciphertext_out * linear,
+            product: self.product * linear,
+            transfer: self.transfer * transfers,
+            silence: self.silence * transfers,
+            pad: self.pad * pads,
+            mac: self.mac * macs,
+            layer: self.layer,
+        }
+    }
+}
+
+fn transfers(layer: &LayerCost) -> f64 {
+    (layer.pads.forward_cots + layer.pads.backward_cots) as f64
 }
 
 /// The program, the largest linear layer's working set, and the tensors that live at the same time.
@@ -124,4 +181,57 @@ fn memory_bytes(plan: &AssignedPlan) -> u64 {
         live -= freed.into_iter().filter(|&tensor| last[tensor] == index).map(bytes).sum::<u64>();
     }
     PROGRAM + most.max(plan.linear_memory_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use blindscan_protocols::nonlinear::PadDemand;
+
+    use super::*;
+
+    const RATES: Rates = Rates {
+        ciphertext_in: 2.0,
+        ciphertext_out: 3.0,
+        product: 5.0,
+        transfer: 7.0,
+        silence: 11.0,
+        pad: 13.0,
+        mac: 17.0,
+        layer: 0.25,
+    };
+
+    fn layer() -> LayerCost {
+        LayerCost {
+            ciphertexts: (10, 100),
+            products: 1000,
+            pads: PadDemand { forward_cots: 1, backward_cots: 2 },
+            macs: 4,
+            ..LayerCost::default()
+        }
+    }
+
+    #[test]
+    fn a_layer_is_the_sum_of_its_work_by_the_rates() {
+        assert_eq!(RATES.offline(&layer(), OtKind::SoftSpoken), 20.0 + 300.0 + 5000.0 + 21.0 + 0.25);
+        assert_eq!(RATES.offline(&layer(), OtKind::Ferret), 20.0 + 300.0 + 5000.0 + 54.0 + 0.25);
+        assert_eq!(RATES.online(&layer(), OtKind::SoftSpoken), 39.0 + 68.0 + 0.25);
+    }
+
+    #[test]
+    fn scaling_reaches_each_kind_of_work_by_its_own_factor() {
+        let scaled = RATES.scaled(2.0, 3.0, 5.0, 7.0);
+        let offline = scaled.offline(&layer(), OtKind::Ferret);
+        assert_eq!(offline, 2.0 * 5320.0 + 3.0 * 54.0 + 0.25);
+        assert_eq!(scaled.online(&layer(), OtKind::Ferret), 5.0 * 39.0 + 7.0 * 68.0 + 0.25);
+    }
+
+    #[test]
+    fn a_slow_link_sets_the_pace_and_turns_come_on_top() {
+        let link = LinkSpec::new(8_000_000, Duration::from_millis(100));
+        let traffic = Traffic { bytes_sent: 3_000_000, bytes_received: 5_000_000, turns: 4 };
+        assert_eq!(on_link(1.0, traffic, link), 5.0 + 0.4);
+        assert_eq!(on_link(9.0, traffic, link), 9.0 + 0.4);
+    }
 }

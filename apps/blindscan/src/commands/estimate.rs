@@ -1,8 +1,8 @@
 //! `estimate`: bytes and turns exactly, seconds and memory as estimates, before anything runs.
 
 use anyhow::{Context, Result};
-use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_inference::estimate::{Estimate, Speed, estimate};
+use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
@@ -21,13 +21,23 @@ struct Printed {
     link: String,
     /// The kind of oblivious transfer.
     ot: &'static str,
+    /// Keys: once a connection, and counted in the totals below.
+    setup: Setup,
     bytes: Phases<Ways>,
     turns: Phases<u64>,
     seconds: Phases<f64>,
+    /// Both phases, and connecting.
+    total_seconds: f64,
     cpu_seconds: Phases<f64>,
     peak_memory_bytes: u64,
     stock_bytes: u64,
     layers: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+struct Setup {
+    bytes: Ways,
+    turns: u64,
 }
 
 #[derive(Serialize)]
@@ -49,6 +59,17 @@ struct Layer {
     bytes: Phases<Ways>,
     turns: Phases<u64>,
     seconds: Phases<f64>,
+    operations: Operations,
+}
+
+/// What a layer's seconds are estimated from.
+#[derive(Serialize)]
+struct Operations {
+    ciphertexts_sent: u64,
+    ciphertexts_returned: u64,
+    products: u64,
+    transfers: u64,
+    multiplications: u64,
 }
 
 fn ways(traffic: Traffic) -> Ways {
@@ -88,16 +109,19 @@ fn plan(args: &EstimateArgs) -> Result<AssignedPlan> {
 
 fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> Printed {
     let cost = plan.cost(Party::ImageOwner, kind);
-    let Estimate { offline, online, layers, memory_bytes, stock_bytes } = estimate(plan, &cost, speed, link);
+    let Estimate { start, offline, online, layers, memory_bytes, stock_bytes } =
+        estimate(plan, &cost, kind, speed, link);
     let setup = cost.setup;
     Printed {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
         link: link.to_string(),
         ot: ot::name(kind),
+        setup: Setup { bytes: ways(setup), turns: setup.turns },
         bytes: Phases { offline: ways(setup + cost.offline), online: ways(cost.online) },
         turns: Phases { offline: setup.turns + cost.offline.turns, online: cost.online.turns },
         seconds: Phases { offline: offline.wall, online: online.wall },
+        total_seconds: (start + offline + online).wall,
         cpu_seconds: Phases { offline: offline.work, online: online.work },
         peak_memory_bytes: memory_bytes,
         stock_bytes,
@@ -110,7 +134,14 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> 
                 kind: layer.kind,
                 bytes: Phases { offline: ways(layer.offline), online: ways(layer.online) },
                 turns: Phases { offline: layer.offline.turns, online: layer.online.turns },
-                seconds: Phases { offline, online },
+                seconds: Phases { offline: offline.wall, online: online.wall },
+                operations: Operations {
+                    ciphertexts_sent: layer.ciphertexts.0,
+                    ciphertexts_returned: layer.ciphertexts.1,
+                    products: layer.products,
+                    transfers: layer.pads.forward_cots + layer.pads.backward_cots,
+                    multiplications: layer.macs,
+                },
             })
             .collect(),
     }
@@ -142,7 +173,8 @@ fn print_table(printed: &Printed, measured: bool) {
     }
     row("total, MB (keys included)", &printed.bytes, &printed.turns, &printed.seconds);
     println!(
-        "processor {:.1} s offline and {:.1} s online, both parties together; memory about {:.0} MB a party; stock {:.0} MB on disk",
+        "{:.2} s in all; processor {:.1} s offline and {:.1} s online, both parties together; memory about {:.0} MB a party; stock {:.0} MB on disk",
+        printed.total_seconds,
         printed.cpu_seconds.offline,
         printed.cpu_seconds.online,
         mb(printed.peak_memory_bytes),
