@@ -23,7 +23,9 @@ pub mod stock;
 mod supply;
 
 use blindscan_protocols::ProtocolError;
+use blindscan_protocols::linear::AGREED;
 use blindscan_protocols::nonlinear;
+use blindscan_protocols::ot::buffered::BATCH;
 use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_wire::WireError;
 use thiserror::Error;
@@ -66,12 +68,14 @@ pub enum InferenceError {
     Section(#[from] nonlinear::StockError),
 }
 
-/// Digest of every cryptographic parameter that is not in the plan: both ends must have the same.
+/// Digest of every number that is not in the plan and that both ends must share: cryptographic parameters, and what
+/// layers and messages are cut by.
 pub fn parameters_digest() -> [u8; 32] {
     let parameters = format!(
-        "{:?} {:?} {SETS:?} chunk {}",
+        "{:?} {AGREED:?} {:?} {SETS:?} batch {BATCH} step {} chunk {}",
         blindscan_rlwe::parameters::EXACT,
         supply::FIELD,
+        nonlinear::STEP,
         operators::CHUNK
     );
     *blake3::hash(parameters.as_bytes()).as_bytes()

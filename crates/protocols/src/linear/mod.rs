@@ -60,6 +60,9 @@ const INPUTS_PER_MESSAGE: usize = 48;
 /// Most answers in a message: 2.9 MB.
 const ANSWERS_PER_MESSAGE: usize = 32;
 
+/// What both parties cut layers and messages by: they must hold the same numbers.
+pub const AGREED: [usize; 3] = [MEMORY_BYTES, INPUTS_PER_MESSAGE, ANSWERS_PER_MESSAGE];
+
 /// One linear layer as both parties know it.
 #[derive(Clone, Debug)]
 pub struct LinearLayer {

@@ -48,4 +48,4 @@ pub use activation::{Activation, ActivationStock};
 pub use label::{Label, LabelStock};
 pub use maximum::{Maximum, Tournament, TournamentStock};
 pub use sign::{Sign, SignStock};
-pub use supply::{PadDemand, PadEnds, ShapeError, StockError};
+pub use supply::{PadDemand, PadEnds, STEP, ShapeError, StockError};

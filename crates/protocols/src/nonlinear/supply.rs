@@ -22,7 +22,7 @@ pub struct PadDemand {
 }
 
 /// Transfers of one direction that are made ready at once: 8 MB of messages at 31 bits each.
-const STEP: u64 = 1 << 21;
+pub const STEP: u64 = 1 << 21;
 
 impl PadDemand {
     /// Growing parts of this demand, the last of them the whole: the steps in which [`PadEnds::reserve`] works.
