@@ -14,7 +14,7 @@ const UPDATE_VARIABLE: &str = "BLINDSCAN_UPDATE_COSTS";
 /// Runs the snapshot test in writing mode. What changed is then seen by `git diff costs`.
 pub(crate) fn regenerate(root: &Path) -> Result<()> {
     let mut command = cargo(root);
-    command.args(["test", "--package", "blindscan-inference", "cost"]).env(UPDATE_VARIABLE, "1");
+    command.args(["test", "--package", "blindscan-inference", "--test", "costs"]).env(UPDATE_VARIABLE, "1");
     succeed("cost snapshots", &mut command)?;
     println!("costs: written; read `git diff costs` before you commit");
     Ok(())

@@ -2,8 +2,9 @@
 
 mod common;
 
-use blindscan_graph::fixed::quantise_input;
-use blindscan_graph::plan::{FixedPlan, OutputPolicy, Weights};
+use blindscan_arith::ring::Ring;
+use blindscan_graph::fixed::{self, quantise_input};
+use blindscan_graph::plan::{FixedPlan, OutputPolicy, Step, Weights};
 use blindscan_inference::stock::{Stock, StockFolder};
 use blindscan_inference::{AssignedPlan, InferenceError, Output};
 use blindscan_protocols::Party;
@@ -98,8 +99,7 @@ impl Scene {
     /// The input under its mask, which is what the image owner sends first.
     fn opened(&self, ran: &Ran) -> Vec<u32> {
         let input = &self.made.public.tensors[self.made.public.input];
-        let ring = blindscan_arith::ring::Ring::new(input.ring_bits);
-        ring.unpack(&ran.view[0], input.shape.iter().product())
+        Ring::new(input.ring_bits).unpack(&ran.view[0], input.count())
     }
 
     fn ring_mask(&self) -> u32 {
@@ -230,30 +230,34 @@ fn fresh_stocks_open_independent_uniform_values_and_a_repeated_stock_opens_the_d
 #[test]
 fn tensors_of_one_image_are_opened_under_masks_of_their_own() {
     let scene = Scene::new();
-    let stock = scene.prepare(1);
-    let ran = scene.run(&stock, &scene.made.weights, &scene.image(0.0));
-    // The black image's opened input is the negated mask itself. Were that the mask of the second tensor too, which has as
-    // many values, the difference of what is opened would be the second tensor: small numbers.
-    let bits = |tensor: usize| scene.made.public.tensors[tensor].ring_bits;
-    let linear: Vec<usize> = scene
-        .made
-        .public
-        .nodes
-        .iter()
-        .filter(|node| matches!(node.step, blindscan_graph::plan::Step::Linear(_)))
-        .map(|node| node.inputs[0])
-        .collect();
-    let [input, inner] = linear[..] else { panic!("the model has two linear layers") };
-    let count: usize = scene.made.public.tensors[inner].shape.iter().product();
-    let ring = blindscan_arith::ring::Ring::new(bits(inner));
+    let public = &scene.made.public;
+    let black = scene.image(0.0);
+    let ran = scene.run(&scene.prepare(1), &scene.made.weights, &black);
+    let linear = public.nodes.iter().filter(|node| matches!(node.step, Step::Linear(_)));
+    let [input, inner] = linear.map(|node| node.inputs[0]).collect::<Vec<_>>()[..] else {
+        panic!("the model has two linear layers")
+    };
+    let (spec, count) = (&public.tensors[inner], public.tensors[inner].count());
+    assert_eq!(count, public.tensors[input].count());
+
+    let ring = Ring::new(spec.ring_bits);
     let packed = ring.packed_bytes(count);
-    let message =
-        ran.view.iter().rev().find(|message| message.len() == packed).expect("the tensor is opened");
-    let inner_opened = ring.unpack(message, count);
-    let input_opened = scene.opened(&ran);
-    let mask = (1u32 << bits(inner).min(bits(input))) - 1;
-    assert!(looks_uniform(&inner_opened, mask));
-    assert!(looks_uniform(&difference(&inner_opened, &input_opened, mask), mask));
+    let message = ran.view.iter().rev().find(|message| message.len() == packed).expect("it is opened");
+    let (first, second) = (scene.opened(&ran), ring.unpack(message, count));
+    let mask = (1u32 << spec.ring_bits.min(public.tensors[input].ring_bits)) - 1;
+    assert!(looks_uniform(&second, mask));
+    assert!(looks_uniform(&difference(&second, &first, mask), mask));
+
+    // The black image's opened input is the negated mask itself. Were that the mask of the second tensor too, the difference
+    // would be the second tensor, which the detector tells from noise.
+    let mut clear = Vec::new();
+    let mut seen = |tensor, values: &[i64]| {
+        if tensor == inner {
+            clear = values.iter().map(|&value| value as u32 & mask).collect();
+        }
+    };
+    fixed::evaluate_with(public, &scene.made.weights, &black, &mut seen).unwrap();
+    assert!(!looks_uniform(&clear, mask));
 }
 
 #[test]
