@@ -1,13 +1,19 @@
 //! What the answer should be: the clear integer model and the float model, for whoever owns both files.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use blindscan_graph::fixed;
 use blindscan_graph::float;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::{OutputPolicy, PublicPlan};
+use blindscan_imaging::dice;
 use blindscan_inference::Output;
 
-use crate::model::Model;
+use crate::cli::PlanOptions;
+use crate::input::Source;
+use crate::model::{self, Model};
+use crate::report::Report;
 
 /// The answer as integers, whatever the policy: labels, or logits at their own scale.
 pub(crate) fn values(output: &Output) -> Vec<i64> {
@@ -51,13 +57,56 @@ pub(crate) fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
     bytes(&fixed::labels_along(&logits.data, &logits.shape, plan.answer.class_axis))
 }
 
-/// Says so when the reference is another plan than the one that is served: then a difference proves nothing.
-pub(crate) fn note_other_plan(owner: &Model, served: &PublicPlan) {
+/// Holds answers of a served plan against the clear integer model and the float model of their owner's file.
+pub(crate) fn compare(
+    path: &Path,
+    served: &PublicPlan,
+    source: &Source,
+    which: &[usize],
+    outputs: &[Output],
+    report: &mut Report,
+) -> Result<()> {
+    let owner = owner(path, served)?;
+    let (mut total, mut equal) = (0, 0);
+    let (mut ours, mut clear_labels, mut float) = (Vec::new(), Vec::new(), Vec::new());
+    for (&index, output) in which.iter().zip(outputs) {
+        let input = source.tensor(index, served)?;
+        let expected = clear(&owner, &input)?;
+        let wanted = values(&expected);
+        total += wanted.len() as u64;
+        equal += equal_count(&values(output), &wanted)?;
+        ours.extend(labels(served, output));
+        clear_labels.extend(labels(served, &expected));
+        if let Some(logits) = float_logits(&owner, &input)? {
+            float.extend(float_labels(served, &logits));
+        }
+    }
+    report.values_total = Some(total);
+    report.values_equal = Some(equal);
+    report.equals_reference = Some(equal == total);
+    report.dice.reference = Some(dice(&ours, &clear_labels)?);
+    if !float.is_empty() {
+        report.dice.float = Some(dice(&ours, &float)?);
+    }
+    Ok(())
+}
+
+/// The model of a file, held against a served plan. Whether labels or logits are opened is the server's to say, so its
+/// policy is taken. Another plan than the served one is told: then a difference proves nothing.
+fn owner(path: &Path, served: &PublicPlan) -> Result<Model> {
+    let mut owner = model::load(path, &PlanOptions::default(), None)?;
+    ensure!(
+        owner.plan.tensors[owner.plan.output].shape == served.tensors[served.output].shape,
+        "{} is not the model that the server serves: its answers have another shape",
+        path.display()
+    );
+    owner.plan.answer.policy = served.answer.policy;
     if owner.plan.digest() != served.digest() {
         eprintln!(
             "note: the reference's plan is not the one that the server serves; to compare to the bit, serve and give the same saved plan (`blindscan plan --out`)"
         );
     }
+    Ok(owner)
 }
 
 /// How many values of two answers are equal.

@@ -1,8 +1,9 @@
 //! `report.json`: what a job did, in keys that other programs rely on, and the same as a table.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// What one job did.
@@ -127,9 +128,12 @@ impl Report {
     /// Writes `report.json` into a folder, whole or not at all.
     pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join("report.json");
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.persist(&path)?;
+        let text = serde_json::to_vec_pretty(self)?;
+        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+            file.write_all(&text)?;
+            Ok(file.persist(&path)?)
+        });
+        written.with_context(|| format!("{} could not be written", path.display()))?;
         Ok(path)
     }
 

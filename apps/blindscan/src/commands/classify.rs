@@ -2,23 +2,23 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use blindscan_graph::fixed;
 use blindscan_inference::Output;
 use blindscan_inference::stock::StockFolder;
 
 use super::{Outcome, print_json};
-use crate::cli::{ClassifyArgs, PlanOptions};
+use crate::cli::ClassifyArgs;
 use crate::connection::{Connection, connect};
 use crate::input::Source;
 use crate::job::{self, run_images};
-use crate::{model, reference};
+use crate::reference;
 
 pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let begun = Instant::now();
     let stock = args.stock.as_deref().map(StockFolder::open).transpose()?;
     if let Some(folder) = &args.out {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     }
     let mut connection = connect(&args.server)?;
     let plan = connection.client.plan().plan().clone();
@@ -40,14 +40,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     }
     report.values = args.values.then(|| reference::values(output));
     if let Some(path) = &args.reference {
-        let owner = model::load(path, &PlanOptions::default(), None)?;
-        reference::note_other_plan(&owner, &plan);
-        let expected = reference::values(&reference::clear(&owner, &source.tensor(0, &plan)?)?);
-        let found = reference::values(output);
-        let equal = reference::equal_count(&found, &expected)?;
-        report.values_total = Some(expected.len() as u64);
-        report.values_equal = Some(equal);
-        report.equals_reference = Some(equal == expected.len() as u64);
+        reference::compare(path, &plan, &source, &[0], &finished.outputs, &mut report)?;
     }
     job::close(&mut report, begun);
     if let Some(folder) = &args.out {

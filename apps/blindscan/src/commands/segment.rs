@@ -3,23 +3,22 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
     GreyPlane, LabelPlane, Mask, Request, Scan, Slicing, dice, overlay_png, read_mask, write_mask,
     write_picture_mask,
 };
-use blindscan_inference::Output;
 use blindscan_inference::stock::StockFolder;
 
 use super::{Outcome, print_json};
-use crate::cli::{PlanOptions, SegmentArgs};
+use crate::cli::SegmentArgs;
 use crate::connection::{Connection, connect};
 use crate::input::{Source, selection};
 use crate::job::{self, run_images};
+use crate::reference;
 use crate::report::Report;
-use crate::{model, reference};
 
 pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let begun = Instant::now();
@@ -32,6 +31,9 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
     let which = selection(&args.slices, source.count())?;
     let expert = args.expert.as_deref().map(read_mask).transpose()?;
+    if let (Some(expert), Scan::Volume(volume)) = (&expert, scan) {
+        expert.check_grid(volume)?;
+    }
     let size = mask_size(&plan)?;
 
     let finished = run_images(&mut connection, &source, &which, stock.as_ref(), begun)?;
@@ -46,7 +48,7 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         .collect();
     write_files(scan, request, &which, &masks, &args.out, &mut report)?;
     if let Some(path) = &args.reference {
-        compare(path, &plan, &source, &which, &finished.outputs, &mut report)?;
+        reference::compare(path, &plan, &source, &which, &finished.outputs, &mut report)?;
     }
     if let Some(expert) = expert {
         report.dice.expert = Some(dice_of(scan, request, &which, &masks, &expert)?);
@@ -120,7 +122,6 @@ fn dice_of(
     let Scan::Volume(volume) = scan else {
         return Ok(dice(masks[0].labels(), expert.labels())?);
     };
-    expert.check_grid(volume)?;
     let slicing = Slicing::new(volume, request.axis, request.in_plane);
     let (rows, columns) = slicing.plane_size();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -129,44 +130,4 @@ fn dice_of(
         theirs.extend_from_slice(expert.plane(&slicing, PlaneIndex(index))?.labels());
     }
     Ok(dice(&ours, &theirs)?)
-}
-
-/// Holds the answers against the clear integer model and the float model.
-fn compare(
-    path: &Path,
-    plan: &PublicPlan,
-    source: &Source,
-    which: &[usize],
-    outputs: &[Output],
-    report: &mut Report,
-) -> Result<()> {
-    let owner = model::load(path, &PlanOptions::default(), None)?;
-    ensure!(
-        owner.plan.tensors[owner.plan.output].shape == plan.tensors[plan.output].shape,
-        "{} is not the model that the server serves: its answers have another shape",
-        path.display()
-    );
-    reference::note_other_plan(&owner, plan);
-    let (mut total, mut equal) = (0, 0);
-    let (mut ours, mut clear, mut float) = (Vec::new(), Vec::new(), Vec::new());
-    for (&index, output) in which.iter().zip(outputs) {
-        let input = source.tensor(index, plan)?;
-        let expected = reference::clear(&owner, &input)?;
-        let values = reference::values(&expected);
-        total += values.len() as u64;
-        equal += reference::equal_count(&reference::values(output), &values)?;
-        ours.extend(reference::labels(plan, output));
-        clear.extend(reference::labels(plan, &expected));
-        if let Some(logits) = reference::float_logits(&owner, &input)? {
-            float.extend(reference::float_labels(plan, &logits));
-        }
-    }
-    report.values_total = Some(total);
-    report.values_equal = Some(equal);
-    report.equals_reference = Some(equal == total);
-    report.dice.reference = Some(dice(&ours, &clear)?);
-    if !float.is_empty() {
-        report.dice.float = Some(dice(&ours, &float)?);
-    }
-    Ok(())
 }
