@@ -12,7 +12,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
     if args.json {
         print_json(&import.report)?;
     } else {
-        print!("{}", import.report);
+        let report = &import.report;
+        report.problems.iter().for_each(|problem| println!("file: {problem}"));
+        report.rows.iter().for_each(|row| println!("{row}"));
+        report.notes.iter().for_each(|note| println!("note: {note}"));
     }
     Ok(if import.report.accepted() { Outcome::Done } else { Outcome::No })
 }
