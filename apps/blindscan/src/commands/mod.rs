@@ -12,6 +12,9 @@ pub(crate) mod prepare;
 pub(crate) mod segment;
 pub(crate) mod serve;
 
+use std::io::Write;
+
+use anyhow::Context;
 use serde::Serialize;
 
 /// How a command ended: what the process's exit code says.
@@ -25,6 +28,6 @@ pub(crate) enum Outcome {
 
 /// Prints a structure as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    let text = serde_json::to_string_pretty(value)?;
+    writeln!(std::io::stdout(), "{text}").context("the report could not be printed")
 }

@@ -4,6 +4,7 @@
 //! `refused`, `failed`. Events name clients by the list's names and say nothing of what was computed.
 
 use std::net::SocketAddr;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -195,18 +196,20 @@ impl Log {
     fn event(&self, name: &str, mut content: Value) {
         if self.json {
             content["event"] = name.into();
-            println!("{content}");
+            // A server whose log nobody reads any more goes on serving.
+            let _ = writeln!(std::io::stdout(), "{content}");
         } else {
             let text = |key: &str| content[key].as_str().unwrap_or_default().to_string();
-            match name {
-                "refused" | "failed" => eprintln!("{name} {}: {}", text("client"), text("reason")),
-                "ended" => eprintln!("{} has left", text("client")),
-                _ => eprintln!(
+            let line = match name {
+                "refused" | "failed" => format!("{name} {}: {}", text("client"), text("reason")),
+                "ended" => format!("{} has left", text("client")),
+                _ => format!(
                     "{name} one image for {} in {:.2} s",
                     text("client"),
                     content["seconds"].as_f64().unwrap_or_default()
                 ),
-            }
+            };
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 }
