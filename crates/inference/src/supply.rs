@@ -104,7 +104,8 @@ impl Schedule {
     /// What it costs `party` to make the transfers of one dialogue ready and to use them: the order of
     /// [`PadEnds::reserve`](blindscan_protocols::nonlinear::PadEnds::reserve).
     pub(crate) fn leg(&mut self, demand: PadDemand, party: Party) -> Leg {
-        let backward_first = party == Party::ImageOwner && self.backward.source.receiver_never_waits();
+        let never_waits = [&self.forward, &self.backward].map(|end| end.source.receiver_never_waits());
+        let backward_first = party == Party::ImageOwner && never_waits == [true; 2];
         let order = match backward_first {
             true => [Direction::Backward, Direction::Forward],
             false => [Direction::Forward, Direction::Backward],

@@ -85,13 +85,16 @@ impl PadEnds<'_> {
         }
     }
 
-    /// Makes transfers ready for a demand, so that the offline steps that follow neither send nor wait. Each party first
-    /// does what only sends, so that both work at the same time; in steps, so that what is under way stays small.
+    /// Makes transfers ready for a demand, so that the offline steps that follow neither send nor wait. Where receivers of
+    /// both directions only send, each party first does that, so that both work at the same time; in steps, so that what
+    /// is under way stays small. Elsewhere a receiver would wait for the direction that its peer leaves for later.
     pub fn reserve(&mut self, demand: PadDemand, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
         for part in demand.steps() {
             let (forward_cots, backward_cots) = (part.forward_cots as usize, part.backward_cots as usize);
             match self {
-                Self::ImageOwner { forward, backward } if backward.never_waits() => {
+                Self::ImageOwner { forward, backward }
+                    if forward.receiver_never_waits() && backward.never_waits() =>
+                {
                     backward.reserve(backward_cots, channel)?;
                     forward.reserve(forward_cots, channel)?;
                 }

@@ -41,6 +41,9 @@ pub trait CotSender {
     /// The difference of the two keys of every transfer of this instance.
     fn delta(&self) -> Block;
 
+    /// Whether the other end only sends when transfers are made: its [`CotReceiver::never_waits`].
+    fn receiver_never_waits(&self) -> bool;
+
     /// Keys of the next transfers, a multiple of [`COT_MULTIPLE`] of them.
     fn extend_into(&mut self, keys: &mut [Block], channel: &mut dyn Channel) -> Result<(), ProtocolError>;
 

@@ -47,6 +47,11 @@ pub trait PadSender {
         Ok(())
     }
 
+    /// Whether the other end only sends when transfers are made: its [`PadReceiver::never_waits`].
+    fn receiver_never_waits(&self) -> bool {
+        false
+    }
+
     /// n transfers 1 of 2^choice_bits (1 to 4) of message_bits (1 or 2) each; uses n * choice_bits correlated OTs.
     fn digits(
         &mut self,

@@ -21,13 +21,23 @@ pub struct BufferedSender {
     zero: Vec<u32>,
     one: Vec<u32>,
     used: usize,
+    receiver_never_waits: bool,
 }
 
 impl BufferedSender {
     /// An end for a phase that uses `total` correlated transfers.
     pub fn new(cot: Box<dyn CotSender + Send>, instance: &Instance, total: usize) -> Self {
         let (keys, zero, one) = (Vec::new(), Vec::new(), Vec::new());
-        Self { cot: Some(cot), hash: hash_of(instance), supply: Supply::new(total), keys, zero, one, used: 0 }
+        Self {
+            receiver_never_waits: cot.receiver_never_waits(),
+            cot: Some(cot),
+            hash: hash_of(instance),
+            supply: Supply::new(total),
+            keys,
+            zero,
+            one,
+            used: 0,
+        }
     }
 
     /// The hashes of both keys of the next `count` transfers, made if they are not yet there.
@@ -61,6 +71,10 @@ impl PadSender for BufferedSender {
             self.refill(channel)?;
         }
         Ok(())
+    }
+
+    fn receiver_never_waits(&self) -> bool {
+        self.receiver_never_waits
     }
 
     fn digits(

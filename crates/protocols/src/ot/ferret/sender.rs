@@ -113,6 +113,10 @@ impl CotSender for FerretSender {
         self.delta
     }
 
+    fn receiver_never_waits(&self) -> bool {
+        false
+    }
+
     fn extend_into(&mut self, keys: &mut [Block], channel: &mut dyn Channel) -> Result<(), ProtocolError> {
         let steps = self.ledger.request(keys.len());
         let mut rest = self.leaves.hand_out(keys);

@@ -75,6 +75,10 @@ impl CotSender for SoftSpokenSender {
         self.delta
     }
 
+    fn receiver_never_waits(&self) -> bool {
+        true
+    }
+
     fn extend_into(&mut self, keys: &mut [Block], channel: &mut dyn Channel) -> Result<(), ProtocolError> {
         assert!(keys.len().is_multiple_of(128), "whole words of choices");
         for keys in keys.chunks_mut(BATCH) {
