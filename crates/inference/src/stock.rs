@@ -14,7 +14,10 @@
 //! | part | bytes |
 //! |---|---|
 //! | header: magic, version, id, what it was made for, party | 8 + 4 + 16 + 32 + 1 |
-//! | section: length, checksum (blake3, first 16 bytes), payload | 8 + 16 + length |
+//! | section: length, checksum, payload | 8 + 16 + length |
+//!
+//! A checksum is the first 16 bytes of blake3 over the header, the section's number and the payload: a section that was
+//! damaged, moved, or taken from another stock is refused.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -182,6 +185,7 @@ impl StockFolder {
 pub struct StockWriter {
     header: StockHeader,
     out: BufWriter<File>,
+    sections: u64,
     path: PathBuf,
     name: Option<PathBuf>,
 }
@@ -200,7 +204,8 @@ impl StockWriter {
         path: PathBuf,
         name: Option<PathBuf>,
     ) -> Result<Self, StockError> {
-        let mut writer = Self { header, out: BufWriter::with_capacity(1 << 20, file), path, name };
+        let mut writer =
+            Self { header, out: BufWriter::with_capacity(1 << 20, file), sections: 0, path, name };
         writer.write(&header_bytes(header))?;
         Ok(writer)
     }
@@ -208,7 +213,8 @@ impl StockWriter {
     /// Adds the next section. The bytes are erased after they have been written.
     pub fn section(&mut self, mut payload: Vec<u8>) -> Result<(), StockError> {
         self.write(&(payload.len() as u64).to_le_bytes())?;
-        self.write(&checksum(&payload))?;
+        self.write(&checksum(self.header, self.sections, &payload))?;
+        self.sections += 1;
         let written = self.write(&payload);
         erase(&mut payload);
         written
@@ -264,7 +270,7 @@ impl Drop for StockWriter {
 
 /// A stock in use: sections come once, in order.
 pub struct Stock {
-    id: StockId,
+    header: StockHeader,
     input: BufReader<File>,
     section: u64,
     spent: Option<PathBuf>,
@@ -273,7 +279,7 @@ pub struct Stock {
 impl Stock {
     fn open(wanted: StockHeader, file: File, spent: Option<PathBuf>) -> Result<Self, StockError> {
         let mut stock =
-            Self { id: wanted.id, input: BufReader::with_capacity(1 << 20, file), section: 0, spent };
+            Self { header: wanted, input: BufReader::with_capacity(1 << 20, file), section: 0, spent };
         let mut found = [0; HEADER_BYTES];
         let read = stock.input.read_exact(&mut found);
         if read.is_err() || found != header_bytes(wanted) {
@@ -284,7 +290,7 @@ impl Stock {
 
     /// The next section, which has `length` bytes.
     pub fn section(&mut self, length: usize) -> Result<Section, StockError> {
-        let damaged = StockError::Damaged { id: self.id, section: self.section };
+        let damaged = StockError::Damaged { id: self.header.id, section: self.section };
         let mut head = [0; 24];
         let read = self.input.read_exact(&mut head);
         if read.is_err() || head[..8] != (length as u64).to_le_bytes() {
@@ -292,7 +298,7 @@ impl Stock {
         }
         let mut payload = Section(vec![0; length]);
         let read = self.input.read_exact(&mut payload.0);
-        if read.is_err() || head[8..] != checksum(&payload) {
+        if read.is_err() || head[8..] != checksum(self.header, self.section, &payload) {
             return Err(damaged);
         }
         self.section += 1;
@@ -326,7 +332,7 @@ impl Drop for Stock {
 
 impl std::fmt::Debug for Stock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Stock({}, at section {}, secret)", self.id, self.section)
+        write!(f, "Stock({}, at section {}, secret)", self.header.id, self.section)
     }
 }
 
@@ -354,8 +360,10 @@ fn header_bytes(header: StockHeader) -> [u8; HEADER_BYTES] {
     bytes
 }
 
-fn checksum(payload: &[u8]) -> [u8; 16] {
-    blake3::hash(payload).as_bytes()[..16].try_into().expect("a digest has 32 bytes")
+fn checksum(header: StockHeader, section: u64, payload: &[u8]) -> [u8; 16] {
+    let mut hash = blake3::Hasher::new();
+    hash.update(&header_bytes(header)).update(&section.to_le_bytes()).update(payload);
+    hash.finalize().as_bytes()[..16].try_into().expect("a digest has 32 bytes")
 }
 
 fn parse_id(text: &str) -> Option<StockId> {
