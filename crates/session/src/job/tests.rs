@@ -332,3 +332,51 @@ impl Channel for Silent {
         blindscan_wire::Traffic::default()
     }
 }
+
+#[test]
+fn the_server_follows_the_clients_choice_of_transfers_from_job_to_job() {
+    let place = Place::new();
+    let service = place.service(&place.plan);
+    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut client = place.client(SERVER);
+    let kinds = [OtKind::Ferret, OtKind::SoftSpoken, OtKind::Ferret];
+    let played = play(
+        |channel| {
+            kinds.map(|kind| {
+                client.set_ot(kind);
+                client.run(&place.input, &mut Unobserved, channel).unwrap()
+            })
+        },
+        |channel| kinds.map(|_| server.next(&mut Unobserved, channel).unwrap()),
+    );
+    let [first, second, third] = played.left;
+    assert!(first == second && second == third);
+    assert_eq!(played.right, [Some(Done::Served); 3]);
+}
+
+#[test]
+fn a_link_is_measured_once_a_connection_and_jobs_go_on() {
+    let place = Place::new();
+    let service = place.service(&place.plan);
+    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut client = place.client(SERVER);
+    let readings = std::cell::RefCell::new([5, 7, 1007].map(Duration::from_millis).into_iter());
+    let played = play(
+        move |channel| {
+            let clock = || readings.borrow_mut().next().unwrap();
+            let probe = client.probe(clock, channel).unwrap();
+            client.prepare(&place.stock(), &mut Unobserved, channel).unwrap();
+            (probe, client.probe(|| Duration::ZERO, channel))
+        },
+        |channel| {
+            let done = server.next(&mut Unobserved, channel).unwrap();
+            (done, server.next(&mut Unobserved, channel))
+        },
+    );
+    let (probe, again) = played.left;
+    assert_eq!(probe.round_trip, Duration::from_millis(2));
+    assert_eq!(probe.bits_per_second(), PROBE_BYTES as u64 * 8);
+    assert!(matches!(again, Err(SessionError::Refused(_))));
+    assert_eq!(played.right.0, Some(Done::Prepared));
+    assert!(matches!(played.right.1, Err(SessionError::Refused(_))));
+}
