@@ -139,6 +139,7 @@ impl AssignedPlan {
                 cost.macs = linear.layer.shape().macs();
                 cost.ciphertexts = linear.layer.ciphertexts();
                 cost.products = linear.layer.product_count();
+                cost.kernels = linear.layer.kernel_count();
             }
             Operator::Activate(activate) => cost.compared = activate.count as u64,
             Operator::MaxPool(pool) => cost.compared = pool.compared(),

@@ -94,6 +94,8 @@ pub struct LayerCost {
     pub ciphertexts: (u64, u64),
     /// Products of a ciphertext and a kernel.
     pub products: u64,
+    /// Kernels encoded and transformed.
+    pub kernels: u64,
 }
 
 /// What a plan costs one party.

@@ -21,8 +21,10 @@ pub struct Rates {
     pub ciphertext_in: f64,
     /// A ciphertext that is finished, sent and decrypted.
     pub ciphertext_out: f64,
-    /// A product of a ciphertext and a kernel, its share of the kernel's transform included.
+    /// A product of a ciphertext and a kernel.
     pub product: f64,
+    /// A kernel encoded and transformed.
+    pub kernel: f64,
     /// A correlated transfer, made, hashed and stored.
     pub transfer: f64,
     /// What a transfer takes more when it is made by Ferret.
@@ -133,6 +135,7 @@ impl Rates {
             + sent as f64 * self.ciphertext_in
             + returned as f64 * self.ciphertext_out
             + layer.products as f64 * self.product
+            + layer.kernels as f64 * self.kernel
             + transfers(layer) * (self.transfer + silence)
     }
 
@@ -147,6 +150,7 @@ impl Rates {
             ciphertext_in: self.ciphertext_in * linear,
             ciphertext_out: self.ciphertext_out * linear,
             product: self.product * linear,
+            kernel: self.kernel * linear,
             transfer: self.transfer * transfers,
             silence: self.silence * transfers,
             pad: self.pad * pads,
@@ -195,6 +199,7 @@ mod tests {
         ciphertext_in: 2.0,
         ciphertext_out: 3.0,
         product: 5.0,
+        kernel: 19.0,
         transfer: 7.0,
         silence: 11.0,
         pad: 13.0,
@@ -206,6 +211,7 @@ mod tests {
         LayerCost {
             ciphertexts: (10, 100),
             products: 1000,
+            kernels: 10,
             pads: PadDemand { forward_cots: 1, backward_cots: 2 },
             macs: 4,
             ..LayerCost::default()
@@ -214,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_layer_is_the_sum_of_its_work_by_the_rates() {
-        assert_eq!(RATES.offline(&layer(), OtKind::SoftSpoken), 20.0 + 300.0 + 5000.0 + 21.0 + 0.25);
-        assert_eq!(RATES.offline(&layer(), OtKind::Ferret), 20.0 + 300.0 + 5000.0 + 54.0 + 0.25);
+        assert_eq!(RATES.offline(&layer(), OtKind::SoftSpoken), 20.0 + 300.0 + 5000.0 + 190.0 + 21.0 + 0.25);
+        assert_eq!(RATES.offline(&layer(), OtKind::Ferret), 20.0 + 300.0 + 5000.0 + 190.0 + 54.0 + 0.25);
         assert_eq!(RATES.online(&layer(), OtKind::SoftSpoken), 39.0 + 68.0 + 0.25);
     }
 
@@ -223,7 +229,7 @@ mod tests {
     fn scaling_reaches_each_kind_of_work_by_its_own_factor() {
         let scaled = RATES.scaled(2.0, 3.0, 5.0, 7.0);
         let offline = scaled.offline(&layer(), OtKind::Ferret);
-        assert_eq!(offline, 2.0 * 5320.0 + 3.0 * 54.0 + 0.25);
+        assert_eq!(offline, 2.0 * 5510.0 + 3.0 * 54.0 + 0.25);
         assert_eq!(scaled.online(&layer(), OtKind::Ferret), 5.0 * 39.0 + 7.0 * 68.0 + 0.25);
     }
 

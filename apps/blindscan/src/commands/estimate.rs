@@ -68,6 +68,7 @@ struct Operations {
     ciphertexts_sent: u64,
     ciphertexts_returned: u64,
     products: u64,
+    kernels: u64,
     transfers: u64,
     multiplications: u64,
 }
@@ -139,6 +140,7 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> 
                     ciphertexts_sent: layer.ciphertexts.0,
                     ciphertexts_returned: layer.ciphertexts.1,
                     products: layer.products,
+                    kernels: layer.kernels,
                     transfers: layer.pads.forward_cots + layer.pads.backward_cots,
                     multiplications: layer.macs,
                 },

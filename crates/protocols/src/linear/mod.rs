@@ -122,6 +122,12 @@ impl LinearLayer {
         self.packing.units() as u64 * per_unit as u64
     }
 
+    /// Kernels that the model owner encodes and transforms: each once for every block that uses it.
+    pub fn kernel_count(&self) -> u64 {
+        let rows: usize = self.blocks().map(|block| self.rows(block).len()).sum();
+        (rows * self.packing.channel_blocks()) as u64
+    }
+
     /// What the model owner holds of ciphertexts and sums at a time.
     pub fn memory_bytes(&self) -> u64 {
         let context = Context::exact();
