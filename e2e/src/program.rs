@@ -58,13 +58,18 @@ pub struct Job {
 
 impl Job {
     /// Starts a command.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_reading(command, usize::MAX)
+    }
+
+    /// Starts a command, and closes its standard output after so many lines.
+    pub fn start_reading(mut command: Command, lines: usize) -> Self {
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("the program can be started");
         let (out, err) = (Arc::default(), Arc::default());
         let readers = vec![
-            collect(child.stdout.take().expect("standard output is piped"), &out),
-            collect(child.stderr.take().expect("standard error is piped"), &err),
+            collect(child.stdout.take().expect("standard output is piped"), &out, lines),
+            collect(child.stderr.take().expect("standard error is piped"), &err, usize::MAX),
         ];
         Self { child, out, err, readers }
     }
@@ -112,15 +117,15 @@ impl Drop for Job {
     }
 }
 
-/// Keeps what a pipe brings, line by line.
-fn collect(pipe: impl Read + Send + 'static, kept: &Arc<Mutex<String>>) -> JoinHandle<()> {
+/// Keeps what a pipe brings, line by line, and closes it after so many.
+fn collect(pipe: impl Read + Send + 'static, kept: &Arc<Mutex<String>>, lines: usize) -> JoinHandle<()> {
     let kept = kept.clone();
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while let Ok(1..) = pipe.read_until(b'\n', &mut line) {
+        for _ in 0..lines {
+            let mut line = Vec::new();
+            let Ok(1..) = pipe.read_until(b'\n', &mut line) else { return };
             kept.lock().expect("nobody panics with it").push_str(&String::from_utf8_lossy(&line));
-            line.clear();
         }
     })
 }

@@ -40,6 +40,15 @@ impl Vendor {
         Self { place, arguments, job, join, looked_at: Cell::new(1) }
     }
 
+    /// Serves as [`Vendor::serve`] does; after the join line nobody reads what the server prints.
+    pub fn serve_unread(model: &str, clients: &[&Hospital]) -> Self {
+        let mut vendor = Self::serve(model, clients, &[]);
+        vendor.kill();
+        vendor.job = Job::start_reading(command(vendor.folder(), &vendor.arguments), 1);
+        vendor.join = join_line(&vendor.job);
+        vendor
+    }
+
     /// Tries to serve what cannot be served, to the end.
     pub fn try_serve(folder: &Path, model: &str, options: &[&str]) -> Ended {
         started(folder, &arguments_of(model, options)).finish()
@@ -143,9 +152,13 @@ fn arguments_of(model: &str, options: &[&str]) -> Vec<String> {
 }
 
 fn started(folder: &Path, arguments: &[String]) -> Job {
+    Job::start(command(folder, arguments))
+}
+
+fn command(folder: &Path, arguments: &[String]) -> Command {
     let mut command = Command::new(program::path());
     command.args(arguments).current_dir(folder);
-    Job::start(command)
+    command
 }
 
 fn join_line(job: &Job) -> JoinLine {

@@ -8,7 +8,7 @@ use blindscan_e2e::files::{SIGNED_WORDS, UNSIGNED_BYTES, nifti};
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::{self, Job, run};
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, segmenter, xray};
+use blindscan_e2e::{classifier, ct, root, segmenter, text, xray};
 
 /// Nothing lies in a folder of answers.
 fn assert_empty(folder: &Path) {
@@ -108,7 +108,8 @@ fn a_folder_that_cannot_be_made_is_named_before_anything_is_sent() {
     hospital.ask(&["segment", &scan, "--out", "file/out"], &vendor.join()).failed(&["file/out"]);
     hospital.ask(&["classify", &image, "--out", "file/out"], &vendor.join()).failed(&["file/out"]);
     hospital.ask(&["prepare", "--stock", "file/stock"], &vendor.join()).failed(&["file/stock"]);
-    run(hospital.folder(), &["demo", "--out", "file/out"]).failed(&["file/out"]);
+    let data = text(&root().join("demo/covid-ct"));
+    run(hospital.folder(), &["demo", "--data", &data, "--out", "file/out"]).failed(&["file/out"]);
 }
 
 /// Runs a job that may write no file longer than this, as on a disk with no room left.

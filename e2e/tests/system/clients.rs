@@ -96,3 +96,23 @@ fn a_client_beyond_the_limit_is_told_so_and_served_later() {
         two.ask(&["classify", &image], &vendor.join()).code == Some(0)
     });
 }
+
+#[test]
+fn a_join_line_may_come_from_a_file() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    std::fs::write(hospital.at("join"), vendor.join() + "\n").unwrap();
+    let image = xray("pneumonia.jpeg");
+    hospital.ask(&["classify", &image], "@join").done();
+    hospital.ask(&["classify", &image], "@nothing").failed(&["join line", "nothing"]);
+}
+
+#[test]
+fn a_server_whose_output_nobody_reads_goes_on_serving() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve_unread(&classifier(), &[&hospital]);
+    let image = xray("pneumonia.jpeg");
+    for _ in 0..2 {
+        hospital.ask(&["classify", &image], &vendor.join()).done();
+    }
+}

@@ -1,13 +1,15 @@
 //! `demo`: one command does the whole job and shows the proof.
 
 use blindscan_e2e::program::run;
+use blindscan_e2e::{root, text};
 
 use crate::reports;
 
 #[test]
 fn the_demo_segments_the_bundled_slice_and_proves_the_answer() {
     let place = tempfile::tempdir().unwrap();
-    let ended = run(place.path(), &["demo", "--out", "answers"]).done();
+    let out = place.path().join("answers");
+    let ended = run(&root(), &["demo", "--out", &text(&out)]).done();
     assert!(
         ended.stdout.contains("equals the clear integer model: yes, 16384 of 16384 values"),
         "{}",
@@ -16,7 +18,6 @@ fn the_demo_segments_the_bundled_slice_and_proves_the_answer() {
     assert!(ended.stdout.contains("offline") && ended.stdout.contains("turns"));
     assert!(ended.stderr.contains("left"), "progress tells the time left: {}", ended.stderr);
 
-    let out = place.path().join("answers");
     let report = reports::read(&out.join("report.json"));
     reports::assert_keys(&report);
     reports::assert_equal(&report, 16384);
@@ -38,7 +39,7 @@ fn the_demo_segments_the_bundled_slice_and_proves_the_answer() {
 }
 
 #[test]
-fn the_demo_finds_its_files_from_anywhere_or_says_what_is_missing() {
+fn a_demo_without_its_files_says_what_is_missing() {
     let place = tempfile::tempdir().unwrap();
     let ended = run(place.path(), &["demo", "--out", "answers", "--data", "nowhere"]);
     ended.failed(&["nowhere"]);

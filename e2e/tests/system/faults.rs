@@ -47,7 +47,9 @@ impl Stage {
     fn new() -> Self {
         let hospital = Hospital::new();
         let vendor = Vendor::serve(&classifier(), &[&hospital], &["--deadline", "3"]);
-        let estimate = run(hospital.folder(), &["estimate", &classifier(), "--json"]).done().json();
+        let estimate = run(hospital.folder(), &["estimate", &classifier(), "--ot", "softspoken", "--json"])
+            .done()
+            .json();
         Self { hospital, vendor, estimate }
     }
 
@@ -56,7 +58,9 @@ impl Stage {
         let (relay, join) = self.vendor.behind_fault(way, fault(middle(&self.estimate, phase, way)));
         let image = xray("pneumonia.jpeg");
         let begun = Instant::now();
-        let ended = self.hospital.ask(&["classify", &image, "--out", "out", "--deadline", "3"], &join);
+        // The kind of transfers is said, so that no probe of the link moves the position.
+        let asked = ["classify", &image, "--out", "out", "--deadline", "3", "--ot", "softspoken"];
+        let ended = self.hospital.ask(&asked, &join);
         // The handshake has ten seconds of its own, and one wait comes after another at most.
         assert!(begun.elapsed().as_secs() < 20, "{phase:?} {way:?}: {} s", begun.elapsed().as_secs());
         let client = ended.failed(&[]).stderr;
@@ -92,14 +96,21 @@ fn a_connection_cut_in_any_phase_is_named_on_both_sides_and_the_next_client_is_s
     }
 }
 
+/// Who gives up first names the silence; the other may see that it was given up.
+fn assert_silence_named(client: &str, server: &str, words: &[&str]) {
+    assert!(words.iter().any(|word| client.contains(word) || server.contains(word)), "{client} {server}");
+    for side in [client, server] {
+        assert_one_of(side, &[words, &["closed", "onnection reset", "roken pipe"]].concat());
+    }
+}
+
 #[test]
 fn a_peer_that_falls_silent_is_given_up_at_the_deadline() {
     let stage = Stage::new();
     for phase in [Phase::Offline, Phase::Online] {
         for way in WAYS {
             let (client, server) = stage.suffer(phase, way, Fault::StallAfter);
-            assert_one_of(&client, &["was silent for 3s"]);
-            assert_one_of(&server, &["was silent for 3s", "closed", "onnection reset", "roken pipe"]);
+            assert_silence_named(&client, &server, &["was silent for 3s"]);
         }
     }
 }
@@ -109,8 +120,7 @@ fn a_peer_that_falls_silent_in_the_handshake_is_given_up_too() {
     let stage = Stage::new();
     for way in WAYS {
         let (client, server) = stage.suffer(Phase::Handshake, way, Fault::StallAfter);
-        assert_one_of(&client, &["handshake was not finished", "was silent"]);
-        assert_one_of(&server, &["handshake was not finished", "was silent", "closed"]);
+        assert_silence_named(&client, &server, &["handshake was not finished", "was silent for 3s"]);
     }
 }
 
