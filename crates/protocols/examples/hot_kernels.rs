@@ -155,7 +155,10 @@ fn encrypted(key: &SecretKey, packing: &Packing, bytes: &mut Vec<u8>) {
     let input = Prg::new(5).words32(shape().input_count());
     let mut encryptor = Encryptor::new(key, &mut rng());
     let places = packing.input_places(packing.unit(0), 0);
-    measured(&mut || encryptor.encrypt(Ring::new(32), &places, black_box(&input), bytes));
+    measured(&mut || {
+        let randomness = encryptor.randomness();
+        encryptor.encrypt(randomness, Ring::new(32), &places, black_box(&input), bytes);
+    });
 }
 
 fn encrypt() {
