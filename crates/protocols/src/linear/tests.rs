@@ -267,3 +267,20 @@ fn measure_two_layers() {
         );
     }
 }
+
+/// Prints seconds of both parties together; run with `--ignored --nocapture` in release.
+#[test]
+#[ignore = "a measurement"]
+fn measure_layers_of_a_unet() {
+    for (size, channels) in [(256, (16, 16)), (64, (64, 64)), (16, (256, 256))] {
+        let layer = LinearLayer::new(convolution(&[size; 2], &[3; 2], channels, 1), 32).unwrap();
+        let (mask, weights) = material(&layer, 1);
+        let start = std::time::Instant::now();
+        drop(played(&layer, &mask, &weights));
+        let products = layer.product_count();
+        println!(
+            "{size} x {size}, {channels:?}: {:.3} s, {products} products",
+            start.elapsed().as_secs_f64()
+        );
+    }
+}
