@@ -228,7 +228,7 @@ pub(crate) struct ServeArgs {
 /// How to reach a server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerOptions {
-    /// The join line that the server printed
+    /// The join line that the server printed, or @FILE that holds it
     #[arg(long)]
     pub(crate) server: String,
     /// Folder of this client's identity; made when absent

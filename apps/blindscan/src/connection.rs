@@ -29,8 +29,7 @@ pub(crate) struct Connection {
 
 /// Connects, and agrees on a plan.
 pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
-    let line: JoinLine =
-        options.server.trim().parse().context("--server wants the join line that the server printed")?;
+    let line = join_line(&options.server)?;
     let identity = identity(&options.keys)?;
     let tls = ClientTls::new(&identity, line.server)?;
     let config = LinkConfig { deadline: Duration::from_secs(options.deadline), ..LinkConfig::default() };
@@ -47,6 +46,17 @@ pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     Ok(Connection { channel, client, ot: options.ot })
 }
 
+/// The join line itself, or that of the file named after an `@`: a line with a secret need not stand on a command line.
+fn join_line(text: &str) -> Result<JoinLine> {
+    let line = match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("the join line in {path}"))?,
+        None => text.to_string(),
+    };
+    line.trim()
+        .parse()
+        .context("--server wants the join line that the server printed, or @FILE that holds it")
+}
+
 /// The identity of a folder, made when there is none.
 pub(crate) fn identity(folder: &Path) -> Result<Identity> {
     match keys::path_in(folder).exists() {
@@ -56,5 +66,27 @@ pub(crate) fn identity(folder: &Path) -> Result<Identity> {
             eprintln!("made a new identity in {}: fingerprint {}", folder.display(), identity.fingerprint());
             Ok(identity)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_join_line_can_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("line");
+        let line = format!("blindscan:host:7443#{}?secret={}", "c5".repeat(32), "01".repeat(16));
+        std::fs::write(&path, format!("{line}\n")).unwrap();
+        let read = join_line(&format!("@{}", path.display())).unwrap();
+        assert_eq!(read, join_line(&line).unwrap());
+        assert!(read.secret.is_some());
+    }
+
+    #[test]
+    fn a_wrong_join_line_is_not_repeated_in_the_error() {
+        let error = join_line("blindscan:host:7443#c5?secret=0123").unwrap_err();
+        assert!(!format!("{error:#}").contains("0123"));
     }
 }

@@ -18,7 +18,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let sum = |of: fn(&LayerCost) -> u64| cost.layers.iter().map(of).sum::<u64>();
         println!("{ot:?}");
         println!("  multiplications of the clear network {}", sum(|layer| layer.macs));
-        println!("  ciphertexts in {}, out {}", sum(|layer| layer.ciphertexts.0), sum(|layer| layer.ciphertexts.1));
+        println!(
+            "  ciphertexts in {}, out {}",
+            sum(|layer| layer.ciphertexts.0),
+            sum(|layer| layer.ciphertexts.1)
+        );
         println!("  products of a ciphertext and a kernel {}", sum(|layer| layer.products));
         println!("  values compared {}", sum(|layer| layer.compared));
         println!(

@@ -3,8 +3,8 @@
 //! Standard output carries the join line; with `--json` one event a line: `listening`, `prepared`, `served`, `ended`,
 //! `refused`, `failed`. Events name clients by the list's names and say nothing of what was computed.
 
-use std::net::SocketAddr;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
