@@ -4,6 +4,16 @@
 //! (`check` of a model that cannot be run, an answer that differs from the reference).
 #![forbid(unsafe_code)]
 
+/// A line on standard output.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::system::print(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// Text on standard output as it is.
+macro_rules! say_part {
+    ($($text:tt)*) => { $crate::system::print(format_args!($($text)*)) };
+}
+
 mod cli;
 mod commands;
 mod connection;

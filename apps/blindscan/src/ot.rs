@@ -28,15 +28,6 @@ pub(crate) enum OtChoice {
 }
 
 impl OtChoice {
-    /// What stands on a command line for it.
-    pub(crate) fn argument(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Softspoken => "softspoken",
-            Self::Ferret => "ferret",
-        }
-    }
-
     /// The kind on a link whose bandwidth is told by `bits_per_second`, which is asked only when it matters.
     fn kind(self, bits_per_second: impl FnOnce() -> Result<u64>) -> Result<OtKind> {
         Ok(match self {
@@ -50,6 +41,12 @@ impl OtChoice {
     /// The kind on a link that was declared.
     pub(crate) fn on(self, link: LinkSpec) -> OtKind {
         self.kind(|| Ok(link.bits_per_second)).expect("a declared bandwidth is known")
+    }
+
+    /// What to ask of two processes on this machine: `auto` is settled by the link put between them, not by how busy the
+    /// machine is.
+    pub(crate) fn between_processes(self, link: Option<LinkSpec>) -> &'static str {
+        name(link.map_or_else(|| self.in_memory(), |link| self.on(link)))
     }
 
     /// The kind inside one process: no link at all.

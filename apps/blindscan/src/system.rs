@@ -1,7 +1,21 @@
 //! What the operating system knows of this process: memory, processor time; and core dumps turned off.
 
+use std::io::Write;
+
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
+
+/// Prints to standard output. A reader that has gone away (`| head`) ends the program quietly; any other failure is an error.
+pub(crate) fn print(text: std::fmt::Arguments<'_>) {
+    let Err(error) = std::io::stdout().write_fmt(text) else { return };
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        _ => {
+            eprintln!("error: standard output: {error}");
+            std::process::exit(1)
+        }
+    }
+}
 
 /// Peak resident memory of this process in bytes; 0 where the system does not tell.
 pub(crate) fn peak_memory_bytes() -> u64 {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use blindscan_graph::npy;
+use blindscan_graph::plan::OutputPolicy;
 use blindscan_wire::link::LinkSpec;
 use serde::Serialize;
 
@@ -14,6 +15,9 @@ use crate::model::{self, Model};
 use crate::pair::Pair;
 use crate::reference;
 use crate::report::Report;
+
+/// More labels than this are no classes.
+const CLASSES_MAX: usize = 256;
 
 /// One workload.
 #[derive(Serialize)]
@@ -57,7 +61,11 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Outcome> {
 }
 
 fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row> {
-    let model = model::load(path, &args.options, None)?;
+    let mut model = model::load(path, &args.options, None)?;
+    if model.plan.classes_and_places().0 > CLASSES_MAX {
+        eprintln!("the output has no class axis: its values are opened");
+        model.plan.answer.policy = OutputPolicy::Logits;
+    }
     let saved = tempfile::tempdir()?;
     model.save(saved.path())?;
     let pair = Pair::start(&["--model", &saved.path().display().to_string()], link)?;
@@ -65,7 +73,7 @@ fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row>
     npy::write(&pair.hospital().join("input.npy"), &input)?;
     let before = pair.vendor_cpu_at_start();
     let begun = Instant::now();
-    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.argument()])?;
+    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.between_processes(link)])?;
     let wall_seconds = begun.elapsed().as_secs_f64();
     row(path, &model, &input, report, pair.vendor_usage(), before, wall_seconds)
 }
@@ -103,7 +111,7 @@ fn row(
 
 fn print_row(row: &Row, first: bool) {
     if first {
-        println!(
+        say!(
             "{:<24} {:>8} {:>8} {:>8} {:>15} {:>10} {:>10} {:>6} {:>15} {:>6}",
             "workload",
             "wall s",
@@ -118,7 +126,7 @@ fn print_row(row: &Row, first: bool) {
         );
     }
     let mb = |bytes: u64| bytes as f64 / 1e6;
-    println!(
+    say!(
         "{:<24} {:>8.2} {:>8.2} {:>8.2} {:>15} {:>10.2} {:>10.2} {:>6} {:>15} {:>6}",
         row.workload,
         row.wall_seconds,
@@ -135,7 +143,7 @@ fn print_row(row: &Row, first: bool) {
 
 fn print_layers(row: &Row) {
     for layer in &row.layers {
-        println!(
+        say!(
             "  {:<8} {:<9} {:<40} {:>8.3} s {:>10.3} MB {:>5} turns",
             layer.phase,
             layer.kind,

@@ -13,9 +13,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
         print_json(&import.report)?;
     } else {
         let report = &import.report;
-        report.problems.iter().for_each(|problem| println!("file: {problem}"));
-        report.rows.iter().for_each(|row| println!("{row}"));
-        report.notes.iter().for_each(|note| println!("note: {note}"));
+        report.problems.iter().for_each(|problem| say!("file: {problem}"));
+        report.rows.iter().for_each(|row| say!("{row}"));
+        report.notes.iter().for_each(|note| say!("note: {note}"));
     }
     Ok(if import.report.accepted() { Outcome::Done } else { Outcome::No })
 }

@@ -50,11 +50,11 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{}", report.table());
+        say_part!("{}", report.table());
         match (&report.class, report.label, labels.len()) {
-            (Some(class), Some(label), _) => println!("class {label}: {class}"),
-            (None, Some(label), _) => println!("class {label}"),
-            (_, _, count) => println!("{count} labels"),
+            (Some(class), Some(label), _) => say!("class {label}: {class}"),
+            (None, Some(label), _) => say!("class {label}"),
+            (_, _, count) => say!("{count} labels"),
         }
     }
     Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })

@@ -321,7 +321,7 @@ fn by_processes(
     let tensor = source.tensor(slice, &model.plan)?;
     npy::write(&input, &tensor)?;
     let _ = args;
-    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.argument()])?;
+    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.between_processes(None)])?;
     let values = report.values.clone().context("the hospital's report has no values")?;
     let output = match model.plan.answer.policy {
         blindscan_graph::plan::OutputPolicy::Labels => {
@@ -341,9 +341,14 @@ fn agreement(a: &[u8], b: &[u8]) -> f64 {
 }
 
 fn print_table(comparison: &Comparison, private: bool) {
-    println!(
+    say!(
         "{:<44} {:>5} {:>8} {:>12} {:>12} {:>8}",
-        "tensor", "ring", "margin", "float max", "fixed error", "private"
+        "tensor",
+        "ring",
+        "margin",
+        "float max",
+        "fixed error",
+        "private"
     );
     let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3e}"));
     for row in &comparison.tensors {
@@ -355,9 +360,9 @@ fn print_table(comparison: &Comparison, private: bool) {
         };
         let margin = format!("{:.1}{}", row.margin_bits, if row.beyond_bound { "!" } else { "" });
         let (float, fixed) = (number(row.float_max_abs), number(row.fixed_max_abs_error));
-        println!("{name:<44} {:>5} {margin:>8} {float:>12} {fixed:>12} {verdict:>8}", row.ring_bits);
+        say!("{name:<44} {:>5} {margin:>8} {float:>12} {fixed:>12} {verdict:>8}", row.ring_bits);
     }
-    println!(
+    say!(
         "margin: bits between the largest value and what the ring holds; ! marks values beyond the promised bound"
     );
     for (what, value) in [
@@ -366,11 +371,11 @@ fn print_table(comparison: &Comparison, private: bool) {
         ("labels of fixed and float that agree", comparison.label_agreement),
     ] {
         if let Some(value) = value {
-            println!("{what}: {value:.6}");
+            say!("{what}: {value:.6}");
         }
     }
-    comparison.notes.iter().for_each(|note| println!("note: {note}"));
+    comparison.notes.iter().for_each(|note| say!("note: {note}"));
     if private {
-        print!("{}", comparison.report.table());
+        say_part!("{}", comparison.report.table());
     }
 }

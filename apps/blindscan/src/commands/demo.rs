@@ -37,7 +37,16 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     let pair = Pair::start(&["--model", &model_path.display().to_string()], None)?;
     bring(&data.join("scan.nii.gz"), &pair.hospital(), "scan.nii.gz")?;
     let slices = slice.to_string();
-    let asked = ["segment", "scan.nii.gz", "--out", "out", "--slices", &slices, "--ot", args.ot.argument()];
+    let asked = [
+        "segment",
+        "scan.nii.gz",
+        "--out",
+        "out",
+        "--slices",
+        &slices,
+        "--ot",
+        args.ot.between_processes(None),
+    ];
     let mut report = pair.ask(&asked)?;
 
     let answers = pair.hospital().join("out");
@@ -53,7 +62,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{}", report.table());
+        say_part!("{}", report.table());
     }
     Ok(if report.equals_reference == Some(true) { Outcome::Done } else { Outcome::No })
 }

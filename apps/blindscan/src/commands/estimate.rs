@@ -151,14 +151,22 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> 
 
 fn print_table(printed: &Printed, measured: bool) {
     let mb = |bytes: u64| bytes as f64 / 1e6;
-    println!("{} on a link of {}, {}, as the image owner sees it", printed.model, printed.link, printed.ot);
-    println!(
+    say!("{} on a link of {}, {}, as the image owner sees it", printed.model, printed.link, printed.ot);
+    say!(
         "{:<40} {:>10} {:>10} {:>6} {:>8} {:>10} {:>10} {:>6} {:>8}",
-        "", "off. sent", "received", "turns", "seconds", "on. sent", "received", "turns", "seconds"
+        "",
+        "off. sent",
+        "received",
+        "turns",
+        "seconds",
+        "on. sent",
+        "received",
+        "turns",
+        "seconds"
     );
     let row = |name: &str, bytes: &Phases<Ways>, turns: &Phases<u64>, seconds: &Phases<f64>| {
         let name: String = name.chars().take(40).collect();
-        println!(
+        say!(
             "{name:<40} {:>10.3} {:>10.3} {:>6} {:>8.2} {:>10.3} {:>10.3} {:>6} {:>8.2}",
             mb(bytes.offline.sent),
             mb(bytes.offline.received),
@@ -174,7 +182,7 @@ fn print_table(printed: &Printed, measured: bool) {
         row(&format!("{} {}", layer.kind, layer.name), &layer.bytes, &layer.turns, &layer.seconds);
     }
     row("total, MB (keys included)", &printed.bytes, &printed.turns, &printed.seconds);
-    println!(
+    say!(
         "{:.2} s in all; processor {:.1} s offline and {:.1} s online, both parties together; memory about {:.0} MB a party; stock {:.0} MB on disk",
         printed.total_seconds,
         printed.cpu_seconds.offline,
@@ -182,14 +190,14 @@ fn print_table(printed: &Printed, measured: bool) {
         mb(printed.peak_memory_bytes),
         mb(printed.stock_bytes)
     );
-    println!(
-        "bytes and turns are exact; control messages (under 1 kB), frames and TLS (about 0.2 %) come on top"
+    say!(
+        "bytes and turns are exact; the public plan and control messages (a few kB), a probe of 1 MiB with --ot auto, frames and TLS (about 0.2 %) come on top"
     );
     match measured {
         true => {
-            println!("seconds are estimated from this machine's speed, measured now, for both parties on it")
+            say!("seconds are estimated from this machine's speed, measured now, for both parties on it")
         }
-        false => println!(
+        false => say!(
             "seconds are estimated for a machine of 2 cores that both parties share; --calibrate-machine measures yours"
         ),
     }

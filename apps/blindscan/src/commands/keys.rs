@@ -28,9 +28,9 @@ fn show(directory: &Path, identity: &Identity, json: bool) -> Result<Outcome> {
     if json {
         print_json(&Shown { directory, fingerprint })?;
     } else {
-        println!("identity in {}", directory.display());
-        println!("fingerprint {fingerprint}");
-        println!("give the fingerprint to the server's operator; the folder stays here");
+        say!("identity in {}", directory.display());
+        say!("fingerprint {fingerprint}");
+        say!("give the fingerprint to the server's operator; the folder stays here");
     }
     Ok(Outcome::Done)
 }

@@ -25,11 +25,11 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Outcome> {
         print_json(&Printed { digest: hex(&model.plan.digest()), plan: &model.plan, notes: &model.notes })?;
         return Ok(Outcome::Done);
     }
-    print!("{}", table(&model.plan));
-    println!("digest {}", hex(&model.plan.digest()));
-    model.notes.iter().for_each(|note| println!("note: {note}"));
+    say_part!("{}", table(&model.plan));
+    say!("digest {}", hex(&model.plan.digest()));
+    model.notes.iter().for_each(|note| say!("note: {note}"));
     if let Some(folder) = &args.out {
-        println!("saved in {}; plan.weights is the model owner's alone", folder.display());
+        say!("saved in {}; plan.weights is the model owner's alone", folder.display());
     }
     Ok(Outcome::Done)
 }

@@ -31,8 +31,8 @@ pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{}", report.table());
-        println!("{} unused stocks in {}", folder.unused()?.len(), args.stock.display());
+        say_part!("{}", report.table());
+        say!("{} unused stocks in {}", folder.unused()?.len(), args.stock.display());
     }
     Ok(Outcome::Done)
 }

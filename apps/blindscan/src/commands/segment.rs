@@ -59,7 +59,7 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{}", report.table());
+        say_part!("{}", report.table());
     }
     Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
 }

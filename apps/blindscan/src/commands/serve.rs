@@ -186,10 +186,10 @@ impl Log {
                 "plan_digest": digest,
                 "cpu_seconds": system::cpu_seconds(),
             });
-            println!("{event}");
+            say!("{event}");
         } else {
-            println!("serving {} (plan {digest})", plan.plan().name);
-            println!("join line: {}", secret_line.as_str());
+            say!("serving {} (plan {digest})", plan.plan().name);
+            say!("join line: {}", secret_line.as_str());
         }
     }
 
