@@ -50,7 +50,7 @@ impl std::fmt::Debug for Binding {
     }
 }
 
-/// Names this session in every key, hash and tweak.
+/// Names the session in every key, hash and tweak.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionId(pub [u8; 32]);
 
