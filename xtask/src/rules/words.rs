@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn finished_code_and_relative_paths_pass() {
         assert_eq!(found("a.rs", "//! todo! in words\nfn f() { let todo = \"todo!()\"; }\n"), 0);
-        assert_eq!(found("a.md", "see ../shared/work/x and https://example.org/home/x\n"), 0);
+        assert_eq!(found("a.md", "see ../shared/home/x and https://example.org/home/x\n"), 0);
     }
 
     #[test]
