@@ -3,6 +3,7 @@
 //! Integers of 64 bits, no wrapping: where a value leaves its ring, a private run would go wrong, and the report says so by
 //! the tensor's name. Equality is promised for values within the rings.
 
+mod clamp;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::ir::{Tensor, Window};
 use crate::local;
 use crate::plan::{OutputPolicy, PlanError, PlanNode, PublicPlan, Step, TensorId, Weights};
 
+pub use clamp::{Clamped, clamped};
 pub use report::TensorReport;
 use report::measured;
 
@@ -163,7 +165,7 @@ fn last_readers(plan: &PublicPlan) -> Vec<Option<usize>> {
     last
 }
 
-/// The input's integers: clamped to the declared range, rounded to nearest.
+/// The input's integers: clamped to the declared range, rounded to nearest. [`clamped`] counts what that changes.
 pub fn quantise_input(plan: &PublicPlan, input: &Tensor) -> Result<Vec<i64>, PlanError> {
     let spec = &plan.tensors[plan.input];
     if input.data.len() != spec.count() {

@@ -202,7 +202,7 @@ pub struct Answer {
     pub class_axis: Option<usize>,
     /// Labels only (index of the largest logit, ties to the lower index; for a single logit: 1 when >= 0), or the logits.
     pub policy: OutputPolicy,
-    /// Names of the classes, in order; may be empty.
+    /// Names of the classes, in order, or of the findings of a model that answers yes or no to each; may be empty.
     pub class_names: Vec<String>,
 }
 
@@ -284,6 +284,20 @@ impl PublicPlan {
         let classes = self.answer.class_axis.map_or(1, |axis| shape[axis]);
 
         (classes, Tensor::count(shape) / classes)
+    }
+
+    /// How many findings the model answers yes or no to, each by a logit of its own (a multi-label model): the entries of a
+    /// vector of logits, or the channels before two or three spatial axes. `None` where classes are compared, and for a single yes or
+    /// no at each place.
+    pub fn findings(&self) -> Option<usize> {
+        let shape = &self.tensors[self.output].shape;
+        let several: Vec<usize> = shape.iter().copied().filter(|&extent| extent > 1).collect();
+        match several[..] {
+            _ if self.answer.class_axis.is_some() => None,
+            [findings] => Some(findings),
+            [channels, _, _, ..] if several.len() + 1 == shape.len() => Some(channels),
+            _ => None,
+        }
     }
 
     /// For each tensor the bits that its ring must have beyond those of its bound: one for the sign, and one more where a

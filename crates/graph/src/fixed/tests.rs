@@ -195,6 +195,30 @@ fn input_beyond_the_declared_range_is_clamped() {
 }
 
 #[test]
+fn what_is_clamped_is_counted_on_each_side_and_rounding_to_the_end_is_not() {
+    let (plan, inputs) = random_plan(6);
+    let spec = &plan.public.tensors[plan.public.input];
+    let (low, high) = plan.public.input_spec.range;
+    let step = spec.real(1) as f32;
+    let mut tensor = Tensor { shape: spec.shape.clone(), data: vec![high; inputs[0].len()] };
+    assert_eq!(clamped(&plan.public, &tensor).count(), 0);
+    tensor.data[0] = high + step;
+    tensor.data[1] = low - 5.0 * step;
+    tensor.data[2] = low - step;
+    tensor.data[3] = high + 0.25 * step;
+    let found = clamped(&plan.public, &tensor);
+    assert_eq!((found.below, found.above, found.total), (2, 1, inputs[0].len() as u64));
+
+    let much = Clamped { below: 0, above: 2, total: 100, range: (0.0, 1.0) };
+    assert!(much.is_much() && !Clamped { above: 1, ..much }.is_much());
+    let said = much.to_string();
+    assert!(said.contains("2 of 100 input values (2.0 %)") && said.contains("0 to 1"), "{said}");
+    let mut sum = much;
+    sum += Clamped { below: 3, ..much };
+    assert_eq!((sum.below, sum.above, sum.total), (3, 4, 200));
+}
+
+#[test]
 fn ties_go_to_the_lower_index_and_a_single_logit_counts_from_zero() {
     assert_eq!(labels_along(&[5, 7, 7, 5, 2, 7], &[1, 3, 2], Some(1)), [1, 0]);
     assert_eq!(labels_along(&[-1, 0, 1], &[1, 3], None), [0, 1, 1]);

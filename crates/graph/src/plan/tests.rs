@@ -207,6 +207,34 @@ fn plans_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn each_finding_of_a_multi_label_model_has_a_name_and_a_yes_or_no() {
+    let of = |shape: &[usize], class_axis| {
+        let mut plan = random_plan(1).0.public;
+        plan.tensors[plan.output].shape = shape.to_vec();
+        plan.answer.class_axis = class_axis;
+        plan.findings()
+    };
+    assert_eq!(of(&[1, 5], None), Some(5));
+    assert_eq!(of(&[1, 5, 1, 1], None), Some(5));
+    assert_eq!(of(&[1, 3, 8, 9], None), Some(3), "three masks");
+    for single in [&[1, 1][..], &[1, 1, 8, 9], &[1, 8, 9], &[1, 8, 9, 1]] {
+        assert_eq!(of(single, None), None, "{single:?}");
+    }
+    assert_eq!(of(&[1, 5], Some(1)), None, "classes that are compared");
+
+    let named = |seed: u64| random_plan(seed).0.public;
+    let mut plan = (0..).map(named).find(|plan| plan.tensors[plan.output].count() > 2).unwrap();
+    plan.answer = Answer { head: Head::Sigmoid, class_axis: None, ..plan.answer };
+    let names = |count: usize| (0..count).map(|index| format!("finding {index}")).collect();
+    let findings = plan.findings().expect("the random plan ends in a vector");
+    plan.answer.class_names = names(findings);
+    plan.validate().unwrap();
+    plan.answer.class_names = names(findings - 1);
+    let refused = plan.validate().unwrap_err().to_string();
+    assert!(refused.contains("findings, each a yes or no"), "{refused}");
+}
+
+#[test]
 fn a_window_of_absurd_size_is_refused_without_being_walked() {
     let (plan, _) = (0..).map(random_plan).find(|(plan, _)| has_convolution(plan)).unwrap();
     for absurd in [0, 1 << 17, usize::MAX] {

@@ -156,9 +156,13 @@ impl PublicPlan {
         if names.len() > CLASSES_MAX || names.iter().any(|name| name.len() > NAME_MAX) {
             return Err("class names are too many or too long".into());
         }
-        let classes = self.answer.class_axis.map_or(2, |axis| shape[axis]);
-        if !names.is_empty() && names.len() != classes {
-            return Err(format!("{} class names for {classes} classes", names.len()));
+        let (wanted, what) = match (self.answer.class_axis, self.findings()) {
+            (Some(axis), _) => (shape[axis], "classes"),
+            (None, Some(findings)) => (findings, "findings, each a yes or no"),
+            (None, None) => (2, "classes: no and yes"),
+        };
+        if !names.is_empty() && names.len() != wanted {
+            return Err(format!("{} class names for {wanted} {what}", names.len()));
         }
         Ok(())
     }
