@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ot::OtChoice;
 
@@ -69,19 +69,33 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
+/// A choice of widths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Accuracy {
+    /// Weights of 10 bits, activations and input of 9
+    Fast,
+    /// Weights of 12 bits, activations and input of 9
+    Good,
+    /// 12 bits for all
+    Best,
+}
+
 /// How an ONNX model becomes integers.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PlanOptions {
     /// Sample inputs on which ranges are measured: images, scans or .npy files (default: those of the model's .toml)
     #[arg(long = "calibrate", value_name = "FILE")]
     pub(crate) calibrate: Vec<PathBuf>,
+    /// Widths of integers: fewest bytes, the default, or smallest errors; --*-bits go before it
+    #[arg(long, value_enum)]
+    pub(crate) accuracy: Option<Accuracy>,
     /// Bits of activations
     #[arg(long)]
     pub(crate) activation_bits: Option<u32>,
     /// Bits of the input
     #[arg(long)]
     pub(crate) input_bits: Option<u32>,
-    /// Bits of weights
+    /// Bits of weights (default 12); layers with small outputs get up to two more, none more than 16
     #[arg(long)]
     pub(crate) weight_bits: Option<u32>,
     /// Refuse every range that is only calibrated

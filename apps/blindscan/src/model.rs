@@ -12,7 +12,7 @@ use blindscan_graph::onnx;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy, PublicPlan, Weights};
 use serde::Deserialize;
 
-use crate::cli::PlanOptions;
+use crate::cli::{Accuracy, PlanOptions};
 use crate::input;
 
 /// A model, ready to be served or compared.
@@ -110,7 +110,11 @@ fn policy(options: &PlanOptions) -> Result<Option<OutputPolicy>> {
 }
 
 fn settings(card: &Card, options: &PlanOptions) -> Result<calibrate::Options> {
-    let default = calibrate::Options::default();
+    let default = match options.accuracy {
+        Some(Accuracy::Fast) => calibrate::Options::fast(),
+        Some(Accuracy::Best) => calibrate::Options::best(),
+        Some(Accuracy::Good) | None => calibrate::Options::default(),
+    };
     Ok(calibrate::Options {
         activation_bits: options.activation_bits.or(card.activation_bits).unwrap_or(default.activation_bits),
         input_bits: options.input_bits.unwrap_or(default.input_bits),

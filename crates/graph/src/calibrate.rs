@@ -27,6 +27,8 @@ use crate::plan::{
 const BITS_MIN: u32 = 4;
 /// Most bits that small tensors have beyond what the options ask for.
 const CHEAP_BITS_MAX: u32 = 2;
+/// Most bits of a weight with its sign, the extra ones of small layers included: what the homomorphic step takes.
+pub const WEIGHT_BITS_MAX: u32 = 16;
 
 /// How often bounds may be raised before the plan is given up.
 const ROUNDS: usize = 8;
@@ -61,7 +63,7 @@ impl Default for Options {
         Self {
             activation_bits: 9,
             input_bits: 9,
-            weight_bits: 10,
+            weight_bits: 12,
             margin: 2.0,
             proven_only: false,
             radix_bits: 3,
@@ -74,11 +76,21 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Fewest bytes: weights of 10 bits. Errors are 4 to 10 times those of the default.
+    pub fn fast() -> Self {
+        Self { weight_bits: 10, ..Self::default() }
+    }
+
+    /// Smallest errors: 12 bits for input, activations and weights. 4 to 10 % more bytes than the default.
+    pub fn best() -> Self {
+        Self { activation_bits: 12, input_bits: 12, ..Self::default() }
+    }
+
     fn check(&self) -> Result<(), PlanError> {
         let limits: [(&'static str, f64, f64, f64); 6] = [
             ("activation_bits", f64::from(self.activation_bits), 4.0, 16.0),
             ("input_bits", f64::from(self.input_bits), 4.0, 16.0),
-            ("weight_bits", f64::from(self.weight_bits), 4.0, 16.0),
+            ("weight_bits", f64::from(self.weight_bits), 4.0, f64::from(WEIGHT_BITS_MAX)),
             ("margin", f64::from(self.margin), 1.0, 1024.0),
             ("radix_bits", f64::from(self.radix_bits), 1.0, 4.0),
             ("ring_bits_max", f64::from(self.ring_bits_max), 8.0, 32.0),
@@ -223,7 +235,10 @@ impl Task<'_> {
             activation_bits: (0..tensors.len())
                 .map(|id| self.options.activation_bits + cheap(id).min(1))
                 .collect(),
-            weight_bits: nodes.iter().map(|node| self.options.weight_bits + cheap(node.output)).collect(),
+            weight_bits: nodes
+                .iter()
+                .map(|node| (self.options.weight_bits + cheap(node.output)).min(WEIGHT_BITS_MAX))
+                .collect(),
         };
         precision.activation_bits[self.lowered.input] = self.options.input_bits;
         precision

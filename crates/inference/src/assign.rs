@@ -296,6 +296,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn plans_are_made_with_weights_as_wide_as_the_homomorphic_step_takes_and_no_wider() {
+        assert_eq!(blindscan_graph::calibrate::WEIGHT_BITS_MAX, WEIGHT_BITS_MAX);
+    }
+
+    #[test]
     fn weights_that_are_too_wide_for_the_homomorphic_step_are_refused_by_the_layers_name() {
         let mut plan = blindscan_graph::random::random_plan(1).0.public;
         let linear = |node: &mut PlanNode| match &mut node.step {

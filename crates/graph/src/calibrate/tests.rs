@@ -88,6 +88,21 @@ fn a_ring_that_is_too_narrow_costs_precision_and_then_names_the_tensor() {
 }
 
 #[test]
+fn the_extra_bits_of_small_layers_stop_at_the_widest_weights_that_can_be_run() {
+    for weight_bits in 14..=WEIGHT_BITS_MAX {
+        let options = Options { weight_bits, activation_bits: 6, input_bits: 6, ..Options::default() };
+        for seed in 0..20 {
+            let (plan, _) = relative_errors(seed, &options);
+            let widest = plan.public.nodes.iter().filter_map(|node| match &node.step {
+                Step::Linear(linear) => Some(linear.weight_bits),
+                _ => None,
+            });
+            assert!(widest.max() <= Some(WEIGHT_BITS_MAX), "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn options_and_samples_that_make_no_sense_are_refused() {
     let (graph, samples) = random_graph(1);
     let spec = InputSpec::tensor((-1.0, 1.0));
