@@ -6,6 +6,7 @@
 //! |---|---|
 //! | a path becomes a [`Scan`], by what the file holds and not by its name | [`Scan::open`], `nifti`, `dicom`, `picture` |
 //! | what a voxel's place means to a patient | [`geometry`] |
+//! | what was found, assumed and left aside, in words | [`mod@facts`] |
 //! | planes of a volume, and back | [`mod@planes`] |
 //! | what a network wants of a scan, and whether this scan fits | [`prepare`] |
 //! | resizing as Pillow does it | [`resize`] |
@@ -19,6 +20,7 @@
 
 mod dicom;
 mod error;
+pub mod facts;
 mod files;
 pub mod geometry;
 mod jpeg;
@@ -35,8 +37,9 @@ mod volume;
 use std::path::Path;
 
 pub use error::{ImagingError, Misfit};
+pub use facts::{Facts, KnownBy, LeftAside, OpenOptions, SliceFact, Steps};
 pub use geometry::Axis;
-pub use mask::{Mask, dice, read_mask, write_mask, write_picture_mask};
+pub use mask::{Mask, MaskWords, dice, read_mask, write_labelled_mask, write_mask, write_picture_mask};
 pub use overlay::overlay_png;
 pub use picture::Picture;
 pub use planes::{GreyPlane, InPlane, LabelPlane, Slicing};
@@ -56,6 +59,19 @@ pub enum Scan {
 impl Scan {
     /// Opens a NIfTI file (`.nii`, `.nii.gz`), a DICOM file, a folder that holds one DICOM series, a PNG or a JPEG.
     pub fn open(path: &Path) -> Result<Scan, ImagingError> {
+        Scan::open_with(path, &OpenOptions::default())
+    }
+
+    /// Opens a scan; the user's word for the unit overrules what the file says or the reader guesses.
+    pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Scan, ImagingError> {
+        let mut scan = Scan::read(path)?;
+        if let Some(kind) = options.unit {
+            scan.state_kind(kind, path)?;
+        }
+        Ok(scan)
+    }
+
+    fn read(path: &Path) -> Result<Scan, ImagingError> {
         if path.is_dir() {
             return dicom::open_folder(path).map(Scan::Volume);
         }
@@ -86,7 +102,25 @@ impl Scan {
     pub fn notes(&self) -> &[String] {
         match self {
             Scan::Volume(volume) => volume.notes(),
-            Scan::Picture(_) => &[],
+            Scan::Picture(picture) => picture.notes(),
         }
+    }
+
+    fn state_kind(&mut self, kind: Kind, path: &Path) -> Result<(), ImagingError> {
+        let grey = match self {
+            Scan::Volume(volume) => volume.voxels(),
+            Scan::Picture(picture) => picture.grey(),
+        };
+        if kind == Kind::EightBit && !matches!(grey, Voxels::U8(_)) {
+            return Err(error::At(path).unsupported(
+                "its values were stated to be 8-bit, but not all are whole numbers from 0 to 255",
+                "state another unit, or leave it out",
+            ));
+        }
+        match self {
+            Scan::Volume(volume) => volume.state_kind(kind),
+            Scan::Picture(picture) => picture.state_kind(kind),
+        }
+        Ok(())
     }
 }

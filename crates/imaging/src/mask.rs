@@ -42,6 +42,19 @@ impl Mask {
         Ok(mask)
     }
 
+    /// Which voxels lie in the planes `which`: 1 there, 0 elsewhere. Written beside the mask of some slices only, it tells
+    /// "not segmented" from "nothing found".
+    pub fn coverage(volume: &Volume, axis: Axis, which: &[PlaneIndex]) -> Result<Mask, ImagingError> {
+        let slicing = Slicing::new(volume, axis, InPlane::AsStored);
+        let (rows, columns) = slicing.plane_size();
+        let whole = LabelPlane::new(rows, columns, vec![1; rows * columns]);
+        let mut mask = Mask::empty(volume);
+        for &index in which {
+            mask.set_plane(&slicing, index, &whole)?;
+        }
+        Ok(mask)
+    }
+
     /// Lays one plane of labels onto the grid.
     pub fn set_plane(
         &mut self,
@@ -110,6 +123,25 @@ impl fmt::Debug for Mask {
 /// Writes a mask as NIfTI (`.nii` or `.nii.gz`, 8 bits) with the very grid of `volume`: the same sizes, and for a scan
 /// that was NIfTI the same bytes in every field that places it. The file appears whole or not at all.
 pub fn write_mask(volume: &Volume, mask: &Mask, path: &Path) -> Result<(), ImagingError> {
+    write_labelled_mask(volume, mask, &MaskWords::default(), path)
+}
+
+/// What a mask's file says about itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MaskWords<'a> {
+    /// The names of the labels 0, 1, 2, ...: a header extension (a comment, which readers pass over) lists them.
+    pub label_names: &'a [String],
+    /// Up to 79 bytes for the header's description, for instance which slices were segmented.
+    pub description: &'a str,
+}
+
+/// Writes a mask as [`write_mask`] does, with words about it.
+pub fn write_labelled_mask(
+    volume: &Volume,
+    mask: &Mask,
+    words: &MaskWords<'_>,
+    path: &Path,
+) -> Result<(), ImagingError> {
     mask.check_grid(volume)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let gzip = name.ends_with(".nii.gz");
@@ -117,7 +149,8 @@ pub fn write_mask(volume: &Volume, mask: &Mask, path: &Path) -> Result<(), Imagi
         return Err(ImagingError::WrongEnding { path: path.into(), expected: ".nii.gz or .nii" });
     }
     let grid = volume.grid_fields().copied().unwrap_or_else(|| nifti::grid_of(volume.affine()));
-    let bytes = nifti::mask_bytes(&mask.labels, mask.size, &grid, gzip).map_err(|e| At(path).write(e))?;
+    let bytes =
+        nifti::mask_bytes(&mask.labels, mask.size, &grid, words, gzip).map_err(|e| At(path).write(e))?;
     write_whole(path, &bytes)
 }
 
@@ -219,6 +252,20 @@ mod tests {
         write_picture_mask(&picture, &LabelPlane::new(1, 2, vec![1, 2]), &path).unwrap();
         let mask = read_mask(&path).unwrap();
         assert_eq!((mask.size(), mask.labels()), ([4, 2, 1], &[1, 1, 2, 2, 1, 1, 2, 2][..]));
+    }
+
+    #[test]
+    fn coverage_is_one_in_the_planes_that_were_segmented() {
+        let affine = Affine([[0.0, 0.0, 2.0, 3.0], [-1.0, 0.0, 0.0, 5.0], [0.0, -1.0, 0.0, 7.0]]);
+        let volume = Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], affine, Kind::EightBit);
+        let covered = Mask::coverage(&volume, Axis::Axial, &[PlaneIndex(1), PlaneIndex(3)]).unwrap();
+        let slicing = Slicing::new(&volume, Axis::Axial, InPlane::Display);
+        for number in 0..4 {
+            let expected = u8::from(number % 2 == 1);
+            let plane = covered.plane(&slicing, PlaneIndex(number)).unwrap();
+            assert!(plane.labels().iter().all(|&label| label == expected), "plane {number}");
+        }
+        assert!(Mask::coverage(&volume, Axis::Axial, &[PlaneIndex(4)]).is_err());
     }
 
     #[test]

@@ -11,9 +11,10 @@ use std::path::Path;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::At;
+use crate::facts::{KnownBy, Origin};
 use crate::files::{Format, read_capped};
 use crate::limits::{PICTURE_PIXELS_MAX, PICTURE_SIDE_MAX};
-use crate::volume::{Kind, Voxels};
+use crate::volume::{Kind, Voxels, overruled};
 use crate::{ImagingError, jpeg};
 
 /// A single grey image.
@@ -24,6 +25,7 @@ pub struct Picture {
     grey: Voxels,
     kind: Kind,
     coloured: bool,
+    origin: Box<Origin>,
 }
 
 impl Picture {
@@ -33,7 +35,7 @@ impl Picture {
     /// When the number of values is not rows x columns.
     pub fn new(rows: usize, columns: usize, grey: Voxels, kind: Kind) -> Picture {
         assert_eq!(grey.len(), rows * columns, "a picture has one value a pixel");
-        Picture { rows, columns, grey, kind, coloured: false }
+        Picture { rows, columns, grey, kind, coloured: false, origin: Box::default() }
     }
 
     /// Rows and columns.
@@ -49,6 +51,29 @@ impl Picture {
     /// What the grey values mean.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What the reader noticed and could live with: sentences for the user.
+    pub fn notes(&self) -> &[String] {
+        &self.origin.notes
+    }
+
+    /// Where it came from.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Remembers where it came from.
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Picture {
+        self.origin = Box::new(origin);
+        self
+    }
+
+    /// Takes the user's word for what the grey values mean.
+    pub(crate) fn state_kind(&mut self, kind: Kind) {
+        self.origin.notes.extend(overruled(self.kind, kind, &self.origin.known_by));
+        self.kind = kind;
+        self.origin.known_by = KnownBy::Stated;
     }
 
     /// Whether the file showed colours: in more than one pixel of a hundred the channels differ by more than a JPEG's
@@ -92,7 +117,7 @@ pub(crate) fn open(path: &Path) -> Result<Picture, ImagingError> {
         DynamicImage::ImageRgba8(rgb) => from_rgb(rgb.into_raw().chunks_exact(4).map(|p| [p[0], p[1], p[2]])),
         other => from_rgb(other.into_rgb8().into_raw().chunks_exact(3).map(|p| [p[0], p[1], p[2]])),
     };
-    Ok(Picture { rows, columns, grey, kind, coloured })
+    Ok(Picture { rows, columns, grey, kind, coloured, origin: Box::default() })
 }
 
 fn decode(bytes: &[u8], format: ImageFormat, at: &At) -> Result<DynamicImage, ImagingError> {

@@ -142,6 +142,24 @@ impl<'a> Preparation<'a> {
         Ok(preparation)
     }
 
+    /// What about this scan is unusual for this network, though not refused: sentences for the user.
+    pub fn notes(&self) -> Vec<String> {
+        self.empty_channels().into_iter().collect()
+    }
+
+    fn empty_channels(&self) -> Option<String> {
+        let count = self.plane_count() as i64;
+        let offsets = &self.request.slice_offsets;
+        let empty = offsets.iter().filter(|&&offset| i64::from(offset).abs() >= count).count();
+        (empty > 0).then(|| {
+            format!(
+                "the scan has {count} slices along the {} axis, so that {empty} of the network's {} channels are always empty",
+                self.request.axis,
+                offsets.len()
+            )
+        })
+    }
+
     /// How many planes may be asked for.
     pub fn plane_count(&self) -> usize {
         self.slicing.map_or(1, |slicing| slicing.plane_count())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::facts::{KnownBy, Origin};
 use crate::geometry::{Affine, Axis, FileAxis, Orientation, VoxelIndex};
 use crate::nifti::GridFields;
 
@@ -14,6 +15,20 @@ pub enum Kind {
     EightBit,
     /// Neither: MR, 16-bit pictures, doses and so on.
     Other,
+}
+
+impl std::str::FromStr for Kind {
+    type Err = String;
+
+    /// `hu`, `eight-bit` or `other`.
+    fn from_str(text: &str) -> Result<Kind, String> {
+        match text {
+            "hu" | "hounsfield" => Ok(Kind::Hounsfield),
+            "eight-bit" => Ok(Kind::EightBit),
+            "other" => Ok(Kind::Other),
+            _ => Err(format!("{text:?} is no unit known here; give hu, eight-bit or other")),
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -119,13 +134,14 @@ impl Voxels {
         Voxels::F32(all)
     }
 
-    /// The kind as far as values alone tell: what lies below -500 is a CT's air, whole numbers up to 255 are 8-bit.
-    pub(crate) fn guess_kind(&self) -> Kind {
-        match self {
-            Voxels::U8(_) => Kind::EightBit,
-            _ if self.range().0 < -500.0 => Kind::Hounsfield,
-            _ => Kind::Other,
-        }
+    /// The kind as far as values alone tell, and why.
+    pub(crate) fn guess_kind(&self) -> (Kind, KnownBy) {
+        let (kind, reason) = match self {
+            Voxels::U8(_) => (Kind::EightBit, "all its values are whole numbers from 0 to 255"),
+            _ if self.range().0 < -500.0 => (Kind::Hounsfield, "it has values below -500, as a CT's air has"),
+            _ => (Kind::Other, "it has values beyond 0 to 255, but none below -500 as a CT's air has"),
+        };
+        (kind, KnownBy::Guess(reason))
     }
 }
 
@@ -150,7 +166,7 @@ pub struct Volume {
     orientation: Orientation,
     /// Boxed for its size: only NIfTI files have it.
     grid_fields: Option<Box<GridFields>>,
-    notes: Vec<String>,
+    origin: Box<Origin>,
 }
 
 impl Volume {
@@ -162,7 +178,7 @@ impl Volume {
         assert_eq!(voxels.len(), size.iter().product::<usize>(), "a volume has one value a voxel");
         assert!(affine.is_regular(), "a volume's affine has an inverse");
         let orientation = Orientation::of(&affine, size);
-        Volume { voxels, size, affine, kind, orientation, grid_fields: None, notes: Vec::new() }
+        Volume { voxels, size, affine, kind, orientation, grid_fields: None, origin: Box::default() }
     }
 
     /// Remembers the header fields of the NIfTI file it came from, so that masks carry the same ones.
@@ -174,9 +190,15 @@ impl Volume {
         self
     }
 
-    /// Adds a sentence for the user.
+    /// Remembers where it came from.
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Volume {
+        self.origin = Box::new(origin);
+        self
+    }
+
+    /// Adds sentences for the user.
     pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Volume {
-        self.notes.extend(notes);
+        self.origin.notes.extend(notes);
         self
     }
 
@@ -207,7 +229,7 @@ impl Volume {
 
     /// What the reader noticed and could live with: sentences for the user.
     pub fn notes(&self) -> &[String] {
-        &self.notes
+        &self.origin.notes
     }
 
     /// How many planes follow one another along `axis`.
@@ -225,6 +247,18 @@ impl Volume {
         self.voxels.get(self.offset(voxel))
     }
 
+    /// Where it came from.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Takes the user's word for what the grey values mean.
+    pub(crate) fn state_kind(&mut self, kind: Kind) {
+        self.origin.notes.extend(overruled(self.kind, kind, &self.origin.known_by));
+        self.kind = kind;
+        self.origin.known_by = KnownBy::Stated;
+    }
+
     /// The header fields of the NIfTI file it came from.
     pub(crate) fn grid_fields(&self) -> Option<&GridFields> {
         self.grid_fields.as_deref()
@@ -238,6 +272,13 @@ impl Volume {
         );
         i + self.size[0] * (j + self.size[1] * k)
     }
+}
+
+/// What is said when the user's word stands against the file's.
+pub(crate) fn overruled(was: Kind, stated: Kind, known_by: &KnownBy) -> Option<String> {
+    (was != stated && !matches!(known_by, KnownBy::Guess(_))).then(|| {
+        format!("the values are taken as {stated}, as stated; by the file they are {was} ({known_by})")
+    })
 }
 
 impl fmt::Debug for Volume {
@@ -262,9 +303,9 @@ mod tests {
 
     #[test]
     fn the_kind_is_guessed_from_the_values() {
-        assert_eq!(Voxels::U8(vec![3]).guess_kind(), Kind::EightBit);
-        assert_eq!(Voxels::I16(vec![-1000, 40]).guess_kind(), Kind::Hounsfield);
-        assert_eq!(Voxels::I16(vec![-3, 400]).guess_kind(), Kind::Other);
+        assert_eq!(Voxels::U8(vec![3]).guess_kind().0, Kind::EightBit);
+        assert_eq!(Voxels::I16(vec![-1000, 40]).guess_kind().0, Kind::Hounsfield);
+        assert_eq!(Voxels::I16(vec![-3, 400]).guess_kind().0, Kind::Other);
     }
 
     #[test]

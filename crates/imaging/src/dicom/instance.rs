@@ -7,6 +7,7 @@ use dicom_dictionary_std::tags;
 use super::elements::DataSet;
 use crate::ImagingError;
 use crate::error::At;
+use crate::facts::KnownBy;
 use crate::limits::{PICTURE_SIDE_MAX, VOXELS_MAX};
 use crate::volume::Kind;
 
@@ -14,6 +15,10 @@ use crate::volume::Kind;
 pub(crate) struct Instance {
     pub(crate) series_uid: String,
     modality: Modality,
+    /// The code itself, when it is one: `CT`, `MR`, ...
+    pub(crate) modality_code: Option<String>,
+    /// InstanceNumber: what a PACS shows.
+    pub(crate) number: Option<i64>,
     pub(crate) pixels: PixelFormat,
     pub(crate) frames: Vec<Frame>,
     rescale_is_hounsfield: bool,
@@ -87,6 +92,8 @@ impl Instance {
         Ok(Instance {
             series_uid: data.text(tags::SERIES_INSTANCE_UID).unwrap_or_default().to_string(),
             modality: modality(data),
+            modality_code: data.text(tags::MODALITY).filter(|code| is_code(code)).map(str::to_string),
+            number: data.text(tags::INSTANCE_NUMBER).and_then(|text| text.trim().parse().ok()),
             pixels,
             frames,
             rescale_is_hounsfield: rescale_is_hounsfield(data),
@@ -103,6 +110,11 @@ impl Instance {
     /// Several frames, none of which says where it lies.
     pub(crate) fn is_unplaced_stack(&self) -> bool {
         self.frames.len() > 1 && self.frames.iter().all(|frame| frame.position.is_none())
+    }
+
+    /// How the kind is known.
+    pub(crate) fn known_by(&self) -> KnownBy {
+        if self.kind() == Kind::Hounsfield { KnownBy::Rescale } else { KnownBy::Header }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -219,6 +231,12 @@ fn modality(data: &DataSet) -> Modality {
         Some("MR" | "PT") => Modality::OtherCrossSection,
         _ => Modality::Projection,
     }
+}
+
+/// A code of the standard and no free text: up to 16 capitals, digits, blanks and underscores.
+fn is_code(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' || b == b' ';
+    (1..=16).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn rescale_is_hounsfield(data: &DataSet) -> bool {

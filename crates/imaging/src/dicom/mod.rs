@@ -22,6 +22,7 @@ mod tests;
 use std::path::Path;
 
 use crate::error::At;
+use crate::facts::Origin;
 use crate::files::read_capped;
 use crate::limits::SERIES_FILES_MAX;
 use crate::volume::Volume;
@@ -41,7 +42,12 @@ pub(crate) fn open_file(path: &Path) -> Result<Scan, ImagingError> {
     if instance.is_picture() {
         let grey = pixels::as_picture(frames, &instance);
         let (rows, columns) = (instance.pixels.rows, instance.pixels.columns);
-        return Ok(Scan::Picture(Picture::new(rows, columns, grey, instance.kind())));
+        let picture = Picture::new(rows, columns, grey, instance.kind());
+        return Ok(Scan::Picture(picture.with_origin(Origin {
+            known_by: instance.known_by(),
+            modality: instance.modality_code,
+            ..Origin::default()
+        })));
     }
     let slices = series::slices_of(&instance, frames);
     let volume = if instance.is_unplaced_stack() {

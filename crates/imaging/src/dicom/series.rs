@@ -7,6 +7,7 @@
 use super::instance::{Frame, Instance};
 use crate::ImagingError;
 use crate::error::At;
+use crate::facts::{KnownBy, Origin, SliceSource, Steps};
 use crate::geometry::{Affine, cross, dot, length};
 use crate::volume::{Kind, Volume, Voxels};
 
@@ -16,6 +17,9 @@ pub(crate) struct Slice {
     rows: usize,
     columns: usize,
     kind: Kind,
+    known_by: KnownBy,
+    modality: Option<String>,
+    source: SliceSource,
     voxels: Voxels,
 }
 
@@ -23,8 +27,21 @@ pub(crate) struct Slice {
 pub(crate) fn slices_of(instance: &Instance, frames: Vec<Voxels>) -> Vec<Slice> {
     let kind = instance.kind();
     let (rows, columns) = (instance.pixels.rows, instance.pixels.columns);
-    let places = instance.frames.iter();
-    places.zip(frames).map(|(&frame, voxels)| Slice { frame, rows, columns, kind, voxels }).collect()
+    let (instance_number, several) = (instance.number, instance.frames.len() > 1);
+    let places = instance.frames.iter().enumerate();
+    places
+        .zip(frames)
+        .map(|((number, &frame), voxels)| Slice {
+            frame,
+            rows,
+            columns,
+            kind,
+            known_by: instance.known_by(),
+            modality: instance.modality_code.clone(),
+            source: SliceSource { instance: instance_number, frame: several.then_some(number + 1) },
+            voxels,
+        })
+        .collect()
 }
 
 /// Slices closer than this are the same place.
@@ -54,16 +71,18 @@ pub(crate) fn assemble(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingErr
     }
     if slices.len() == 1 {
         let (affine, notes) = single_affine(&frame, at)?;
+        let origin = Origin { notes, ..origin_of(&slices) };
         let voxels = Voxels::concat(slices.into_iter().map(|slice| slice.voxels).collect());
-        return Ok(Volume::new(voxels, [columns, rows, 1], affine, kind).with_notes(notes));
+        return Ok(Volume::new(voxels, [columns, rows, 1], affine, kind).with_origin(origin));
     }
 
     let stack = Stack::sort(slices, at)?;
     let notes = stack.check_steps(at)?;
     let affine = stack.affine(at)?;
     let size = [columns, rows, stack.slices.len()];
+    let origin = Origin { notes, steps: Some(stack.steps()), ..origin_of(&stack.slices) };
     let voxels = Voxels::concat(stack.slices.into_iter().map(|slice| slice.voxels).collect());
-    Ok(Volume::new(voxels, size, affine, kind).with_notes(notes))
+    Ok(Volume::new(voxels, size, affine, kind).with_origin(origin))
 }
 
 /// The frames of one file that do not say where they lie, in the order of the file. There is at least one.
@@ -71,10 +90,21 @@ pub(crate) fn assemble_unplaced(slices: Vec<Slice>) -> Volume {
     let first = slices.first().expect("a file has a frame");
     let size = [first.columns, first.rows, slices.len()];
     let (kind, affine) = (first.kind, placeholder(&first.frame));
+    let origin = origin_of(&slices);
     let voxels = Voxels::concat(slices.into_iter().map(|slice| slice.voxels).collect());
     let note = "the frames do not say where they lie: they are taken in the order of the file, and the mask lies on a \
                 grid without a place in the patient's space";
-    Volume::new(voxels, size, affine, kind).with_notes(vec![note.into()])
+    Volume::new(voxels, size, affine, kind).with_origin(Origin { notes: vec![note.into()], ..origin })
+}
+
+/// What the slices, in their order, say of where they came from. There is at least one.
+fn origin_of(slices: &[Slice]) -> Origin {
+    Origin {
+        known_by: slices[0].known_by.clone(),
+        modality: slices[0].modality.clone(),
+        sources: slices.iter().map(|slice| slice.source).collect(),
+        ..Origin::default()
+    }
 }
 
 /// Slices in the order of their places along the normal.
@@ -179,9 +209,36 @@ impl Stack {
         [0, 1, 2].map(|c| (self.positions[last][c] - self.positions[0][c]) / last as f64)
     }
 
+    fn steps(&self) -> Steps {
+        let steps = self.places_mm.windows(2).map(|pair| pair[1] - pair[0]);
+        let count = self.places_mm.len() - 1;
+        Steps {
+            mean_mm: (self.places_mm[count] - self.places_mm[0]) / count as f64,
+            shortest_mm: steps.clone().fold(f64::INFINITY, f64::min),
+            longest_mm: steps.fold(0.0, f64::max),
+            off_line_mm: off_line_mm(&self.positions).into_iter().fold(0.0, f64::max),
+        }
+    }
+
     fn affine(&self, at: &At) -> Result<Affine, ImagingError> {
         ras_affine(self.directions, self.spacing_mm, self.step(), self.positions[0], at)
     }
+}
+
+/// How far each position lies from the place that its number has on the straight line that fits all best (least squares).
+/// There are at least two.
+fn off_line_mm(positions: &[[f64; 3]]) -> Vec<f64> {
+    let count = positions.len() as f64;
+    let number = |index: usize| index as f64 - (count - 1.0) / 2.0;
+    let squares: f64 = (0..positions.len()).map(|index| number(index).powi(2)).sum();
+    let coordinate = |c: usize| positions.iter().map(move |position| position[c]);
+    let mean = [0, 1, 2].map(|c| coordinate(c).sum::<f64>() / count);
+    let step =
+        [0, 1, 2].map(|c| coordinate(c).enumerate().map(|(i, x)| number(i) * x).sum::<f64>() / squares);
+    let away = |(index, position): (usize, &[f64; 3])| {
+        length([0, 1, 2].map(|c| position[c] - mean[c] - number(index) * step[c]))
+    };
+    positions.iter().enumerate().map(away).collect()
 }
 
 fn single_affine(frame: &Frame, at: &At) -> Result<(Affine, Vec<String>), ImagingError> {

@@ -25,6 +25,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::error::At;
+use crate::facts::Origin;
 use crate::files::{Endian, can_inflate_to, inflate, read_capped};
 use crate::geometry::Affine;
 use crate::volume::{Volume, Voxels};
@@ -48,14 +49,18 @@ pub(crate) fn read(path: &Path) -> Result<Volume, ImagingError> {
             ));
         }
     }
-    let kind = voxels.guess_kind();
-    let mut notes = Vec::new();
+    let (kind, known_by) = voxels.guess_kind();
+    let mut notes =
+        vec![format!("that the values are {kind} is {known_by}; state the unit where this is wrong")];
     if !header.grid.is_oriented() {
         notes.push(
             "the file does not say how the patient lies: its axes are taken as columns, rows, slices".into(),
         );
     }
-    Ok(Volume::new(voxels, header.size, header.affine, kind).with_grid_fields(header.grid).with_notes(notes))
+    let origin = Origin { known_by, notes, ..Origin::default() };
+    Ok(Volume::new(voxels, header.size, header.affine, kind)
+        .with_grid_fields(header.grid)
+        .with_origin(origin))
 }
 
 /// Reads labels: whole numbers from 0 to 255.

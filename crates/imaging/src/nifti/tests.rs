@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::geometry::{Axis, VoxelIndex};
+use crate::mask::{MaskWords, write_labelled_mask};
 use crate::volume::Kind;
 use crate::{InPlane, Slicing, read_mask, write_mask};
 
@@ -143,7 +144,8 @@ fn the_sform_is_preferred_then_the_qform_then_spacings() {
     file.i16(252, 0);
     let volume = file.read().unwrap();
     assert_eq!(volume.affine(), &Affine::from_spacing_mm([1.0, 3.0, 1.0]));
-    assert!(!volume.orientation().physical && volume.notes().len() == 1);
+    assert!(!volume.orientation().physical);
+    assert!(volume.notes().iter().any(|note| note.contains("does not say how the patient lies")));
 }
 
 #[test]
@@ -259,6 +261,52 @@ fn another_reader_finds_the_same_labels_in_the_same_place() {
     for VoxelIndex([i, j, k]) in [VoxelIndex([0, 0, 0]), VoxelIndex([2, 1, 0]), VoxelIndex([1, 3, 4])] {
         assert_eq!(usize::from(array[[i, j, k]]), i + 3 * (j + 4 * k));
     }
+}
+
+#[test]
+fn a_masks_header_says_that_it_holds_labels_and_which() {
+    use ::nifti::{IntoNdArray, NiftiObject, ReaderOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.nii.gz");
+    let volume = File::new(false, [3, 4, 5], 2, 8, &[1; 60]).sform(OBLIQUE).read().unwrap();
+    let mask = Mask::from_parts((0..60).collect(), [3, 4, 5], Some(*volume.affine()));
+    let label_names = ["background".to_string(), "Blutgef\u{e4}\u{df}".to_string()];
+    // 79 bytes end within the last letter of this, which takes two.
+    let description = format!("{}\u{e4}", "x".repeat(78));
+    let words = MaskWords { label_names: &label_names, description: &description };
+    write_labelled_mask(&volume, &mask, &words, &path).unwrap();
+    assert_eq!(read_mask(&path).unwrap(), mask);
+
+    let object = ReaderOptions::new().read_file(&path).unwrap();
+    assert_eq!(
+        (object.header().intent_code, &object.header().descrip[..78]),
+        (1002, "x".repeat(78).as_bytes())
+    );
+    let comments: Vec<_> = object.extensions().iter().map(|e| (e.code(), e.data().to_vec())).collect();
+    assert_eq!(comments.len(), 1);
+    assert_eq!(comments[0].0, 6);
+    let text = String::from_utf8(comments[0].1.clone()).unwrap();
+    assert_eq!(text.trim_end_matches('\0'), "0\tbackground\n1\tBlutgef\u{e4}\u{df}\n");
+    assert_eq!(object.into_volume().into_ndarray::<u8>().unwrap()[[2, 1, 0]], 5);
+}
+
+#[test]
+fn the_unit_of_a_nifti_is_a_guess_and_is_said_and_the_users_word_overrules_it() {
+    use crate::{KnownBy, OpenOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("body.nii");
+    let stored: Vec<u8> = [-200i16, 40].iter().flat_map(|v| v.to_le_bytes()).collect();
+    std::fs::write(&path, File::new(false, [2, 1, 1], 4, 16, &stored).sform(OBLIQUE).bytes).unwrap();
+    let guessed = crate::Scan::open(&path).unwrap().facts();
+    assert!(matches!(guessed.kind_known_by, KnownBy::Guess(reason) if reason.contains("-500")));
+    assert_eq!(guessed.kind, Kind::Other);
+    assert!(guessed.notes.iter().any(|note| note.contains("guess")), "{:?}", guessed.notes);
+
+    let open = |unit| crate::Scan::open_with(&path, &OpenOptions { unit: Some(unit) });
+    let stated = open(Kind::Hounsfield).unwrap().facts();
+    assert_eq!((stated.kind, stated.kind_known_by), (Kind::Hounsfield, KnownBy::Stated));
+    let text = open(Kind::EightBit).unwrap_err().to_string();
+    assert!(text.contains("whole numbers from 0 to 255"), "{text}");
 }
 
 #[test]

@@ -6,18 +6,26 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::header::{GridFields, HEADER_BYTES};
+use crate::mask::MaskWords;
 
-/// Bytes before the first voxel: the header and four zeros that say "no extensions".
-const VOXELS_START: usize = HEADER_BYTES + 4;
+/// NIFTI_INTENT_LABEL: the voxels are indices into a list of names.
+const INTENT_LABEL: i16 = 1002;
+/// NIFTI_ECODE_COMMENT: an extension of plain text.
+const EXTENSION_COMMENT: i32 = 6;
+/// The header's description holds so many bytes, the last of which is 0.
+const DESCRIPTION_BYTES: usize = 80;
 
 /// A whole file of labels, 8 bits each; gzipped on demand. Sizes fit 16 bits: they came from a file's header or from DICOM.
 pub(crate) fn mask_bytes(
     labels: &[u8],
     size: [usize; 3],
     grid: &GridFields,
+    words: &MaskWords<'_>,
     gzip: bool,
 ) -> std::io::Result<Vec<u8>> {
-    let mut bytes = header(size, grid)?;
+    let extension = extension(words.label_names);
+    let mut bytes = header(size, grid, words.description, extension.len())?;
+    bytes.extend_from_slice(&extension);
     bytes.extend_from_slice(labels);
     if !gzip {
         return Ok(bytes);
@@ -27,8 +35,32 @@ pub(crate) fn mask_bytes(
     encoder.finish()
 }
 
-fn header(size: [usize; 3], grid: &GridFields) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; VOXELS_START];
+/// The four bytes behind the header that say whether extensions follow, and the one that lists the labels.
+fn extension(label_names: &[String]) -> Vec<u8> {
+    if label_names.is_empty() {
+        return vec![0; 4];
+    }
+    let lines = label_names.iter().enumerate().map(|(label, name)| {
+        let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("{label}\t{name}\n")
+    });
+    let mut text: Vec<u8> = lines.collect::<String>().into_bytes();
+    // An extension's length, its two numbers included, is a multiple of 16.
+    text.resize((text.len() + 8).next_multiple_of(16) - 8, 0);
+    let mut bytes = vec![1, 0, 0, 0];
+    bytes.extend((text.len() as i32 + 8).to_le_bytes());
+    bytes.extend(EXTENSION_COMMENT.to_le_bytes());
+    bytes.extend(text);
+    bytes
+}
+
+fn header(
+    size: [usize; 3],
+    grid: &GridFields,
+    description: &str,
+    extension_bytes: usize,
+) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; HEADER_BYTES];
     let mut put = |offset: usize, field: &[u8]| bytes[offset..offset + field.len()].copy_from_slice(field);
     put(0, &(HEADER_BYTES as i32).to_le_bytes());
     put(38, b"r");
@@ -42,19 +74,28 @@ fn header(size: [usize; 3], grid: &GridFields) -> std::io::Result<Vec<u8>> {
     for axis in 4..8 {
         put(40 + 2 * axis, &1i16.to_le_bytes());
     }
+    put(68, &INTENT_LABEL.to_le_bytes());
     put(70, &2i16.to_le_bytes());
     put(72, &8i16.to_le_bytes());
     put_f32s(&mut put, 76, &grid.pixdim);
-    put(108, &(VOXELS_START as f32).to_le_bytes());
+    put(108, &((HEADER_BYTES + extension_bytes) as f32).to_le_bytes());
     put(112, &1f32.to_le_bytes());
     put(123, &[grid.xyzt_units]);
-    put(148, b"blindscan mask");
+    put(148, shortened(description).as_bytes());
     put(252, &grid.qform_code.to_le_bytes());
     put(254, &grid.sform_code.to_le_bytes());
     put_f32s(&mut put, 256, &grid.qform);
     put_f32s(&mut put, 280, &grid.srow);
+    put(328, b"labels");
     put(344, b"n+1\0");
     Ok(bytes)
+}
+
+/// As much of the description as the header holds, cut between characters.
+fn shortened(description: &str) -> &str {
+    let text = if description.is_empty() { "blindscan mask" } else { description };
+    let end = (0..DESCRIPTION_BYTES.min(text.len() + 1)).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 fn put_f32s(put: &mut impl FnMut(usize, &[u8]), offset: usize, values: &[f32]) {
