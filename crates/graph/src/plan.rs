@@ -26,6 +26,7 @@ pub use file::{PUBLIC_FILE, WEIGHTS_FILE};
 pub use input::{Axis, GreyScale, InputSpec, Modality, Normalisation};
 pub use shapes::output_shape;
 pub(crate) use validate::split_taps;
+pub use validate::steers_a_terminal;
 pub use weights::{LayerWeights, Weights};
 
 /// An index into [`PublicPlan::tensors`].

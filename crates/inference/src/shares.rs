@@ -52,6 +52,22 @@ impl Drop for Shares {
     }
 }
 
+/// Words that are erased when they are dropped: a mask, a share that is written down or added up.
+pub(crate) struct Erased(pub(crate) Vec<u32>);
+
+impl std::ops::Deref for Erased {
+    type Target = [u32];
+    fn deref(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl Drop for Erased {
+    fn drop(&mut self) {
+        erase(&mut self.0);
+    }
+}
+
 /// Reduces words into a ring, in place.
 pub(crate) fn reduce(words: &mut [u32], ring: Ring) {
     let mask = ring.mask();

@@ -28,6 +28,13 @@ pub struct Client {
     pub fingerprint: Fingerprint,
 }
 
+impl Client {
+    /// A client that nobody has named yet goes by the first digits of its fingerprint.
+    pub fn unnamed(fingerprint: Fingerprint) -> Self {
+        Self { name: fingerprint.to_string()[..12].into(), fingerprint }
+    }
+}
+
 /// The list on disk.
 #[derive(Clone, Debug)]
 pub struct AllowList {
@@ -100,7 +107,7 @@ impl AllowList {
 }
 
 /// Checks that a name reads well in a list, a log and a terminal.
-pub(crate) fn require_name(name: &str) -> Result<(), StoreError> {
+fn require_name(name: &str) -> Result<(), StoreError> {
     let fine = |c: char| c.is_ascii_alphanumeric() || " ._@-".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(fine) {
         return Err(StoreError::Name);

@@ -25,7 +25,7 @@ use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::allow::{AllowList, Client, require_name};
+use crate::allow::{AllowList, Client};
 use crate::files::{self, StoreError};
 
 /// The invitations' name in the state directory.
@@ -136,7 +136,6 @@ struct Invitations {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Invitation {
-    name: String,
     /// Hash of the secret.
     digest: String,
     /// Seconds since 1970.
@@ -188,19 +187,16 @@ impl Door {
         &self.allowed
     }
 
-    /// Invites one client under a name; the secret belongs in its join line and is not kept here.
+    /// Invites one client; the secret belongs in its join line and is not kept here.
     pub fn invite(
         &self,
-        name: &str,
         valid_for: Duration,
         now: SystemTime,
         rng: &mut dyn CryptoRng,
     ) -> Result<EnrolmentSecret, StoreError> {
-        require_name(name)?;
         let secret = EnrolmentSecret::random(rng);
         files::update_toml(&self.invitations, |list: &mut Invitations| {
             list.invitation.push(Invitation {
-                name: name.into(),
                 digest: hex(&secret.digest()),
                 expires: seconds(now).saturating_add(valid_for.as_secs()).min(i64::MAX as u64),
                 spent_by: None,
@@ -252,20 +248,18 @@ impl Door {
         }
     }
 
-    /// Uses up the invitation of a secret; its name, if it was open.
+    /// Uses up the invitation of a secret; whether it was open.
     fn spend(
         &self,
         secret: &EnrolmentSecret,
         by: &Fingerprint,
         now: SystemTime,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let digest = hex(&secret.digest());
         files::update_toml(&self.invitations, |list: &mut Invitations| {
             let mut open = list.invitation.iter_mut().filter(|invitation| invitation.is_open(now));
-            Ok(open.find(|invitation| invitation.is_for(&digest)).map(|invitation| {
-                invitation.spent_by = Some(by.to_string());
-                invitation.name.clone()
-            }))
+            let found = open.find(|invitation| invitation.is_for(&digest));
+            Ok(found.map(|invitation| invitation.spent_by = Some(by.to_string())).is_some())
         })
     }
 }
@@ -299,11 +293,11 @@ impl Pending {
         let shown: [u8; EnrolmentSecret::BYTES] = shown.as_slice().try_into().expect("the stated length");
         let secret = EnrolmentSecret(Zeroizing::new(shown));
 
-        let Some(name) = door.spend(&secret, &self.fingerprint, now)? else {
+        if !door.spend(&secret, &self.fingerprint, now)? {
             self.channel.send(&[REFUSED])?;
             return Err(EnrolError::NotInvited(self.fingerprint));
-        };
-        let client = Client { name, fingerprint: self.fingerprint };
+        }
+        let client = Client::unnamed(self.fingerprint);
         door.allowed.add(&client)?;
         self.channel.send(&[KNOWN])?;
         self.channel.set_deadline(usual)?;

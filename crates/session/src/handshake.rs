@@ -15,6 +15,7 @@
 use blindscan_graph::plan::PublicPlan;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
+use subtle::ConstantTimeEq;
 
 use crate::limits::Limits;
 use crate::{SessionError, control};
@@ -134,7 +135,7 @@ fn session_id(binding: &Binding, client: &[u8; 32], server: &[u8; 32], plan: &Pu
 /// Both show that they hold the same id without showing it. Each role has a proof of its own: an echo proves nothing.
 fn confirm(id: SessionId, [own, peer]: [&str; 2], channel: &mut dyn Channel) -> Result<(), SessionError> {
     let theirs = channel.exchange(&blake3::derive_key(own, &id.0), 32)?;
-    if theirs != blake3::derive_key(peer, &id.0) {
+    if !bool::from(theirs[..].ct_eq(&blake3::derive_key(peer, &id.0))) {
         return Err(SessionError::Disagreement);
     }
     Ok(())

@@ -19,7 +19,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use blindscan_graph::plan::Weights;
+use blindscan_graph::plan::{Weights, steers_a_terminal};
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
 use blindscan_inference::stock::{Stock, StockFolder, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
@@ -241,7 +241,7 @@ fn ask(request: Request, channel: &mut dyn Channel) -> Result<(), SessionError> 
 
 /// A peer's words, fit for a terminal.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(500).collect()
+    text.chars().filter(|&c| !steers_a_terminal(c)).take(500).collect()
 }
 
 /// What a server serves: shared by all its sessions.

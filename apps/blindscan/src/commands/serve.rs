@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_address()?;
     let secret = match args.enrol {
-        true => Some(door.invite("enrolled", INVITATION, SystemTime::now(), &mut random::random())?),
+        true => Some(door.invite(INVITATION, SystemTime::now(), &mut random::random())?),
         false => None,
     };
     let line = JoinLine {

@@ -182,7 +182,7 @@ impl TensorSpec {
 }
 
 /// Control characters, and those that turn the direction of writing: a foreign name is printed as it is.
-fn steers_a_terminal(c: char) -> bool {
+pub fn steers_a_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

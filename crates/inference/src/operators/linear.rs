@@ -21,7 +21,7 @@ use blindscan_wire::Channel;
 
 use crate::InferenceError;
 use crate::cost::Leg;
-use crate::shares::{Shares, reduce};
+use crate::shares::{Erased, Shares, reduce};
 use crate::stock::Stock;
 
 /// One linear layer.
@@ -122,7 +122,7 @@ impl Linear {
         }
         let shape = self.layer.shape();
         let mut output = convolve_wrapping(shape, &weights.weight, shares.get(self.input.tensor));
-        let share = self.ring.unpack(&stock.section(self.stock_bytes())?, shape.output_count());
+        let share = Erased(self.ring.unpack(&stock.section(self.stock_bytes())?, shape.output_count()));
         add_bias_and_share(&mut output, &weights.bias, &share, shape.input_size.is_empty());
         reduce(&mut output, self.ring);
         Ok(output)

@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use super::{Observer, Phase, Progress, local_step};
 use crate::assign::{AssignedPlan, Operator};
 use crate::operators::linear::MaskSeed;
-use crate::shares::{Shares, reduce};
+use crate::shares::{Erased, Shares, reduce};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::{Transfers, transfers};
 use crate::{InferenceError, Output};
@@ -64,9 +64,10 @@ impl ImageOwner {
             match operator {
                 Operator::Local => continue,
                 Operator::Linear(linear) => {
-                    let mut mask = linear.input.mask(&seed);
-                    reduce(&mut mask, linear.ring);
+                    let mut mask = Erased(linear.input.mask(&seed));
+                    reduce(&mut mask.0, linear.ring);
                     let share = linear.layer.image_owner_offline(&mask, &self.keys, rng, channel)?;
+                    let share = Erased(share);
                     stock.section(linear.ring.pack(&share))?;
                 }
                 Operator::Activate(activate) => activate.offline(&mut ends, channel, &mut stock)?,

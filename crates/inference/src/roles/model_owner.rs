@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use super::{Observer, Phase, Progress, local_step};
 use crate::InferenceError;
 use crate::assign::{AssignedPlan, Operator};
-use crate::shares::Shares;
+use crate::shares::{Erased, Shares};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::{Transfers, transfers};
 
@@ -59,6 +59,7 @@ impl ModelOwner {
                 Operator::Linear(linear) => {
                     let layer = layer(weights, index);
                     let share = linear.layer.model_owner_offline(&layer.weight, &self.peer, rng, channel)?;
+                    let share = Erased(share);
                     stock.section(linear.ring.pack(&share))?;
                 }
                 Operator::Activate(activate) => activate.offline(&mut ends, channel, &mut stock)?,

@@ -296,7 +296,7 @@ fn a_request_that_is_none_ends_the_session_with_an_error() {
 #[test]
 fn a_servers_reason_cannot_steer_a_terminal() {
     let place = Place::new();
-    let reason = format!("\u{1b}[2Jlook{}", "x".repeat(3000));
+    let reason = format!("\u{1b}[2J\u{202e}lo\u{2066}ok{}", "x".repeat(3000));
     let played = play(
         |channel| place.client(SERVER).run(&place.input, &mut Unobserved, channel),
         |channel| {
