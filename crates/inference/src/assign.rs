@@ -23,6 +23,9 @@ use crate::supply::{self, Schedule};
 /// Widest weights that the homomorphic step takes: |weight| < [`WEIGHT_BOUND`].
 const WEIGHT_BITS_MAX: u32 = WEIGHT_BOUND.ilog2() + 1;
 
+/// log2 of the largest probability, of one value of a layer, of being off by one.
+const OFF_BY_ONE_LOG2_MAX: f64 = -40.0;
+
 /// A public plan with a protocol on every node.
 pub struct AssignedPlan {
     plan: PublicPlan,
@@ -77,6 +80,18 @@ impl AssignedPlan {
     /// Number of layers that speak, the answer included: what progress is counted in.
     pub fn layer_count(&self) -> usize {
         self.operators.iter().filter(|operator| !matches!(operator, Operator::Local)).count() + 1
+    }
+
+    /// How often the private answer differs from the clear one although both parties did what they should.
+    pub fn off_by_one(&self) -> OffByOne {
+        let layers = self.operators.iter().filter_map(|operator| match operator {
+            Operator::Linear(linear) => Some((linear.off_by_one_log2, linear.layer.shape().output_count())),
+            _ => None,
+        });
+        layers.fold(OffByOne::NEVER, |sum, (log2, count)| OffByOne {
+            value_log2: sum.value_log2.max(log2),
+            image: sum.image + count as f64 * log2.exp2(),
+        })
     }
 
     /// What the plan costs one party with transfers of this kind, exactly as its channel will count it.
@@ -146,6 +161,24 @@ impl AssignedPlan {
             Operator::Local => {}
         }
         cost
+    }
+}
+
+/// Probabilities, at most, that a value in a linear layer's last place is off by one: [`blindscan_rlwe::noise`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OffByOne {
+    /// log2 of it for one value of the layer where it is largest; minus infinity without linear layers.
+    pub value_log2: f64,
+    /// For any value of one image.
+    pub image: f64,
+}
+
+impl OffByOne {
+    const NEVER: Self = Self { value_log2: f64::NEG_INFINITY, image: 0.0 };
+
+    /// For any value of any of so many images.
+    pub fn images(&self, count: u32) -> f64 {
+        (f64::from(count) * self.image).min(1.0)
     }
 }
 
@@ -231,8 +264,9 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
             let opens = !std::mem::replace(&mut opened[node.inputs[0]], true);
             let layer =
                 LinearLayer::new(linear_shape(linear), output.ring_bits).map_err(|e| e.to_string())?;
+            let off_by_one_log2 = off_by_one_log2(&layer, linear.weight_bits)?;
             let input = Masked { tensor: node.inputs[0], ring: ring(input), count: count(input) };
-            Operator::Linear(Box::new(Linear { layer, ring: ring(output), input, opens }))
+            Operator::Linear(Box::new(Linear { layer, ring: ring(output), input, opens, off_by_one_log2 }))
         }
         Step::Activate { relu, drop } => {
             let protocol = Activation::new(input.ring_bits, *drop, output.ring_bits, *relu, plan.radix_bits)
@@ -255,6 +289,20 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
         }
         _ => Operator::Local,
     })
+}
+
+/// log2 of the probability that a value of the layer is off by one: refused when it is not rare enough.
+fn off_by_one_log2(layer: &LinearLayer, weight_bits: u32) -> Result<f64, String> {
+    let log2 = layer.off_by_one_log2(weight_bits);
+    if log2 <= OFF_BY_ONE_LOG2_MAX {
+        return Ok(log2);
+    }
+    Err(format!(
+        "{} weights of {weight_bits} bits meet in one answer, in a ring of {} bits: a value would be off by one with probability 2^{log2:.1}, \
+         and 2^{OFF_BY_ONE_LOG2_MAX} is the most; give the model narrower weights (--weight-bits)",
+        layer.weights_per_answer(),
+        layer.ring_bits()
+    ))
 }
 
 fn answer(plan: &PublicPlan) -> Result<Answer, String> {
@@ -294,6 +342,76 @@ fn linear_shape(linear: &plan::Linear) -> LinearShape {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A plan of one dense layer on the input of a random plan.
+    fn dense(inputs: usize, outputs: usize, weight_bits: u32, ring_bits: u32) -> PublicPlan {
+        let mut plan = blindscan_graph::random::random_plan(2).0.public;
+        let tensor = |name: &str, features: usize, ring_bits: u32| TensorSpec {
+            name: name.into(),
+            shape: vec![1, features],
+            ring_bits,
+            fraction: 0,
+            divisor: 1,
+            bound: 1,
+            non_negative: false,
+            range: plan::Range::Proven,
+        };
+        let window = blindscan_graph::ir::Window {
+            kernel: vec![],
+            strides: vec![],
+            dilations: vec![],
+            pads_begin: vec![],
+            pads_end: vec![],
+        };
+        let layer = plan::Linear {
+            window,
+            input_size: vec![],
+            in_channels: inputs,
+            out_channels: outputs,
+            groups: 1,
+            rows: 1,
+            weight_bits,
+            weight_fraction: 0,
+        };
+        plan.tensors = vec![tensor("in", inputs, ring_bits), tensor("out", outputs, ring_bits)];
+        plan.nodes =
+            vec![PlanNode { name: "dense".into(), step: Step::Linear(layer), inputs: vec![0], output: 1 }];
+        (plan.input, plan.output) = (0, 1);
+        plan.answer.policy = OutputPolicy::Logits;
+        (plan.answer.class_axis, plan.answer.head) = (None, blindscan_graph::ir::Head::Logits);
+        plan.answer.class_names.clear();
+        plan
+    }
+
+    #[test]
+    fn how_often_an_image_is_off_by_one_is_the_sum_over_its_values() {
+        let plan = AssignedPlan::new(dense(100, 10, 8, 24)).unwrap();
+        let Operator::Linear(linear) = &plan.operators[0] else { panic!("a dense layer is linear") };
+        let off_by_one = plan.off_by_one();
+        assert_eq!(off_by_one.value_log2, linear.layer.off_by_one_log2(8));
+        assert_eq!(off_by_one.image, 10.0 * off_by_one.value_log2.exp2());
+        assert_eq!(off_by_one.images(1000), 1000.0 * off_by_one.image);
+        assert_eq!(OffByOne { value_log2: -1.0, image: 0.5 }.images(1000), 1.0);
+        let wider = AssignedPlan::new(dense(100, 10, 8, 28)).unwrap().off_by_one();
+        assert!(
+            (wider.value_log2 - off_by_one.value_log2 - 4.0).abs() < 1e-9,
+            "16 times as often in a ring 4 bits wider"
+        );
+    }
+
+    #[test]
+    fn a_layer_that_would_too_often_be_off_by_one_is_refused_with_advice() {
+        assert!(AssignedPlan::new(dense(25_088, 4096, 16, 32)).is_ok(), "the longest sums of known networks");
+        let wide = dense(1 << 24, 8, 16, 32);
+        match AssignedPlan::new(wide).map(drop) {
+            Err(InferenceError::Layer { name, reason }) => {
+                assert_eq!(name, "dense");
+                assert!(reason.contains("--weight-bits") && reason.contains("2^-40"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(AssignedPlan::new(dense(1 << 24, 8, 12, 32)).is_ok(), "the advice helps");
+    }
 
     #[test]
     fn plans_are_made_with_weights_as_wide_as_the_homomorphic_step_takes_and_no_wider() {

@@ -30,7 +30,7 @@ use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_wire::WireError;
 use thiserror::Error;
 
-pub use assign::AssignedPlan;
+pub use assign::{AssignedPlan, OffByOne};
 pub use blindscan_protocols::ot::source::OtKind;
 pub use operators::answer::Output;
 

@@ -219,6 +219,13 @@ impl Packing {
         self.outputs.div_ceil(self.block_outputs)
     }
 
+    /// Weights of all the kernel polynomials that one answer is summed over, at most: the noise of the inputs meets each of
+    /// them at every coefficient, whichever output channel it belongs to.
+    pub fn weights_per_answer(&self) -> usize {
+        let folded: usize = self.axes.iter().filter(|axis| !axis.unfolded).map(|axis| axis.kernel).product();
+        self.virtual_channels() * folded * self.block_outputs
+    }
+
     /// The measure that the choice minimises, in units of one product of a ciphertext and a kernel.
     pub fn work(&self) -> u64 {
         let (units, inputs, outputs) =

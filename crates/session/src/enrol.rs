@@ -249,12 +249,7 @@ impl Door {
     }
 
     /// Uses up the invitation of a secret; whether it was open.
-    fn spend(
-        &self,
-        secret: &EnrolmentSecret,
-        by: &Fingerprint,
-        now: SystemTime,
-    ) -> Result<bool, StoreError> {
+    fn spend(&self, secret: &EnrolmentSecret, by: &Fingerprint, now: SystemTime) -> Result<bool, StoreError> {
         let digest = hex(&secret.digest());
         files::update_toml(&self.invitations, |list: &mut Invitations| {
             let mut open = list.invitation.iter_mut().filter(|invitation| invitation.is_open(now));

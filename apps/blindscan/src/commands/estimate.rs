@@ -8,7 +8,7 @@ use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
 use serde::Serialize;
 
-use super::plan::hex;
+use super::plan::{OffByOneReport, hex};
 use super::{Outcome, print_json};
 use crate::cli::{EstimateArgs, ServerOptions};
 use crate::connection::{Connection, connect};
@@ -31,6 +31,7 @@ struct Printed {
     cpu_seconds: Phases<f64>,
     peak_memory_bytes: u64,
     stock_bytes: u64,
+    off_by_one: OffByOneReport,
     layers: Vec<Layer>,
 }
 
@@ -126,6 +127,7 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> 
         cpu_seconds: Phases { offline: offline.work, online: online.work },
         peak_memory_bytes: memory_bytes,
         stock_bytes,
+        off_by_one: OffByOneReport::of(plan),
         layers: cost
             .layers
             .into_iter()
@@ -193,6 +195,8 @@ fn print_table(printed: &Printed, measured: bool) {
     say!(
         "bytes and turns are exact; the public plan and control messages (a few kB), a probe of 1 MiB with --ot auto, frames and TLS (about 0.2 %) come on top"
     );
+    say!("{}", printed.off_by_one.line());
+    say!("plan digest {}", printed.plan_digest);
     match measured {
         true => {
             say!("seconds are estimated from this machine's speed, measured now, for both parties on it")

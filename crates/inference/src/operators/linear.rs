@@ -32,6 +32,8 @@ pub(crate) struct Linear {
     pub(crate) input: Masked,
     /// Whether this is the first layer that needs the input masked: the one that opens it.
     pub(crate) opens: bool,
+    /// log2 of the probability that a value of the output is off by one.
+    pub(crate) off_by_one_log2: f64,
 }
 
 /// A tensor that is opened under a mask.

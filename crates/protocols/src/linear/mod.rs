@@ -17,7 +17,8 @@
 //! Security: semi-honest. r is hidden by RLWE. Every answer is masked uniformly over R_q and carries an encryption of
 //! zero of its own, so that its phase is uniform and its second component a fresh RLWE sample, whatever the weights
 //! ([`blindscan_rlwe::answer`]). Sizes and order of messages follow from the public shape alone; no weight is branched
-//! on, no zero skipped. A share is off by one with at most 2^-51 a value for 8-bit weights ([`blindscan_rlwe::noise`]).
+//! on, no zero skipped. How often a share is off by one follows from shape, ring and width of the weights
+//! ([`LinearLayer::off_by_one_log2`]).
 //! An invalid message ends the dialogue with an error before anything is decrypted.
 //!
 //! What is below the dialogue (encrypting, multiplying, sealing, opening) runs on the threads of the program's pool.
@@ -40,7 +41,9 @@ use blindscan_rlwe::InvalidBytes;
 use blindscan_rlwe::answer::{Product, answer_bytes};
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
+use blindscan_rlwe::noise;
 use blindscan_rlwe::packing::{Packing, Place, Unit};
+use blindscan_rlwe::parameters::EXACT;
 use blindscan_wire::Traffic;
 
 pub use blindscan_rlwe::keys::{PublicKey, SecretKey};
@@ -108,6 +111,17 @@ impl LinearLayer {
     /// l of the ring modulo 2^l.
     pub fn ring_bits(&self) -> u32 {
         self.ring.bits()
+    }
+
+    /// log2 of the probability that a value comes out off by one, at most, with weights of this width.
+    pub fn off_by_one_log2(&self, weight_bits: u32) -> f64 {
+        let squares = noise::weights_squared_max(self.packing.weights_per_answer(), weight_bits);
+        noise::off_by_one_log2(&EXACT, self.ring.bits(), squares)
+    }
+
+    /// Weights that meet in one answer polynomial.
+    pub fn weights_per_answer(&self) -> usize {
+        self.packing.weights_per_answer()
     }
 
     /// Ciphertexts that go to the model owner and come back.

@@ -167,6 +167,11 @@ fn every_candidate_packing_is_exact_and_not_only_the_chosen_one() {
     let mut count = 0;
     search::each(&Packing::unpacked(&shape, 256), &mut |packing| {
         assert_eq!(packed(packing, &shape, &input, &weights), expected, "{packing:?}");
+        let met = |output| {
+            (0..packing.channel_blocks()).map(move |block| packing.weight_places(0, output, block).len())
+        };
+        let most = (0..packing.output_blocks()).map(|output| met(output).sum::<usize>()).max();
+        assert_eq!(Some(packing.weights_per_answer()), most, "{packing:?}");
         count += 1;
     });
     assert!(count > 100, "{count} candidates");
