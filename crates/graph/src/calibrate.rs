@@ -1,7 +1,8 @@
 //! From a graph in floats to a fixed plan: scales, widths and integer weights.
 //!
 //! Every scale is a power of two and belongs to a whole tensor. The steps, in the order of the files:
-//! * what values the samples reach, in floats (here);
+//! * what values the samples reach, in floats (here), after constant channels are folded
+//!   and uneven ones equalised ([`crate::dead`], [`crate::equalise`]);
 //! * how many fraction bits each activation keeps, hence each accumulator's scale and each shift (`scales`);
 //! * integer weights, and the half unit that turns floors into rounding (`weights`);
 //! * the largest integer of each tensor, proven or from the samples, and the smallest rings (`ranges`).
@@ -14,9 +15,11 @@ mod scales;
 mod tests;
 mod weights;
 
-use crate::fixed::{evaluate_with, quantise_input};
+use crate::dead::fold_constant_channels;
+use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
+use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
 use crate::float;
-use crate::ir::{Graph, Head, Tensor};
+use crate::ir::{Graph, Head, Tensor, ValueId};
 use crate::lower::{DraftStep, Lowered, lower};
 use crate::plan::{
     Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan,
@@ -102,6 +105,22 @@ impl Options {
     }
 }
 
+/// A fixed plan, and how it came about.
+pub struct Calibrated {
+    /// The plan.
+    pub plan: FixedPlan,
+    /// The graph whose values the plan's tensors are: with channels equalised where they were, else as it was given.
+    pub graph: Graph,
+    /// For each of the plan's tensors the value of `graph` that it is in integers; none for a step between two values.
+    pub values: Vec<Option<ValueId>>,
+    /// BLAKE3 of the samples' shapes and elements.
+    pub samples_digest: [u8; 32],
+    /// The layers whose channels were equalised.
+    pub equalised: Vec<EvenedLayer>,
+    /// The layers that read channels of one constant value, and how many of their kernels were folded into biases.
+    pub constant_channels: Vec<(String, usize)>,
+}
+
 /// Makes the fixed plan of a graph. `samples` are inputs typical for the model; they fit the scales, and the ranges where
 /// those are not proven.
 pub fn calibrate(
@@ -110,13 +129,84 @@ pub fn calibrate(
     samples: &[Tensor],
     options: &Options,
 ) -> Result<FixedPlan, PlanError> {
+    Ok(calibrated(graph.clone(), input_spec, samples, options)?.plan)
+}
+
+/// As [`calibrate`], and tells how the plan came about. Channels that are constant are folded into biases first; channels of very
+/// different size are equalised where that brings the answers on the samples closer to the floats.
+pub fn calibrated(
+    mut graph: Graph,
+    input_spec: &InputSpec,
+    samples: &[Tensor],
+    options: &Options,
+) -> Result<Calibrated, PlanError> {
     options.check()?;
     let shape = &graph.values[graph.input].shape;
     if let Some(problem) = input_spec.problem().or_else(|| input_spec.mismatch(shape)) {
         return Err(PlanError::InputSpec(problem));
     }
+    let samples_digest = digest(samples);
+    let constant_channels = fold_constant_channels(&mut graph, input_spec.range);
+    let clear = ClearRuns::of(&graph, input_spec, samples)?;
+    let fit = |graph: &Graph, sizes: &[Vec<f64>]| fit(graph, sizes, input_spec, samples, options);
+    let plain = fit(&graph, &clear.sizes);
+    let Some(even) = equalise(&graph, &clear.sizes) else {
+        let (plan, values) = plain?;
+        return Ok(Calibrated {
+            plan,
+            graph,
+            values,
+            equalised: Vec::new(),
+            constant_channels,
+            samples_digest,
+        });
+    };
+    let fitted = fit(&even.graph, &even.sizes(&clear.sizes));
+    let error = |fitted: &Result<Fitted, PlanError>| match fitted {
+        Ok((plan, _)) => clear.error_of(plan, samples),
+        Err(_) => Ok(f64::INFINITY),
+    };
+    let (plan, graph, equalised) = match error(&fitted)? < error(&plain)? {
+        true => (fitted?, even.graph, even.layers),
+        false => (plain?, graph, Vec::new()),
+    };
+    Ok(Calibrated { plan: plan.0, graph, values: plan.1, equalised, constant_channels, samples_digest })
+}
+
+/// Bits that the declared range of a plan's input fills.
+pub fn input_bits(plan: &PublicPlan) -> i32 {
+    let (low, high) = plan.input_spec.range;
+    scales::bits_of(plan.tensors[plan.input].fraction, f64::from(low.abs().max(high.abs())))
+}
+
+fn digest(samples: &[Tensor]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("blindscan 2026-11 calibration samples");
+    for sample in samples {
+        hasher.update(&(sample.shape.len() as u64).to_le_bytes());
+        for &extent in &sample.shape {
+            hasher.update(&(extent as u64).to_le_bytes());
+        }
+        for element in &sample.data {
+            hasher.update(&element.to_le_bytes());
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// A plan, and the graph's value of each tensor.
+type Fitted = (FixedPlan, Vec<Option<ValueId>>);
+
+/// Fits a plan to a graph whose values' channels reach `sizes` on the samples.
+fn fit(
+    graph: &Graph,
+    sizes: &[Vec<f64>],
+    input_spec: &InputSpec,
+    samples: &[Tensor],
+    options: &Options,
+) -> Result<Fitted, PlanError> {
     let lowered = lower(graph)?;
-    let seen = largest_values(graph, input_spec, samples)?;
+    let seen: Vec<f64> =
+        sizes.iter().map(|sizes| sizes.iter().fold(0f64, |most, &size| most.max(size))).collect();
     let least_bounds = vec![0; lowered.tensors.len()];
     let mut task = Task { lowered: &lowered, seen: &seen, least_bounds, range: input_spec.range, options };
     for _ in 0..ROUNDS {
@@ -125,34 +215,55 @@ pub fn calibrate(
         plan.public.validate()?;
         plan.weights.check(&plan.public)?;
         if !task.raise_bounds(&plan, samples)? {
-            return Ok(plan);
+            return Ok((plan, lowered.values(graph)));
         }
     }
     Err(PlanError::Unstable)
 }
 
-/// The largest absolute value of each graph value over all samples, whose elements are first clamped to the declared range.
-fn largest_values(graph: &Graph, input_spec: &InputSpec, samples: &[Tensor]) -> Result<Vec<f64>, PlanError> {
-    if samples.is_empty() {
-        return Err(PlanError::NoSamples);
-    }
-    let (low, high) = input_spec.range;
-    let mut largest = vec![0f64; graph.values.len()];
-    for (index, sample) in samples.iter().enumerate() {
-        let mut clamped = sample.clone();
-        clamped.data.iter_mut().for_each(|x| *x = x.clamp(low, high));
-        float::evaluate_with(graph, &clamped, &mut |value, tensor| {
-            let most = tensor.data.iter().fold(0f32, |most, x| most.max(x.abs()));
-            largest[value] = largest[value].max(f64::from(most));
-        })
-        .map_err(|error| PlanError::Sample { index, reason: error.to_string() })?;
-    }
-    match largest.iter().position(|most| !most.is_finite()) {
-        Some(value) => {
-            let reason = format!("value {} is not finite", graph.values[value].name);
-            Err(PlanError::Sample { index: 0, reason })
+/// The float runs of the samples, whose elements are first clamped to the declared range.
+struct ClearRuns {
+    /// The largest magnitude of each channel of each value.
+    sizes: Vec<Vec<f64>>,
+    /// The logits of each sample.
+    logits: Vec<Tensor>,
+}
+
+impl ClearRuns {
+    fn of(graph: &Graph, input_spec: &InputSpec, samples: &[Tensor]) -> Result<Self, PlanError> {
+        if samples.is_empty() {
+            return Err(PlanError::NoSamples);
         }
-        None => Ok(largest),
+        let (low, high) = input_spec.range;
+        let mut runs = Self { sizes: no_sizes(graph), logits: Vec::with_capacity(samples.len()) };
+        for (index, sample) in samples.iter().enumerate() {
+            let mut clamped = sample.clone();
+            clamped.data.iter_mut().for_each(|x| *x = x.clamp(low, high));
+            let logits = float::evaluate_with(graph, &clamped, &mut |value, tensor| {
+                raise_sizes(&mut runs.sizes[value], &tensor.data);
+            })
+            .map_err(|error| PlanError::Sample { index, reason: error.to_string() })?;
+            runs.logits.push(logits);
+        }
+        match runs.sizes.iter().position(|sizes| sizes.iter().any(|size| !size.is_finite())) {
+            Some(value) => {
+                let reason = format!("value {} is not finite", graph.values[value].name);
+                Err(PlanError::Sample { index: 0, reason })
+            }
+            None => Ok(runs),
+        }
+    }
+
+    /// The mean square of the plan's errors on the samples.
+    fn error_of(&self, plan: &FixedPlan, samples: &[Tensor]) -> Result<f64, PlanError> {
+        let mut sum = 0.0;
+        for (sample, float) in samples.iter().zip(&self.logits) {
+            let integers = quantise_input(&plan.public, sample)?;
+            let logits = evaluate(&plan.public, &plan.weights, &integers)?.logits;
+            let fixed = dequantise(&plan.public, plan.public.output, &logits);
+            sum += fixed.data.iter().zip(&float.data).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        }
+        Ok(sum / samples.len() as f64)
     }
 }
 

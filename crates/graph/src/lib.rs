@@ -6,6 +6,7 @@
 //! * [`npy`]: tensors from and to NumPy's files.
 //! * [`local`]: the steps that need no dialogue, for values and for shares.
 //! * [`plan`]: the model in integers, the specification of the answer.
+//! * [`equalise`]: channels of very different size brought to one, in floats.
 //! * [`calibrate`]: from the one to the other.
 //! * [`fixed`]: the clear evaluation of a fixed plan, the ideal of the whole system.
 //! * [`table`]: a plan to read.
@@ -14,9 +15,12 @@
 #![forbid(unsafe_code)]
 
 pub mod calibrate;
+mod dead;
+pub mod equalise;
 pub mod fixed;
 pub mod float;
 pub mod ir;
+mod kernels;
 pub mod local;
 mod lower;
 pub mod npy;

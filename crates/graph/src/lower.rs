@@ -347,6 +347,23 @@ impl<'a> Lowering<'a> {
 }
 
 impl Lowered {
+    /// For each tensor the graph's value that it is in integers; none where it stands between two values: it has another
+    /// shape, or is a maximum that the ReLU before it has yet to follow.
+    pub(crate) fn values(&self, graph: &Graph) -> Vec<Option<ValueId>> {
+        let mut values: Vec<Option<ValueId>> = self
+            .tensors
+            .iter()
+            .map(|draft| Some(draft.source).filter(|&value| graph.values[value].shape == draft.shape))
+            .collect();
+        for node in &self.nodes {
+            let pooled = matches!(node.step, DraftStep::Other(Step::MaxPool(_)));
+            if pooled && self.tensors[node.output].source == self.tensors[node.inputs[0]].source {
+                values[node.output] = None;
+            }
+        }
+        values
+    }
+
     /// The node that makes each tensor; none for the input.
     pub(crate) fn makers(&self) -> Vec<Option<usize>> {
         let mut makers = vec![None; self.tensors.len()];

@@ -141,6 +141,11 @@ fn fraction_for(bits: u32, most: f64) -> i32 {
     (bits as i32 - ceil_log2(most)).clamp(-FRACTION_MAX, FRACTION_MAX)
 }
 
+/// The bits that [`fraction_for`] was asked to fill.
+pub(super) fn bits_of(fraction: i32, most: f64) -> i32 {
+    if most <= 0.0 { fraction } else { fraction + ceil_log2(most) }
+}
+
 /// The most fraction bits with which every weight rounds to less than 2^(bits - 1).
 fn weight_fraction(weight: &[f32], divisor: f64, bits: u32) -> i32 {
     let most = weight.iter().fold(0f64, |most, w| most.max(f64::from(w.abs()))) / divisor;

@@ -103,6 +103,54 @@ fn the_extra_bits_of_small_layers_stop_at_the_widest_weights_that_can_be_run() {
 }
 
 #[test]
+fn a_plan_tells_how_many_bits_its_input_has_and_which_samples_made_it() {
+    for (seed, bits) in [(0, 7), (1, 9), (2, 12)] {
+        let (graph, samples) = random_graph(seed);
+        let options = Options { input_bits: bits, ..Options::default() };
+        let of = |samples: &[Tensor]| {
+            calibrated(graph.clone(), &InputSpec::tensor(random_range(seed)), samples, &options).unwrap()
+        };
+        let made = of(&samples);
+        assert_eq!(input_bits(&made.plan.public), bits as i32);
+        assert_eq!(made.samples_digest, of(&samples).samples_digest);
+        assert_ne!(made.samples_digest, of(&samples[1..]).samples_digest);
+    }
+}
+
+#[test]
+fn every_value_of_a_chain_is_known_by_the_tensor_that_holds_it() {
+    for seed in 0..60 {
+        let (graph, samples) = random_graph(seed);
+        let fine = Options { activation_bits: 14, input_bits: 14, weight_bits: 14, ..Options::default() };
+        let made = calibrated(graph, &InputSpec::tensor(random_range(seed)), &samples, &fine).unwrap();
+        let mut integers = vec![Vec::new(); made.values.len()];
+        let input = quantise_input(&made.plan.public, &samples[0]).unwrap();
+        evaluate_with(&made.plan.public, &made.plan.weights, &input, &mut |tensor, values| {
+            integers[tensor] = values.to_vec();
+        })
+        .unwrap();
+        float::evaluate_with(&made.graph, &samples[0], &mut |value, seen| {
+            let most = seen.data.iter().fold(0.1f32, |most, x| most.max(x.abs()));
+            for tensor in (0..integers.len()).filter(|&tensor| made.values[tensor] == Some(value)) {
+                let real = dequantise(&made.plan.public, tensor, &integers[tensor]);
+                let worst = real.data.iter().zip(&seen.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(
+                    worst < 0.05 * most,
+                    "seed {seed}, {}: {worst}",
+                    made.plan.public.tensors[tensor].name
+                );
+            }
+        })
+        .unwrap();
+        let known = made.values.iter().flatten().count();
+        assert!(
+            known * 2 > made.values.len() && made.values[made.plan.public.output].is_some(),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
 fn options_and_samples_that_make_no_sense_are_refused() {
     let (graph, samples) = random_graph(1);
     let spec = InputSpec::tensor((-1.0, 1.0));
