@@ -57,6 +57,11 @@ impl Hospital {
         self.start(arguments, join).finish()
     }
 
+    /// The keys of its stocks.
+    pub fn stock_keys(&self) -> Vec<PathBuf> {
+        files_in(&self.at("keys/stock-keys"), "key")
+    }
+
     /// The files of its folder `stock` with this ending.
     pub fn stocks(&self, ending: &str) -> Vec<PathBuf> {
         files_in(&self.at("stock"), ending)

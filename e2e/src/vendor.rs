@@ -113,6 +113,12 @@ impl Vendor {
         clients.flat_map(|client| files_in(&client.path(), ending)).collect()
     }
 
+    /// The keys of its stocks, of all clients.
+    pub fn stock_keys(&self) -> Vec<PathBuf> {
+        let clients = fs::read_dir(self.folder().join("keys/stock-keys")).into_iter().flatten().flatten();
+        clients.flat_map(|client| files_in(&client.path(), "key")).collect()
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(&mut self) {
         self.job.kill();

@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
     // The nonces of the seeds: the proof of an honest server is right, and is wrong for any other plan.
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    if let Ok((_, plan)) = handshake::client(&binding, &mut rng, &mut channel) {
+    if let Ok((_, plan)) = handshake::client(&binding, None, &mut rng, &mut channel) {
         assert!(plan.validate().is_ok(), "a client goes on with valid plans alone");
     }
 });

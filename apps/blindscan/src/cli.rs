@@ -2,9 +2,16 @@
 
 use std::path::PathBuf;
 
+use blindscan_session::PlanDigest;
+use blindscan_wire::fingerprint::Fingerprint;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ot::OtChoice;
+
+/// Where a client's identity is unless the command line says so.
+pub(crate) const CLIENT_KEYS: &str = "blindscan-keys";
+/// Where a server's is.
+pub(crate) const SERVER_KEYS: &str = "blindscan-server-keys";
 
 /// Runs a vendor's network on a hospital's scan so that neither sees the other's.
 #[derive(Debug, Parser)]
@@ -39,6 +46,10 @@ pub(crate) enum Command {
     Classify(ClassifyArgs),
     /// Time the workloads of a folder, both parties as two processes
     Bench(BenchArgs),
+    /// List the clients that have failed consistency checks, or let one in again (the model owner's side)
+    Clients(PeersArgs),
+    /// List the servers that have failed consistency checks, or trust one again (the image owner's side)
+    Servers(PeersArgs),
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +215,30 @@ pub(crate) enum KeysAction {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PeersArgs {
+    #[command(subcommand)]
+    pub(crate) action: PeersAction,
+    /// Folder of the own identity (default: that of `serve`, or of a client)
+    #[arg(long, global = true)]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeersAction {
+    /// Print them, with how many checks each has failed
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget the failed checks of one, so that it is no longer refused; exit code 3 when it had none
+    Lift {
+        /// Its fingerprint
+        fingerprint: Fingerprint,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The model, or a folder with a saved plan
     #[arg(long)]
@@ -220,8 +255,8 @@ pub(crate) struct ServeArgs {
     /// Enrol one new client: puts a one-time secret into the join line (needs --clients)
     #[arg(long, requires = "clients")]
     pub(crate) enrol: bool,
-    /// Folder of this server's identity; made when absent
-    #[arg(long, default_value = "blindscan-server-keys")]
+    /// Folder of this server's identity, of the keys of its stock and of the count of failed checks; made when absent
+    #[arg(long, default_value = SERVER_KEYS)]
     pub(crate) keys: PathBuf,
     /// Folder for prepared stock
     #[arg(long, default_value = "blindscan-server-stock")]
@@ -245,9 +280,12 @@ pub(crate) struct ServerOptions {
     /// The join line that the server printed, or @FILE that holds it
     #[arg(long)]
     pub(crate) server: String,
-    /// Folder of this client's identity; made when absent
-    #[arg(long, default_value = "blindscan-keys")]
+    /// Folder of this client's identity, of the keys of its stock and of the count of failed checks; made when absent
+    #[arg(long, default_value = CLIENT_KEYS)]
     pub(crate) keys: PathBuf,
+    /// Digest of the plan that was agreed on, as `plan`, `estimate` and `serve` print it: a server with another is left
+    #[arg(long, value_name = "HEX")]
+    pub(crate) plan_digest: Option<PlanDigest>,
     /// Seconds that a wait for the server may take
     #[arg(long, default_value_t = 120)]
     pub(crate) deadline: u64,

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use blindscan_inference::AssignedPlan;
+use blindscan_inference::stock::StockFolder;
+use blindscan_session::failed_checks::{FailedChecks, Peers};
 use blindscan_session::handshake::{self, Binding};
-use blindscan_session::job::Client;
+use blindscan_session::job::{self, Client};
 use blindscan_session::join::JoinLine;
 use blindscan_session::{enrol, keys};
 use blindscan_wire::link::LinkConfig;
@@ -31,6 +33,7 @@ pub(crate) struct Connection {
 pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     let line = join_line(&options.server)?;
     let identity = identity(&options.keys)?;
+    FailedChecks::of(&options.keys, Peers::Servers).admit(&line.server)?;
     let tls = ClientTls::new(&identity, line.server)?;
     let config = LinkConfig { deadline: Duration::from_secs(options.deadline), ..LinkConfig::default() };
     let mut channel = StreamChannel::connect(&line.address(), &tls, &config)?;
@@ -41,9 +44,14 @@ pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
         server: *line.server.as_bytes(),
     };
     let mut rng = crate::random::random();
-    let (session, plan) = handshake::client(&binding, &mut rng, &mut channel)?;
-    let client = Client::new(AssignedPlan::new(plan)?, session, &binding.server, rng);
+    let (session, plan) = handshake::client(&binding, options.plan_digest, &mut rng, &mut channel)?;
+    let client = Client::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
     Ok(Connection { channel, client, ot: options.ot })
+}
+
+/// A client's folder of stock, whose keys lie beside its identity.
+pub(crate) fn stock(folder: &Path, options: &ServerOptions) -> Result<StockFolder> {
+    Ok(StockFolder::open(folder, &job::stock_keys(&options.keys))?)
 }
 
 /// The join line itself, or that of the file named after an `@`: a line with a secret need not stand on a command line.

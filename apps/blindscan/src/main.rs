@@ -1,4 +1,5 @@
-//! The one program people install: check, plan, estimate, compare, keys, serve, prepare, segment, classify, demo, bench.
+//! The one program people install: check, plan, estimate, compare, keys, serve, prepare, segment, classify, demo, bench,
+//! clients, servers.
 //!
 //! Exit codes: 0 done; 1 failed, the reason is on standard error; 2 the command line is wrong; 3 done, and the answer is no
 //! (`check` of a model that cannot be run, an answer that differs from the reference).
@@ -31,6 +32,7 @@ mod watch;
 
 use std::process::ExitCode;
 
+use blindscan_session::failed_checks::Peers;
 use clap::Parser;
 use cli::{Cli, Command};
 use commands::Outcome;
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Segment(args) => commands::segment::run(args),
         Command::Classify(args) => commands::classify::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Clients(args) => commands::peers::run(args, Peers::Clients, cli::SERVER_KEYS),
+        Command::Servers(args) => commands::peers::run(args, Peers::Servers, cli::CLIENT_KEYS),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -170,6 +170,7 @@ impl Report {
             );
         }
         let _ = writeln!(text, "{:<44} {:>9.2}", "total", self.seconds.total);
+        let _ = writeln!(text, "plan digest {}", self.plan_digest);
         let _ = writeln!(
             text,
             "frames and TLS add {:.3} MB; peak memory {:.0} MB; processor {:.1} s",

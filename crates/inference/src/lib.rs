@@ -68,6 +68,13 @@ pub enum InferenceError {
     Section(#[from] nonlinear::StockError),
 }
 
+impl InferenceError {
+    /// Whether the peer was caught by a consistency check: it left the protocol, or a machine is broken.
+    pub fn is_failed_check(&self) -> bool {
+        matches!(self, Self::Protocol(ProtocolError::FailedCheck(_)))
+    }
+}
+
 /// Digest of every number that is not in the plan and that both ends must share: cryptographic parameters, and what
 /// layers and messages are cut by.
 pub fn parameters_digest() -> [u8; 32] {

@@ -1,9 +1,19 @@
 //! The stock: one-time material of one inference, made offline, consumed online, never used twice.
 //!
 //! A stock is a file of sections in the order in which the online phase reads them. While it is being made it has no
-//! name (or ends in `.part`); when both parties are done it is called `<id>.stock`; taking it renames it to `<id>.spent`
-//! **before** the first section is read, and the file is removed when the job ends. A crash at any point therefore
-//! leaves a stock that is either whole and unused, or unusable. [`Stock`] is not `Clone` and is read once, forwards.
+//! name (or ends in `.part`); when both parties are done it is called `<id>.stock`; taking it renames it to `<id>.spent`,
+//! and the file is removed when the job ends. Sections are sealed under a key of the stock's own, which lies in another
+//! folder and is erased once both parties have agreed on the job, **before** the first section is read. A crash at any
+//! point therefore leaves a stock that is either whole and unused, or unusable, and a copy of a used stock cannot be
+//! read. [`Stock`] is not `Clone` and is read once, forwards.
+//!
+//! | what happens | in the folder of stock | in the folder of keys |
+//! |---|---|---|
+//! | it is made | `<id>.part` | - |
+//! | it is whole ([`StockWriter::store`]) | `<id>.part`, then `<id>.stock` | first `<id>.key` |
+//! | it is taken ([`StockFolder::take`]) | `<id>.spent` | `<id>.key`, read |
+//! | it is used ([`Taken::begin`]) | `<id>.spent` | erased |
+//! | the job has ended, well or not | - | - |
 //!
 //! ```compile_fail,E0382
 //! fn twice(stock: blindscan_inference::stock::Stock) -> (blindscan_inference::stock::Stock, blindscan_inference::stock::Stock) {
@@ -14,20 +24,24 @@
 //! | part | bytes |
 //! |---|---|
 //! | header: magic, version, id, what it was made for, party | 8 + 4 + 16 + 32 + 1 |
-//! | section: length, checksum, payload | 8 + 16 + length |
+//! | section: sealed payload, tag | length + 16 |
 //!
-//! A checksum is the first 16 bytes of blake3 over the header, the section's number and the payload: a section that was
-//! damaged, moved, or taken from another stock is refused.
+//! A section that was damaged, moved, taken from another stock or put under another header is refused: `seal`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use blindscan_protocols::Party;
+use rand_core::CryptoRng;
 use thiserror::Error;
 
+use seal::{Key, KeyFolder, Seal, TAG_BYTES};
+
+mod seal;
+
 const MAGIC: &[u8; 8] = b"BSSTOCK1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 8 + 4 + 16 + 32 + 1;
 
 /// Names one stock at both parties.
@@ -66,6 +80,16 @@ pub enum StockError {
     /// The file is not a stock, or was made for another plan or party.
     #[error("stock {0} was made for another model, peer, party or version; prepare new ones")]
     Foreign(StockId),
+    /// The stock has no key: it was used before and put back, or made with another folder of keys.
+    #[error(
+        "stock {id} has no key in {folder}, so it cannot be read: it has been used before, or it was made with other --keys; prepare new ones"
+    )]
+    NoKey {
+        /// The stock.
+        id: StockId,
+        /// Where its key should be.
+        folder: PathBuf,
+    },
     /// The file is damaged.
     #[error("stock {id}: section {section} is damaged or cut short; this stock is lost, use another")]
     Damaged {
@@ -86,37 +110,42 @@ impl std::fmt::Display for StockId {
 #[derive(Debug)]
 pub struct StockFolder {
     path: PathBuf,
+    keys: KeyFolder,
     /// Held shared while the folder is in use, so that nobody clears what is being made.
     lock: File,
 }
 
 impl StockFolder {
-    /// Opens (and makes) the folder, readable by its owner alone. Who opens it alone clears what a crash left behind.
-    pub fn open(path: &Path) -> Result<Self, StockError> {
+    /// Opens (and makes) the folder and that of its keys, readable by their owner alone. Who opens it alone clears what a
+    /// crash left behind.
+    pub fn open(path: &Path, keys: &Path) -> Result<Self, StockError> {
+        make_private(path)?;
         let failed = |source| StockError::Io { path: path.to_path_buf(), source };
-        fs::create_dir_all(path).map_err(failed)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        }
         let lock = File::create(path.join("lock")).map_err(failed)?;
         let alone = lock.try_lock().is_ok();
-        let folder = Self { path: path.to_path_buf(), lock };
+        let folder = Self { path: path.to_path_buf(), keys: KeyFolder::open(keys)?, lock };
         if alone {
-            for name in folder.names()? {
-                if name.ends_with(".spent") || name.ends_with(".part") {
-                    folder.io(fs::remove_file(path.join(name)))?;
-                }
-            }
+            folder.clear()?;
             folder.io(folder.lock.unlock())?;
         }
         folder.io(folder.lock.lock_shared())?;
         Ok(folder)
     }
 
+    /// Removes stocks that were not finished or are spent, and their keys first.
+    fn clear(&self) -> Result<(), StockError> {
+        for name in self.names()? {
+            let left = name.strip_suffix(".spent").or(name.strip_suffix(".part"));
+            if let Some(id) = left {
+                parse_id(id).map_or(Ok(()), |id| self.keys.erase(id))?;
+                self.io(fs::remove_file(self.path.join(name)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Begins a stock that gets its name when it is whole.
-    pub fn create(&self, header: StockHeader) -> Result<StockWriter, StockError> {
+    pub fn create(&self, header: StockHeader, rng: &mut impl CryptoRng) -> Result<StockWriter, StockError> {
         let part = self.path.join(format!("{}.part", header.id));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).read(true);
@@ -126,7 +155,8 @@ impl StockFolder {
             options.mode(0o600);
         }
         let file = self.io(options.open(&part))?;
-        StockWriter::start(header, file, part, Some(self.stock_path(header.id)))
+        let place = Place { name: self.stock_path(header.id), keys: self.keys.clone() };
+        StockWriter::start(header, file, part, Key::random(rng), Some(place))
     }
 
     /// Unused stocks, by name, for any plan.
@@ -137,8 +167,8 @@ impl StockFolder {
         Ok(ids)
     }
 
-    /// Takes the stock of this name: marks it spent, then opens it.
-    pub fn take(&self, header: StockHeader) -> Result<Stock, StockError> {
+    /// Takes the stock of this name: marks it spent, then opens it. It has to be [begun](Taken::begin).
+    pub fn take(&self, header: StockHeader) -> Result<Taken, StockError> {
         let spent = self.path.join(format!("{}.spent", header.id));
         match fs::rename(self.stock_path(header.id), &spent) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -146,17 +176,26 @@ impl StockFolder {
             }
             renamed => self.io(renamed)?,
         }
-        self.io(sync_folder_of(&spent))?;
-        let file = self.io(File::open(&spent))?;
-        Stock::open(header, file, Some(spent))
+        let remains = Remains { id: header.id, file: spent, keys: self.keys.clone() };
+        self.io(sync_folder_of(&remains.file))?;
+        let file = self.io(File::open(&remains.file))?;
+        let input = read_header(header, file)?;
+        let seal = Seal::new(&self.keys.read(header.id)?, header_bytes(header));
+        Ok(Taken(Stock { header, input, seal, section: 0, remains: Some(remains) }))
     }
 
-    /// Takes any unused stock of this purpose and party. One that another program takes first is left to it.
-    pub fn take_any(&self, made_for: [u8; 32], party: Party) -> Result<(StockId, Stock), StockError> {
+    /// Takes any unused stock of this purpose and party. One that another program takes first is left to it, and one
+    /// without a key is left alone.
+    pub fn take_any(&self, made_for: [u8; 32], party: Party) -> Result<(StockId, Taken), StockError> {
+        let mut reason = StockError::Empty(self.path.clone());
         for id in self.unused()? {
             let Ok(file) = File::open(self.stock_path(id)) else { continue };
             let wanted = StockHeader { id, made_for, party };
-            if Stock::open(wanted, file, None).is_err() {
+            if read_header(wanted, file).is_err() {
+                continue;
+            }
+            if !self.keys.has(id) {
+                reason = self.keys.missing(id);
                 continue;
             }
             match self.take(wanted) {
@@ -164,7 +203,7 @@ impl StockFolder {
                 taken => return Ok((id, taken?)),
             }
         }
-        Err(StockError::Empty(self.path.clone()))
+        Err(reason)
     }
 
     fn stock_path(&self, id: StockId) -> PathBuf {
@@ -185,39 +224,47 @@ impl StockFolder {
 pub struct StockWriter {
     header: StockHeader,
     out: BufWriter<File>,
+    key: Key,
+    seal: Seal,
     sections: u64,
     path: PathBuf,
-    name: Option<PathBuf>,
+    place: Option<Place>,
+}
+
+/// Where a stock and its key will lie when it is whole.
+struct Place {
+    name: PathBuf,
+    keys: KeyFolder,
 }
 
 impl StockWriter {
-    /// A stock without a name, for a job whose online phase follows at once: gone when it is dropped.
-    pub fn anonymous(header: StockHeader) -> Result<Self, StockError> {
+    /// A stock without a name, for a job whose online phase follows at once: gone when it is dropped. Its key is in memory
+    /// alone.
+    pub fn anonymous(header: StockHeader, rng: &mut impl CryptoRng) -> Result<Self, StockError> {
         let path = std::env::temp_dir();
         let file = tempfile::tempfile().map_err(|source| StockError::Io { path: path.clone(), source })?;
-        Self::start(header, file, path, None)
+        Self::start(header, file, path, Key::random(rng), None)
     }
 
     fn start(
         header: StockHeader,
         file: File,
         path: PathBuf,
-        name: Option<PathBuf>,
+        key: Key,
+        place: Option<Place>,
     ) -> Result<Self, StockError> {
-        let mut writer =
-            Self { header, out: BufWriter::with_capacity(1 << 20, file), sections: 0, path, name };
+        let (out, seal) = (BufWriter::with_capacity(1 << 20, file), Seal::new(&key, header_bytes(header)));
+        let mut writer = Self { header, out, key, seal, sections: 0, path, place };
         writer.write(&header_bytes(header))?;
         Ok(writer)
     }
 
-    /// Adds the next section. The bytes are erased after they have been written.
+    /// Adds the next section. It is sealed in place: nothing of it is left in the clear.
     pub fn section(&mut self, mut payload: Vec<u8>) -> Result<(), StockError> {
-        self.write(&(payload.len() as u64).to_le_bytes())?;
-        self.write(&checksum(self.header, self.sections, &payload))?;
+        let tag = self.seal.seal(self.sections, &mut payload);
         self.sections += 1;
-        let written = self.write(&payload);
-        erase(&mut payload);
-        written
+        self.write(&payload)?;
+        self.write(&tag)
     }
 
     /// Whole and on disk, under its name. To use it, take it from its folder: that marks it spent.
@@ -225,14 +272,24 @@ impl StockWriter {
     /// # Panics
     /// When the stock has no folder: our own mistake.
     pub fn store(mut self) -> Result<StockId, StockError> {
-        let name = self.name.take().expect("a stock that is stored was made in a folder");
-        let stored = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
-        let named = stored.and_then(|()| fs::rename(&self.path, &name)).and_then(|()| sync_folder_of(&name));
-        if named.is_err() {
+        let place = self.place.take().expect("a stock that is stored was made in a folder");
+        let stored = self.stored(&place);
+        if stored.is_err() {
             let _ = fs::remove_file(&self.path);
         }
-        self.io(named)?;
-        Ok(self.header.id)
+        stored.map(|()| self.header.id)
+    }
+
+    /// The key is on the disk before the stock has its name.
+    fn stored(&mut self, place: &Place) -> Result<(), StockError> {
+        let written = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
+        self.io(written)?;
+        place.keys.keep(self.header.id, &self.key)?;
+        let named = fs::rename(&self.path, &place.name).and_then(|()| sync_folder_of(&place.name));
+        if named.is_err() {
+            let _ = place.keys.erase(self.header.id);
+        }
+        self.io(named)
     }
 
     /// Whole, and used at once.
@@ -240,13 +297,15 @@ impl StockWriter {
     /// # Panics
     /// When the stock was made in a folder, where it would outlive its use: our own mistake.
     pub fn into_stock(mut self) -> Result<Stock, StockError> {
-        assert!(self.name.is_none(), "a stock in a folder is taken from there");
+        assert!(self.place.is_none(), "a stock in a folder is taken from there");
         let flushed = self.out.flush();
         let file = flushed.and_then(|()| self.out.get_ref().try_clone());
         let mut file = self.io(file)?;
         let rewound = file.seek(SeekFrom::Start(0));
         self.io(rewound)?;
-        Stock::open(self.header, file, None)
+        let input = read_header(self.header, file)?;
+        let seal = Seal::new(&self.key, header_bytes(self.header));
+        Ok(Stock { header: self.header, input, seal, section: 0, remains: None })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), StockError> {
@@ -262,9 +321,22 @@ impl StockWriter {
 impl Drop for StockWriter {
     /// A stock that was not finished leaves nothing behind.
     fn drop(&mut self) {
-        if self.name.is_some() {
+        if self.place.is_some() {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// A stock that is marked spent, and whose key is still on the disk: nothing of it can be read yet.
+pub struct Taken(Stock);
+
+impl Taken {
+    /// Erases the key on the disk, once both parties have agreed on the job; then sections may be read.
+    pub fn begin(self) -> Result<Stock, StockError> {
+        if let Some(remains) = &self.0.remains {
+            remains.keys.erase(remains.id)?;
+        }
+        Ok(self.0)
     }
 }
 
@@ -272,37 +344,37 @@ impl Drop for StockWriter {
 pub struct Stock {
     header: StockHeader,
     input: BufReader<File>,
+    seal: Seal,
     section: u64,
-    spent: Option<PathBuf>,
+    remains: Option<Remains>,
 }
 
 impl Stock {
-    fn open(wanted: StockHeader, file: File, spent: Option<PathBuf>) -> Result<Self, StockError> {
-        let mut stock =
-            Self { header: wanted, input: BufReader::with_capacity(1 << 20, file), section: 0, spent };
-        let mut found = [0; HEADER_BYTES];
-        let read = stock.input.read_exact(&mut found);
-        if read.is_err() || found != header_bytes(wanted) {
-            return Err(StockError::Foreign(wanted.id));
-        }
-        Ok(stock)
-    }
-
     /// The next section, which has `length` bytes.
     pub fn section(&mut self, length: usize) -> Result<Section, StockError> {
         let damaged = StockError::Damaged { id: self.header.id, section: self.section };
-        let mut head = [0; 24];
-        let read = self.input.read_exact(&mut head);
-        if read.is_err() || head[..8] != (length as u64).to_le_bytes() {
-            return Err(damaged);
-        }
         let mut payload = Section(vec![0; length]);
-        let read = self.input.read_exact(&mut payload.0);
-        if read.is_err() || head[8..] != checksum(self.header, self.section, &payload) {
+        let mut tag = [0; TAG_BYTES];
+        let read = self.input.read_exact(&mut payload.0).and_then(|()| self.input.read_exact(&mut tag));
+        if read.is_err() || !self.seal.open(self.section, &tag, &mut payload.0) {
             return Err(damaged);
         }
         self.section += 1;
         Ok(payload)
+    }
+}
+
+/// What a stock that was taken leaves on the disk: removed when it is dropped.
+struct Remains {
+    id: StockId,
+    file: PathBuf,
+    keys: KeyFolder,
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let _ = self.keys.erase(self.id);
+        let _ = fs::remove_file(&self.file);
     }
 }
 
@@ -322,11 +394,9 @@ impl Drop for Section {
     }
 }
 
-impl Drop for Stock {
-    fn drop(&mut self) {
-        if let Some(path) = &self.spent {
-            let _ = fs::remove_file(path);
-        }
+impl std::fmt::Debug for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Taken({}, secret)", self.0.header.id)
     }
 }
 
@@ -340,6 +410,32 @@ impl std::fmt::Debug for Stock {
 fn erase(bytes: &mut [u8]) {
     bytes.fill(0);
     zeroize::optimization_barrier(bytes);
+}
+
+/// Makes a folder that only its owner can enter.
+fn make_private(path: &Path) -> Result<(), StockError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.create(path);
+    #[cfg(unix)]
+    let made = made.and_then(|()| {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    });
+    made.map_err(|source| StockError::Io { path: path.to_path_buf(), source })
+}
+
+/// The file behind its header, which must be the wanted one.
+fn read_header(wanted: StockHeader, file: File) -> Result<BufReader<File>, StockError> {
+    let mut input = BufReader::with_capacity(1 << 20, file);
+    let mut found = [0; HEADER_BYTES];
+    let read = input.read_exact(&mut found);
+    if read.is_err() || found != header_bytes(wanted) {
+        return Err(StockError::Foreign(wanted.id));
+    }
+    Ok(input)
 }
 
 /// A rename is on the disk only when its folder is.
@@ -360,12 +456,6 @@ fn header_bytes(header: StockHeader) -> [u8; HEADER_BYTES] {
     bytes
 }
 
-fn checksum(header: StockHeader, section: u64, payload: &[u8]) -> [u8; 16] {
-    let mut hash = blake3::Hasher::new();
-    hash.update(&header_bytes(header)).update(&section.to_le_bytes()).update(payload);
-    hash.finalize().as_bytes()[..16].try_into().expect("a digest has 32 bytes")
-}
-
 fn parse_id(text: &str) -> Option<StockId> {
     if text.len() != 32 || !text.is_ascii() {
         return None;
@@ -378,132 +468,4 @@ fn parse_id(text: &str) -> Option<StockId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(id: u8) -> StockHeader {
-        StockHeader { id: StockId([id; 16]), made_for: [7; 32], party: Party::ImageOwner }
-    }
-
-    fn made(folder: &StockFolder, id: u8) {
-        let mut writer = folder.create(header(id)).unwrap();
-        writer.section(vec![1, 2, 3]).unwrap();
-        writer.section(vec![4; 100]).unwrap();
-        writer.store().unwrap();
-    }
-
-    #[test]
-    fn a_stock_comes_back_section_by_section() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        made(&folder, 1);
-        let mut stock = folder.take(header(1)).unwrap();
-        assert_eq!(stock.section(3).unwrap()[..], [1, 2, 3]);
-        assert_eq!(stock.section(100).unwrap()[..], [4; 100]);
-        assert!(matches!(stock.section(1), Err(StockError::Damaged { section: 2, .. })));
-    }
-
-    #[test]
-    fn a_stock_cannot_be_taken_twice() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        made(&folder, 1);
-        let first = folder.take(header(1)).unwrap();
-        assert!(matches!(folder.take(header(1)), Err(StockError::Absent(_))));
-        drop(first);
-        assert!(matches!(folder.take(header(1)), Err(StockError::Absent(_))));
-    }
-
-    #[test]
-    fn a_crash_after_taking_leaves_nothing_usable() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        made(&folder, 1);
-        std::mem::forget(folder.take(header(1)).unwrap());
-        drop(folder);
-        let reopened = StockFolder::open(place.path()).unwrap();
-        assert!(reopened.unused().unwrap().is_empty());
-        assert!(matches!(reopened.take(header(1)), Err(StockError::Absent(_))));
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "only the lock is left");
-    }
-
-    #[test]
-    fn a_crash_while_making_leaves_nothing_usable() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        std::mem::forget(folder.create(header(1)).unwrap());
-        drop(folder);
-        assert!(StockFolder::open(place.path()).unwrap().unused().unwrap().is_empty());
-    }
-
-    #[test]
-    fn opening_a_folder_in_use_leaves_what_is_being_made() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        let mut writer = folder.create(header(1)).unwrap();
-        let beside = StockFolder::open(place.path()).unwrap();
-        writer.section(vec![1]).unwrap();
-        writer.store().unwrap();
-        assert_eq!(beside.unused().unwrap(), [StockId([1; 16])]);
-    }
-
-    #[test]
-    fn a_stock_of_another_plan_is_refused() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        made(&folder, 1);
-        let other = StockHeader { made_for: [8; 32], ..header(1) };
-        assert!(matches!(folder.take_any(other.made_for, other.party), Err(StockError::Empty(_))));
-        assert!(folder.take_any([7; 32], Party::ImageOwner).is_ok());
-    }
-
-    #[test]
-    fn programs_that_take_at_once_share_the_stocks_and_none_comes_twice() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        (0..32).for_each(|id| made(&folder, id));
-        let take_all = || {
-            let folder = StockFolder::open(place.path()).unwrap();
-            let mut taken = Vec::new();
-            loop {
-                match folder.take_any([7; 32], Party::ImageOwner) {
-                    Ok((id, stock)) => taken.push((id.0, stock)),
-                    Err(StockError::Empty(_)) => return taken,
-                    Err(error) => panic!("a stock that another program took is no error: {error}"),
-                }
-            }
-        };
-        let taken: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take_all)).collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-        });
-        let mut ids: Vec<_> = taken.iter().map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        assert_eq!(ids, (0..32).map(|id| [id; 16]).collect::<Vec<_>>());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_stock_is_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(&place.path().join("stock")).unwrap();
-        made(&folder, 1);
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&folder.path), mode(&folder.stock_path(StockId([1; 16])))), (0o700, 0o600));
-    }
-
-    #[test]
-    fn a_damaged_section_is_an_error() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StockFolder::open(place.path()).unwrap();
-        made(&folder, 1);
-        let path = folder.stock_path(StockId([1; 16]));
-        let mut bytes = fs::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(&path, bytes).unwrap();
-        let mut stock = folder.take(header(1)).unwrap();
-        stock.section(3).unwrap();
-        assert!(matches!(stock.section(100), Err(StockError::Damaged { section: 1, .. })));
-    }
-}
+mod tests;

@@ -33,4 +33,7 @@ pub enum ProtocolError {
     /// The peer sent a value that the step does not allow: another version, or a lying peer.
     #[error("the peer sent {0}; the job cannot go on")]
     Peer(&'static str),
+    /// A consistency check failed: the peer left the protocol, or a machine is broken. Nothing of this job may be used.
+    #[error("the peer failed the check of {0}; the job cannot go on")]
+    FailedCheck(&'static str),
 }

@@ -2,7 +2,7 @@
 //!
 //! | step | who    | message                                                      | bytes |
 //! |------|--------|--------------------------------------------------------------|-------|
-//! | 1    | server | 1: you are known, or 2: show your secret                     | 1     |
+//! | 1    | server | 1: you are known, 2: show your secret, or 4: you have failed too many checks, and closes | 1 |
 //! | 2    | client | after 2 only: the secret of its join line                    | 16    |
 //! | 3    | server | after 2 only: 1: you are enrolled, or 3: refused, and closes | 1     |
 //!
@@ -26,6 +26,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::allow::{AllowList, Client};
+use crate::failed_checks::{FailedChecks, Peers, RefusedPeer};
 use crate::files::{self, StoreError};
 
 /// The invitations' name in the state directory.
@@ -37,6 +38,7 @@ const PENDING_DEADLINE: Duration = Duration::from_secs(10);
 const KNOWN: u8 = 1;
 const SHOW_SECRET: u8 = 2;
 const REFUSED: u8 = 3;
+const FAILED_CHECKS: u8 = 4;
 
 /// Enrols one client, once. 128 random bits.
 #[derive(Clone)]
@@ -117,6 +119,14 @@ pub enum EnrolError {
         "the server refused the secret: used before, expired or mistyped; ask its operator for a new join line"
     )]
     SecretRefused,
+    /// This client has failed too many consistency checks, or the list of those who have cannot be read.
+    #[error(transparent)]
+    FailedChecks(#[from] RefusedPeer),
+    /// The server counts too many failed checks of this client.
+    #[error(
+        "the server refuses this client, whose transfers have failed its consistency checks too often; if neither program was changed, check this machine's memory, and ask the server's operator, who can lift it"
+    )]
+    RefusedForChecks,
     /// This server refused a client's secret.
     #[error("refused client {0}: its secret is not one of the open invitations")]
     NotInvited(Fingerprint),
@@ -160,6 +170,7 @@ impl Invitation {
 #[derive(Clone, Debug)]
 pub struct Door {
     allowed: AllowList,
+    failed: FailedChecks,
     invitations: PathBuf,
 }
 
@@ -176,8 +187,10 @@ impl Door {
 
     fn guarding(allowed: AllowList, directory: &Path) -> Result<Self, StoreError> {
         files::make_private_directory(directory)?;
-        let door = Self { allowed, invitations: directory.join(FILE) };
+        let failed = FailedChecks::of(directory, Peers::Clients);
+        let door = Self { allowed, failed, invitations: directory.join(FILE) };
         door.allowed.clients()?;
+        door.failed.entries()?;
         door.is_inviting(SystemTime::UNIX_EPOCH)?;
         Ok(door)
     }
@@ -231,6 +244,10 @@ impl Door {
     /// Receives a client whose TLS handshake is over, and tells a known one that it is known.
     pub fn receive(&self, mut channel: StreamChannel) -> Result<Arrival, EnrolError> {
         let fingerprint = channel.peer_fingerprint().ok_or(EnrolError::NoPeer)?;
+        if let Err(refused) = self.failed.admit(&fingerprint) {
+            channel.send(&[FAILED_CHECKS])?;
+            return Err(refused.into());
+        }
         match self.allowed.find(&fingerprint)? {
             Some(client) => {
                 channel.send(&[KNOWN])?;
@@ -328,6 +345,7 @@ pub fn knock(channel: &mut StreamChannel, secret: Option<&EnrolmentSecret>) -> R
     match channel.receive(1)?[0] {
         KNOWN => return Ok(()),
         SHOW_SECRET => (),
+        FAILED_CHECKS => return Err(EnrolError::RefusedForChecks),
         other => return Err(EnrolError::Unexpected(other)),
     }
     channel.send(&secret.ok_or(EnrolError::SecretNeeded)?.0[..])?;

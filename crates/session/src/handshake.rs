@@ -18,7 +18,7 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 
 use crate::limits::Limits;
-use crate::{SessionError, control};
+use crate::{PlanDigest, SessionError, control};
 
 /// Version of everything that is said after TLS. Both ends must speak the same.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -61,9 +61,11 @@ impl std::fmt::Debug for SessionId {
     }
 }
 
-/// The client's side. Returns the session id and the plan, which is valid and within the default limits.
+/// The client's side. Returns the session id and the plan, which is valid, within the default limits and, when one was
+/// agreed on before, the expected one: else the client leaves with nothing said but its hello.
 pub fn client(
     binding: &Binding,
+    expected: Option<PlanDigest>,
     rng: &mut impl CryptoRng,
     channel: &mut dyn Channel,
 ) -> Result<(SessionId, PublicPlan), SessionError> {
@@ -75,6 +77,7 @@ pub fn client(
     let plan: PublicPlan = control::receive(PLAN_BYTES_MAX, channel)?;
     plan.validate().map_err(|error| SessionError::Plan(error.to_string()))?;
     Limits::default().check(&plan)?;
+    check_digest(expected, &plan)?;
     let id = session_id(binding, &nonce, &theirs, &plan);
     confirm(id, [CLIENT, SERVER], channel)?;
     Ok((id, plan))
@@ -118,6 +121,15 @@ fn check_version(hello: &[u8]) -> Result<(), SessionError> {
         return Err(SessionError::Version { ours: PROTOCOL_VERSION, theirs });
     }
     Ok(())
+}
+
+/// Refuses another plan than the expected one.
+fn check_digest(expected: Option<PlanDigest>, plan: &PublicPlan) -> Result<(), SessionError> {
+    let found = PlanDigest(plan.digest());
+    match expected {
+        Some(expected) if expected != found => Err(SessionError::OtherPlan { expected, found }),
+        _ => Ok(()),
+    }
 }
 
 fn session_id(binding: &Binding, client: &[u8; 32], server: &[u8; 32], plan: &PublicPlan) -> SessionId {
@@ -183,7 +195,7 @@ mod tests {
         let mut rngs = [1, 2].map(ChaCha20Rng::seed_from_u64);
         let [client_rng, server_rng] = &mut rngs;
         let played = play(
-            |channel| client(&binding, client_rng, channel).map(drop),
+            |channel| client(&binding, None, client_rng, channel).map(drop),
             |channel| server(&binding, &crate::limits::tests::endless(), server_rng, channel).map(drop),
         );
         assert!(matches!(played.left, Err(SessionError::TooLarge { .. })));
@@ -227,7 +239,7 @@ mod tests {
     /// number.
     fn meet(client_binding: &Binding, change: impl FnMut(usize, &mut Vec<u8>) + Send) -> Ends {
         let played = play(
-            |channel| client(client_binding, &mut rng(1), channel),
+            |channel| client(client_binding, None, &mut rng(1), channel),
             |channel| server(&BINDING, &plan(), &mut rng(2), &mut Between { channel, change, sent: 0 }),
         );
         (played.left, played.right)
@@ -282,6 +294,41 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_expects_another_plan_leaves_before_it_has_sent_more_than_its_hello() {
+        let meet = |expected: PlanDigest| {
+            play(
+                |channel| {
+                    let met = client(&BINDING, Some(expected), &mut rng(1), channel).map(drop);
+                    (met, channel.traffic().bytes_sent)
+                },
+                |channel| server(&BINDING, &plan(), &mut rng(2), channel).map(drop),
+            )
+        };
+        let served = PlanDigest(plan().digest());
+        assert!(meet(served).left.0.is_ok());
+        let other = PlanDigest([7; 32]);
+        let played = meet(other);
+        let (Err(error), sent) = played.left else { panic!("another plan was accepted") };
+        assert!(
+            matches!(error, SessionError::OtherPlan { expected, found } if expected == other && found == served)
+        );
+        let words = error.to_string();
+        assert!(words.contains(&other.to_string()) && words.contains(&served.to_string()), "{words}");
+        assert_eq!(sent, HELLO_BYTES as u64);
+        assert!(played.right.is_err());
+    }
+
+    #[test]
+    fn a_digest_is_read_as_it_is_printed() {
+        let digest = PlanDigest(plan().digest());
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
+        for wrong in ["", "12", &"g".repeat(64), &"1".repeat(65), &"1".repeat(128)] {
+            assert!(wrong.parse::<PlanDigest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn ends_of_other_connections_disagree() {
         let others = [
             Binding { exporter: [9; 32], ..BINDING },
@@ -332,7 +379,7 @@ mod tests {
         );
         assert!(matches!(played.right, Err(SessionError::Stranger)));
         let played = play(
-            |channel| client(&BINDING, &mut rng(1), channel),
+            |channel| client(&BINDING, None, &mut rng(1), channel),
             |channel| {
                 channel.receive(HELLO_BYTES).unwrap();
                 channel.send(words).unwrap();

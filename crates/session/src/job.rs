@@ -14,21 +14,27 @@
 //! A connection carries any number of jobs, one after another. The image owner is the client, the model owner the server.
 //! A stock is taken, and thereby marked spent, at each end before the first byte of its online phase is sent. A half is
 //! good for what it was made for alone: at the client the plan and the server, at the server the plan, the client and
-//! the weights.
+//! the weights; at both the program's version and its cryptographic parameters. The key of a half is erased when the
+//! server has accepted the job, and before the half is read.
+//!
+//! A peer that a consistency check has caught is counted ([`crate::failed_checks`]); the stock in the making is dropped,
+//! and the session ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use blindscan_graph::plan::{Weights, steers_a_terminal};
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
-use blindscan_inference::stock::{Stock, StockFolder, StockHeader, StockId, StockWriter};
-use blindscan_inference::{AssignedPlan, OtKind, Output};
+use blindscan_inference::stock::{Stock, StockError, StockFolder, StockHeader, StockId, StockWriter};
+use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output, parameters_digest};
 use blindscan_protocols::Party;
 use blindscan_wire::Channel;
+use blindscan_wire::fingerprint::Fingerprint;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use crate::handshake::SessionId;
+use crate::failed_checks::{FailedChecks, Peers};
+use crate::handshake::{PROTOCOL_VERSION, SessionId};
 use crate::{SessionError, control};
 
 /// The longest control message of a job.
@@ -39,6 +45,11 @@ pub const STOCKS_MAX: usize = 4096;
 
 /// Bytes of a probe.
 pub const PROBE_BYTES: usize = 1 << 20;
+
+/// Where a party keeps the keys of its stocks: in its state directory, beside its identity and apart from the stock.
+pub fn stock_keys(state: &Path) -> PathBuf {
+    state.join("stock-keys")
+}
 
 /// A kind of correlated transfers, as a client names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,16 +103,20 @@ pub struct Client<R> {
     plan: AssignedPlan,
     session: SessionId,
     made_for: [u8; 32],
+    server: Fingerprint,
+    failed: FailedChecks,
     owner: Option<ImageOwner>,
     ot: OtKind,
     rng: R,
 }
 
 impl<R: CryptoRng> Client<R> {
-    /// A client that has agreed on a session and a plan with the server of this fingerprint.
-    pub fn new(plan: AssignedPlan, session: SessionId, server: &[u8; 32], rng: R) -> Self {
-        let made_for = purpose(&[&plan.digest(), server]);
-        Self { plan, session, made_for, owner: None, ot: OtKind::default(), rng }
+    /// A client that has agreed on a session and a plan with the server of this fingerprint. In its state directory it
+    /// counts the checks that the server fails.
+    pub fn new(plan: AssignedPlan, session: SessionId, server: Fingerprint, state: &Path, rng: R) -> Self {
+        let made_for = purpose(&[&plan.digest(), server.as_bytes()]);
+        let failed = FailedChecks::of(state, Peers::Servers);
+        Self { plan, session, made_for, server, failed, owner: None, ot: OtKind::default(), rng }
     }
 
     /// The plan.
@@ -140,7 +155,7 @@ impl<R: CryptoRng> Client<R> {
         channel: &mut dyn Channel,
     ) -> Result<StockId, SessionError> {
         let header = self.fresh_header();
-        let writer = folder.create(header).map_err(crate::inference)?;
+        let writer = folder.create(header, &mut self.rng).map_err(crate::inference)?;
         ask(Request::Prepare { id: header.id.0, transfers: self.ot.into() }, channel)?;
         let made = self.offline(writer, observer, channel)?;
         made.store().map_err(crate::inference)
@@ -154,7 +169,7 @@ impl<R: CryptoRng> Client<R> {
         channel: &mut dyn Channel,
     ) -> Result<Output, SessionError> {
         let header = self.fresh_header();
-        let writer = StockWriter::anonymous(header).map_err(crate::inference)?;
+        let writer = StockWriter::anonymous(header, &mut self.rng).map_err(crate::inference)?;
         ask(Request::Run { id: header.id.0, transfers: self.ot.into() }, channel)?;
         let made = self.offline(writer, observer, channel)?;
         let stock = made.into_stock().map_err(crate::inference)?;
@@ -169,8 +184,9 @@ impl<R: CryptoRng> Client<R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Output, SessionError> {
-        let (id, stock) = folder.take_any(self.made_for, Party::ImageOwner).map_err(crate::inference)?;
+        let (id, taken) = folder.take_any(self.made_for, Party::ImageOwner).map_err(crate::inference)?;
         ask(Request::RunPrepared { id: id.0 }, channel)?;
+        let stock = taken.begin().map_err(crate::inference)?;
         self.online(input, stock, observer, channel)
     }
 
@@ -194,7 +210,8 @@ impl<R: CryptoRng> Client<R> {
         channel: &mut dyn Channel,
     ) -> Result<Output, SessionError> {
         observer.begin(Phase::Online, channel.traffic());
-        Ok(ImageOwner::online(&self.plan, input, stock, observer, channel)?)
+        let answer = ImageOwner::online(&self.plan, input, stock, observer, channel);
+        answer.map_err(|error| counted(error, self.server, &self.failed))
     }
 
     /// Set-up, when it has not been, counts as offline.
@@ -210,7 +227,8 @@ impl<R: CryptoRng> Client<R> {
             none => none.insert(ImageOwner::set_up(self.session.0, &mut self.rng, channel)?),
         };
         owner.set_ot(self.ot);
-        Ok(owner.offline(&self.plan, writer, &mut self.rng, observer, channel)?)
+        let made = owner.offline(&self.plan, writer, &mut self.rng, observer, channel);
+        made.map_err(|error| counted(error, self.server, &self.failed))
     }
 }
 
@@ -250,12 +268,28 @@ pub struct Service {
     weights: Weights,
     weights_digest: [u8; 32],
     stock: PathBuf,
+    state: PathBuf,
 }
 
 impl Service {
-    /// Serves a plan with its weights. Each client has a folder of its own in the folder of prepared stocks.
-    pub fn new(plan: AssignedPlan, weights: Weights, stock: PathBuf) -> Self {
-        Self { plan, weights_digest: weights.digest(), weights, stock }
+    /// Serves a plan with its weights. Each client has a folder of its own in the folder of prepared stocks, and their keys
+    /// lie in the state directory, as does the count of checks that clients have failed.
+    pub fn new(plan: AssignedPlan, weights: Weights, stock: PathBuf, state: PathBuf) -> Self {
+        Self { plan, weights_digest: weights.digest(), weights, stock, state }
+    }
+
+    /// Clears what a crash left behind in each client's folder of stock.
+    pub fn clear_leftovers(&self) -> Result<(), StockError> {
+        let Ok(entries) = std::fs::read_dir(&self.stock) else { return Ok(()) };
+        for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+            self.folder(Path::new(&entry.file_name()))?;
+        }
+        Ok(())
+    }
+
+    /// One client's folder of stock, with the keys of it.
+    fn folder(&self, client: &Path) -> Result<StockFolder, StockError> {
+        StockFolder::open(&self.stock.join(client), &stock_keys(&self.state).join(client))
     }
 
     /// The plan with protocols.
@@ -279,6 +313,8 @@ pub struct Server<'a, R> {
     service: &'a Service,
     session: SessionId,
     made_for: [u8; 32],
+    client: Fingerprint,
+    failed: FailedChecks,
     folder: StockFolder,
     owner: Option<ModelOwner>,
     probed: bool,
@@ -290,13 +326,13 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     pub fn new(
         service: &'a Service,
         session: SessionId,
-        client: &[u8; 32],
+        client: Fingerprint,
         rng: R,
     ) -> Result<Self, SessionError> {
-        let name: String = client.iter().map(|byte| format!("{byte:02x}")).collect();
-        let folder = StockFolder::open(&service.stock.join(name)).map_err(crate::inference)?;
-        let made_for = purpose(&[&service.plan.digest(), client, &service.weights_digest]);
-        Ok(Self { service, session, made_for, folder, owner: None, probed: false, rng })
+        let folder = service.folder(Path::new(&client.to_string())).map_err(crate::inference)?;
+        let made_for = purpose(&[&service.plan.digest(), client.as_bytes(), &service.weights_digest]);
+        let failed = FailedChecks::of(&service.state, Peers::Clients);
+        Ok(Self { service, session, made_for, client, failed, folder, owner: None, probed: false, rng })
     }
 
     /// Does the next job that the client asks for; `None` when it has finished.
@@ -341,7 +377,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         if waiting.as_ref().is_ok_and(|waiting| waiting.len() >= STOCKS_MAX) {
             return refuse(format!("{STOCKS_MAX} stocks are waiting already; use some first"), channel);
         }
-        let writer = accept(waiting.and_then(|_| self.folder.create(header)), channel)?;
+        let writer = accept(waiting.and_then(|_| self.folder.create(header, &mut self.rng)), channel)?;
         let made = self.offline(writer, ot, observer, channel)?;
         made.store().map_err(crate::inference)?;
         ModelOwner::stored(channel)?;
@@ -355,7 +391,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Done, SessionError> {
-        let writer = accept(StockWriter::anonymous(header), channel)?;
+        let writer = accept(StockWriter::anonymous(header, &mut self.rng), channel)?;
         let made = self.offline(writer, ot, observer, channel)?;
         let stock = made.into_stock().map_err(crate::inference)?;
         ModelOwner::stored(channel)?;
@@ -368,7 +404,8 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Done, SessionError> {
-        let stock = accept(self.folder.take(header), channel)?;
+        let taken = accept(self.folder.take(header), channel)?;
+        let stock = taken.begin().map_err(crate::inference)?;
         self.online(stock, observer, channel)
     }
 
@@ -379,7 +416,8 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         channel: &mut dyn Channel,
     ) -> Result<Done, SessionError> {
         let service = self.service;
-        ModelOwner::online(&service.plan, &service.weights, stock, observer, channel)?;
+        let served = ModelOwner::online(&service.plan, &service.weights, stock, observer, channel);
+        served.map_err(|error| counted(error, self.client, &self.failed))?;
         Ok(Done::Served)
     }
 
@@ -396,7 +434,8 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         };
         owner.set_ot(ot);
         let service = self.service;
-        Ok(owner.offline(&service.plan, &service.weights, writer, &mut self.rng, observer, channel)?)
+        let made = owner.offline(&service.plan, &service.weights, writer, &mut self.rng, observer, channel);
+        made.map_err(|error| counted(error, self.client, &self.failed))
     }
 
     fn header(&self, id: [u8; 16]) -> StockHeader {
@@ -404,13 +443,30 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     }
 }
 
-/// Digest of what a half of a stock is good for.
+/// Digest of what a half of a stock is good for: these parts, this program and its parameters.
 fn purpose(parts: &[&[u8; 32]]) -> [u8; 32] {
-    let mut hash = blake3::Hasher::new_derive_key("blindscan 1 what a stock is made for");
+    purpose_of(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION, &parameters_digest(), parts)
+}
+
+fn purpose_of(program: &str, protocol: u32, parameters: &[u8; 32], parts: &[&[u8; 32]]) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new_derive_key("blindscan 2 what a stock is made for");
     for part in parts {
         hash.update(*part);
     }
+    hash.update(parameters).update(&protocol.to_le_bytes()).update(program.as_bytes());
     *hash.finalize().as_bytes()
+}
+
+/// Counts the peer's failure when a consistency check has caught it.
+fn counted(error: InferenceError, peer: Fingerprint, failed: &FailedChecks) -> SessionError {
+    if !error.is_failed_check() {
+        return error.into();
+    }
+    let source = Box::new(error);
+    match failed.record(&peer) {
+        Ok(failures) => SessionError::FailedCheck { peer, failures, source },
+        Err(reason) => SessionError::UncountedCheck { peer, source, reason: Box::new(reason) },
+    }
 }
 
 /// Tells the client that the job cannot begin, and why.
@@ -420,14 +476,13 @@ fn refuse<T>(reason: String, channel: &mut dyn Channel) -> Result<T, SessionErro
 }
 
 /// Tells the client whether the job can begin. The reason names no path of this machine.
-fn accept<T>(
-    ready: Result<T, blindscan_inference::stock::StockError>,
-    channel: &mut dyn Channel,
-) -> Result<T, SessionError> {
-    use blindscan_inference::stock::StockError;
+fn accept<T>(ready: Result<T, StockError>, channel: &mut dyn Channel) -> Result<T, SessionError> {
     let reason = match &ready {
         Ok(_) => None,
         Err(StockError::Io { .. }) => Some("the server's disk refused to keep a stock".to_string()),
+        Err(StockError::NoKey { id, .. }) => {
+            Some(format!("stock {id} has no key any more: it has been used; prepare new ones"))
+        }
         Err(other) => Some(other.to_string()),
     };
     control::send(&reason.map_or(Reply::Accepted, Reply::Refused), channel)?;

@@ -4,6 +4,7 @@
 pub mod allow;
 pub mod control;
 pub mod enrol;
+pub mod failed_checks;
 pub mod files;
 pub mod handshake;
 pub mod job;
@@ -13,6 +14,7 @@ pub mod limits;
 
 use blindscan_inference::InferenceError;
 use blindscan_wire::WireError;
+use blindscan_wire::fingerprint::Fingerprint;
 use thiserror::Error;
 
 /// Why a session could not begin or go on. Numbers and public names only.
@@ -67,9 +69,71 @@ pub enum SessionError {
     /// The server refused what was asked.
     #[error("the server refused: {0}")]
     Refused(String),
+    /// The peer was caught by a consistency check. This job is lost, and it has been counted.
+    #[error(
+        "{source}. Peer {peer} has failed {failures} of the {most} checks with which it is refused; a cheat or a broken machine does that, and nothing of this job may be used",
+        most = failed_checks::MOST
+    )]
+    FailedCheck {
+        /// Who.
+        peer: Fingerprint,
+        /// How often it has failed by now.
+        failures: u32,
+        /// Which check.
+        source: Box<InferenceError>,
+    },
+    /// The same, and it could not be counted.
+    #[error("{source}. Peer {peer} has failed a check, and that could not be written down: {reason}")]
+    UncountedCheck {
+        /// Who.
+        peer: Fingerprint,
+        /// Which check.
+        source: Box<InferenceError>,
+        /// Why it could not be counted.
+        reason: Box<files::StoreError>,
+    },
+    /// The server serves another plan than the one that was agreed on.
+    #[error(
+        "the server serves the plan {found}, and {expected} was expected (--plan-digest); nothing was sent to it. Ask its operator what has changed"
+    )]
+    OtherPlan {
+        /// Digest of the expected plan.
+        expected: PlanDigest,
+        /// Digest of the server's.
+        found: PlanDigest,
+    },
     /// The job itself failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
+}
+
+/// Digest of a public plan: what both sides compute, to the bit, and not with which weights.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PlanDigest(pub [u8; 32]);
+
+impl std::fmt::Display for PlanDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for PlanDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PlanDigest({self})")
+    }
+}
+
+impl std::str::FromStr for PlanDigest {
+    type Err = String;
+
+    /// Reads 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+        match digits.as_deref() {
+            Some(digits) if digits.len() == 64 => Ok(Self(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1]))),
+            _ => Err("a plan's digest has 64 hexadecimal digits, as `blindscan plan` and `blindscan serve` print it".into()),
+        }
+    }
 }
 
 /// An error of the stock as one of the session.

@@ -21,7 +21,7 @@ impl Fingerprint {
     }
 
     /// A fingerprint read from elsewhere.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

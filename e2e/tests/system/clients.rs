@@ -1,11 +1,16 @@
 //! Who may come: fingerprints both ways, enrolment once, several clients at a time and no more than the limit.
 
+use std::path::Path;
+
 use blindscan_e2e::hospital::Hospital;
+use blindscan_e2e::program::run;
 use blindscan_e2e::vendor::{Vendor, Way};
 use blindscan_e2e::{classifier, xray};
+use blindscan_session::failed_checks::{FailedChecks, MOST, Peers};
 use blindscan_session::join::JoinLine;
 use blindscan_wire::fingerprint::Fingerprint;
 use blindscan_wire::relay::Fault;
+use serde_json::json;
 
 use crate::reports;
 
@@ -115,4 +120,72 @@ fn a_server_whose_output_nobody_reads_goes_on_serving() {
     for _ in 0..2 {
         hospital.ask(&["classify", &image], &vendor.join()).done();
     }
+}
+
+/// A peer's failures as the checks count them.
+fn fail(keys: &Path, peers: Peers, fingerprint: &str, failures: u32) {
+    let failed = FailedChecks::of(keys, peers);
+    (0..failures).for_each(|_| failed.record(&fingerprint.parse().unwrap()).map(drop).unwrap());
+}
+
+#[test]
+fn a_client_that_failed_too_many_checks_is_refused_until_the_operator_lifts_it() {
+    let (cheat, honest) = (Hospital::new(), Hospital::new());
+    let mut vendor = Vendor::serve(&classifier(), &[&cheat, &honest], &[]);
+    let keys = vendor.folder().join("keys");
+    let image = xray("pneumonia.jpeg");
+    let ask = |client: &Hospital, vendor: &Vendor| client.ask(&["classify", &image], &vendor.join());
+    fail(&keys, Peers::Clients, cheat.fingerprint(), MOST - 1);
+    ask(&cheat, &vendor).done();
+    fail(&keys, Peers::Clients, cheat.fingerprint(), 1);
+    ask(&cheat, &vendor).failed(&["the server refuses this client", "operator"]);
+    let logged = vendor.event("refused")["reason"].as_str().unwrap().to_string();
+    assert!(logged.contains(&format!("clients lift {}", cheat.fingerprint())), "{logged}");
+    ask(&honest, &vendor).done();
+    vendor.restart();
+    ask(&cheat, &vendor).failed(&["the server refuses this client"]);
+
+    let command = |arguments: &[&str]| run(vendor.folder(), &[arguments, &["--keys", "keys"]].concat());
+    let listed = command(&["clients", "list", "--json"]).done().json();
+    assert_eq!(listed[0]["fingerprint"], cheat.fingerprint());
+    assert_eq!((&listed[0]["failures"], &listed[0]["refused"]), (&json!(MOST), &json!(true)));
+    command(&["clients", "lift", cheat.fingerprint()]).done();
+    command(&["clients", "lift", cheat.fingerprint()]).said_no();
+    ask(&cheat, &vendor).done();
+}
+
+#[test]
+fn a_server_that_failed_too_many_checks_is_not_called_until_its_client_trusts_it_again() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let server = vendor.join_line().server.to_string();
+    fail(&hospital.at("keys"), Peers::Servers, &server, MOST);
+    let image = xray("pneumonia.jpeg");
+    let ask = || hospital.ask(&["classify", &image], &vendor.join());
+    ask().failed(&["failed 3 consistency checks", &format!("blindscan servers lift {server}")]);
+    run(hospital.folder(), &["servers", "lift", &server, "--keys", "keys"]).done();
+    ask().done();
+}
+
+#[test]
+fn a_client_that_expects_another_plan_leaves_the_server_and_says_both_digests() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let image = xray("pneumonia.jpeg");
+    let ask = |arguments: &[&str]| hospital.ask(arguments, &vendor.join());
+    let planned = run(hospital.folder(), &["plan", &classifier(), "--json"]).done().json();
+    let digest = planned["digest"].as_str().unwrap();
+    let report = ask(&["classify", &image, "--plan-digest", digest]).done().json();
+    assert_eq!(report["plan_digest"], digest);
+
+    let other = "5a".repeat(32);
+    for asked in [
+        vec!["classify", &image],
+        vec!["prepare", "--stock", "stock"],
+        vec!["segment", &image, "--out", "out"],
+    ] {
+        ask(&[&asked[..], &["--plan-digest", &other]].concat()).failed(&[digest, &other, "nothing was sent"]);
+    }
+    assert!(hospital.stocks("stock").is_empty() && vendor.stocks("stock").is_empty());
+    assert_eq!(ask(&["classify", &image, "--plan-digest", "12"]).code, Some(2));
 }

@@ -70,8 +70,8 @@ fn a_client_killed_in_the_online_phase_has_spent_its_stock_on_both_sides() {
     let hospital = Hospital::new();
     let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
-    let kept = fs::read(hospital.stocks("stock").remove(0)).unwrap();
-    let name = hospital.stocks("stock").remove(0);
+    let names = [hospital.stocks("stock").remove(0), hospital.stock_keys().remove(0)];
+    let kept = names.clone().map(|name| fs::read(name).unwrap());
 
     let (_relay, join) = slow(&vendor);
     let image = xray("pneumonia.jpeg");
@@ -84,10 +84,12 @@ fn a_client_killed_in_the_online_phase_has_spent_its_stock_on_both_sides() {
     assert!(vendor.event("failed")["reason"].as_str().unwrap().contains("connection"));
     assert!(begun.elapsed() < SOON);
     assert!(hospital.stocks("stock").is_empty() && vendor.stocks("stock").is_empty());
+    assert!(vendor.stock_keys().is_empty(), "no copy of the half can be read any more");
 
     let again = || hospital.ask(&["classify", &image, "--stock", "stock"], &vendor.join());
     again().failed(&["holds no unused stock"]);
-    fs::write(name, kept).unwrap();
+    assert!(hospital.stock_keys().is_empty());
+    names.iter().zip(kept).for_each(|(name, kept)| fs::write(name, kept).unwrap());
     again().failed(&["the server refused", "has been used"]);
     assert_serves(&vendor, &hospital);
 }

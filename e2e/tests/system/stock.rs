@@ -17,6 +17,7 @@ fn a_stock_is_made_before_the_scan_exists_and_outlives_both_programs() {
     assert!(reports::bytes(&prepared, "offline").0 > 0);
     assert_eq!(reports::bytes(&prepared, "online"), (0, 0));
     assert_eq!((hospital.stocks("stock").len(), vendor.stocks("stock").len()), (1, 1));
+    assert_eq!((hospital.stock_keys().len(), vendor.stock_keys().len()), (1, 1));
 
     vendor.restart();
     fs::copy(ct("scan.nii.gz"), hospital.at("scan.nii.gz")).unwrap();
@@ -41,6 +42,7 @@ fn a_stock_is_made_before_the_scan_exists_and_outlives_both_programs() {
     for ending in ["stock", "spent", "part"] {
         assert_eq!((hospital.stocks(ending).len(), vendor.stocks(ending).len()), (0, 0), "{ending}");
     }
+    assert!(hospital.stock_keys().is_empty() && vendor.stock_keys().is_empty());
 }
 
 #[test]
@@ -60,14 +62,17 @@ fn a_used_stock_that_is_put_back_is_refused_by_the_other_side() {
     let hospital = Hospital::new();
     let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
-    let file = hospital.stocks("stock").remove(0);
-    let kept = fs::read(&file).unwrap();
+    let [file, key] = [hospital.stocks("stock").remove(0), hospital.stock_keys().remove(0)];
+    let [kept, kept_key] = [&file, &key].map(|path| fs::read(path).unwrap());
     let image = xray("pneumonia.jpeg");
     let classify = || hospital.ask(&["classify", &image, "--stock", "stock", "--out", "out"], &vendor.join());
     classify().done();
     fs::remove_dir_all(hospital.at("out")).unwrap();
 
     fs::write(&file, &kept).unwrap();
+    classify().failed(&["has no key", "has been used before"]);
+    vendor.event("failed"); // its client has left without a word
+    fs::write(&key, &kept_key).unwrap();
     classify().failed(&["the server refused", "has been used"]);
     assert!(!hospital.at("out/report.json").exists());
     assert!(vendor.event("failed")["reason"].as_str().unwrap().contains("has been used"));
@@ -79,9 +84,10 @@ fn a_stock_of_one_client_is_of_no_use_to_another() {
     let (one, two) = (Hospital::new(), Hospital::new());
     let vendor = Vendor::serve(&classifier(), &[&one, &two], &[]);
     one.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
-    let file = one.stocks("stock").remove(0);
-    fs::create_dir(two.at("stock")).unwrap();
-    fs::copy(&file, two.at("stock").join(file.file_name().unwrap())).unwrap();
+    for (file, folder) in [(one.stocks("stock"), "stock"), (one.stock_keys(), "keys/stock-keys")] {
+        fs::create_dir(two.at(folder)).unwrap();
+        fs::copy(&file[0], two.at(folder).join(file[0].file_name().unwrap())).unwrap();
+    }
     let image = xray("pneumonia.jpeg");
     two.ask(&["classify", &image, "--stock", "stock"], &vendor.join()).failed(&["the server refused"]);
     one.ask(&["classify", &image, "--stock", "stock"], &vendor.join()).done();

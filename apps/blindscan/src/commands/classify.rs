@@ -5,18 +5,17 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use blindscan_graph::fixed;
 use blindscan_inference::Output;
-use blindscan_inference::stock::StockFolder;
 
 use super::{Outcome, print_json};
 use crate::cli::ClassifyArgs;
-use crate::connection::{Connection, connect};
+use crate::connection::{Connection, connect, stock};
 use crate::input::Source;
 use crate::job::{self, run_images};
 use crate::reference;
 
 pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let begun = Instant::now();
-    let stock = args.stock.as_deref().map(StockFolder::open).transpose()?;
+    let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     }

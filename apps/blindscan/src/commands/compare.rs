@@ -230,7 +230,7 @@ fn in_memory(
             let result = (|| {
                 let mut owner = ModelOwner::set_up(session, &mut model_end)?;
                 owner.set_ot(kind);
-                let stock = StockWriter::anonymous(header(Party::ModelOwner))?;
+                let stock = StockWriter::anonymous(header(Party::ModelOwner), &mut rng)?;
                 let made = owner.offline(&plan, &model.weights, stock, &mut rng, &mut tap, &mut model_end)?;
                 let stock = made.into_stock()?;
                 ModelOwner::stored(&mut model_end)?;
@@ -244,7 +244,7 @@ fn in_memory(
         let mine = (|| -> Result<Output> {
             let mut owner = ImageOwner::set_up(session, &mut rng, &mut image_end)?;
             owner.set_ot(kind);
-            let stock = StockWriter::anonymous(header(Party::ImageOwner))?;
+            let stock = StockWriter::anonymous(header(Party::ImageOwner), &mut rng)?;
             let made = owner.offline(&plan, stock, &mut rng, &mut tap, &mut image_end)?;
             Ok(ImageOwner::online(&plan, &integers, made.into_stock()?, &mut tap, &mut image_end)?)
         })();

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::plan::{OffByOneReport, hex};
 use super::{Outcome, print_json};
-use crate::cli::{EstimateArgs, ServerOptions};
+use crate::cli::{CLIENT_KEYS, EstimateArgs, ServerOptions};
 use crate::connection::{Connection, connect};
 use crate::{model, ot, speed};
 
@@ -95,8 +95,9 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Outcome> {
 fn plan(args: &EstimateArgs) -> Result<AssignedPlan> {
     match (&args.server, &args.model) {
         (Some(server), _) => {
-            let keys = args.keys.clone().unwrap_or_else(|| "blindscan-keys".into());
-            let options = ServerOptions { server: server.clone(), keys, deadline: 120, ot: args.ot };
+            let keys = args.keys.clone().unwrap_or_else(|| CLIENT_KEYS.into());
+            let options =
+                ServerOptions { server: server.clone(), keys, plan_digest: None, deadline: 120, ot: args.ot };
             let Connection { client, mut channel, .. } = connect(&options)?;
             let plan = AssignedPlan::new(client.plan().plan().clone())?;
             client.finish(&mut channel)?;

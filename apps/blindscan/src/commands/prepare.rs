@@ -4,18 +4,17 @@ use std::time::Instant;
 
 use anyhow::Result;
 use blindscan_inference::roles::Phase;
-use blindscan_inference::stock::StockFolder;
 use blindscan_protocols::Party;
 
 use super::{Outcome, print_json};
 use crate::cli::PrepareArgs;
-use crate::connection::{Connection, connect};
+use crate::connection::{Connection, connect, stock};
 use crate::watch::Watch;
 use crate::{job, ot};
 
 pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
     let begun = Instant::now();
-    let folder = StockFolder::open(&args.stock)?;
+    let folder = stock(&args.stock, &args.server)?;
     let mut connection = connect(&args.server)?;
     let kind = ot::settle(&mut connection)?;
     let cost = connection.client.plan().cost(Party::ImageOwner, kind);

@@ -10,11 +10,10 @@ use blindscan_imaging::{
     GreyPlane, LabelPlane, Mask, Request, Scan, Slicing, dice, overlay_png, read_mask, write_mask,
     write_picture_mask,
 };
-use blindscan_inference::stock::StockFolder;
 
 use super::{Outcome, print_json};
 use crate::cli::SegmentArgs;
-use crate::connection::{Connection, connect};
+use crate::connection::{Connection, connect, stock};
 use crate::input::{Source, selection};
 use crate::job::{self, run_images};
 use crate::reference;
@@ -22,7 +21,7 @@ use crate::report::Report;
 
 pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let begun = Instant::now();
-    let stock = args.stock.as_deref().map(StockFolder::open).transpose()?;
+    let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
     let mut connection = connect(&args.server)?;
     let plan = connection.client.plan().plan().clone();

@@ -5,7 +5,6 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,7 +32,6 @@ const INVITATION: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
     let model = model::load(&args.model, &args.options, None)?;
     let plan = AssignedPlan::new(model.plan)?;
-    clear_leftovers(&args.stock)?;
     let identity = identity(&args.keys)?;
     let door = match &args.clients {
         Some(list) => Door::with_list(list, &args.keys)?,
@@ -55,12 +53,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         server: identity.fingerprint(),
         secret,
     };
-    let house = Arc::new(House {
-        service: Service::new(plan, model.weights, args.stock.clone()),
-        door,
-        server: identity.fingerprint(),
-        log: Log { json: args.json },
-    });
+    let service = Service::new(plan, model.weights, args.stock.clone(), args.keys.clone());
+    service.clear_leftovers()?;
+    let house =
+        Arc::new(House { service, door, server: identity.fingerprint(), log: Log { json: args.json } });
     model.notes.iter().for_each(|note| eprintln!("note: {note}"));
     house.log.listening(&line, house.service.plan());
     serve(&listener, &house)
@@ -112,12 +108,14 @@ impl House {
         match admitted {
             Err(error) => self.log.event("refused", json!({ "reason": format!("{error:#}") })),
             Ok(mut admitted) => {
-                let client = admitted.client().name.clone();
+                let client = admitted.client().clone();
+                let fingerprint = client.fingerprint.to_string();
                 match self.session(&mut admitted) {
-                    Ok(()) => self.log.event("ended", json!({ "client": client })),
-                    Err(error) => {
-                        self.log.event("failed", json!({ "client": client, "reason": format!("{error:#}") }));
-                    }
+                    Ok(()) => self.log.event("ended", json!({ "client": client.name })),
+                    Err(error) => self.log.event(
+                        "failed",
+                        json!({ "client": client.name, "fingerprint": fingerprint, "reason": format!("{error:#}") }),
+                    ),
                 }
             }
         }
@@ -133,7 +131,7 @@ impl House {
         let channel = admitted.channel();
         let mut rng = random::random();
         let session = handshake::server(&binding, self.service.plan().plan(), &mut rng, channel)?;
-        let mut server = Server::new(&self.service, session, client.fingerprint.as_bytes(), rng)?;
+        let mut server = Server::new(&self.service, session, client.fingerprint, rng)?;
         loop {
             let begun = Instant::now();
             let Some(done) = server.next(&mut Unobserved, channel)? else {
@@ -158,15 +156,6 @@ impl House {
             );
         }
     }
-}
-
-/// Opens each client's folder of stock once: what a crash left behind is cleared.
-fn clear_leftovers(stock: &Path) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(stock) else { return Ok(()) };
-    for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
-        blindscan_inference::stock::StockFolder::open(&entry.path())?;
-    }
-    Ok(())
 }
 
 /// Where events go.

@@ -97,7 +97,7 @@ pub(crate) fn image_owner(
     let mut owner = ImageOwner::set_up(SESSION, &mut rng, channel)?;
     owner.set_ot(ot);
     readings.take(channel);
-    let writer = StockWriter::anonymous(header(plan, Party::ImageOwner))?;
+    let writer = StockWriter::anonymous(header(plan, Party::ImageOwner), &mut rng)?;
     let made = owner.offline(plan, writer, &mut rng, &mut Unobserved, channel)?;
     readings.take(channel);
     let output = image_owner_online(plan, input, made.into_stock()?, channel)?;
@@ -117,7 +117,7 @@ pub(crate) fn model_owner(
     let mut owner = ModelOwner::set_up(SESSION, channel)?;
     owner.set_ot(ot);
     readings.take(channel);
-    let writer = StockWriter::anonymous(header(plan, Party::ModelOwner))?;
+    let writer = StockWriter::anonymous(header(plan, Party::ModelOwner), &mut rng)?;
     let made = owner.offline(plan, weights, writer, &mut rng, &mut Unobserved, channel)?;
     let stock = made.into_stock()?;
     ModelOwner::stored(channel)?;

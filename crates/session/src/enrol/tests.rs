@@ -209,6 +209,29 @@ fn a_client_taken_from_the_list_is_refused_at_its_next_connection() {
 }
 
 #[test]
+fn a_client_that_has_failed_too_many_checks_is_told_so_also_after_a_restart_until_it_is_lifted() {
+    let scene = Scene::new();
+    let (cheat, honest) = (somebody(), somebody());
+    for client in [&cheat, &honest] {
+        scene.door().allowed().add(&Client::unnamed(client.fingerprint())).unwrap();
+    }
+    let failed = FailedChecks::of(scene.directory.path(), Peers::Clients);
+    for _ in 1..crate::failed_checks::MOST {
+        failed.record(&cheat.fingerprint()).unwrap();
+    }
+    scene.knock(&cheat, None).0.unwrap().unwrap();
+    failed.record(&cheat.fingerprint()).unwrap();
+    let (client, served) = scene.knock(&cheat, None);
+    assert!(matches!(client.unwrap(), Err(EnrolError::RefusedForChecks)));
+    let logged = served.unwrap().unwrap_err().to_string();
+    assert!(logged.contains(&format!("clients lift {}", cheat.fingerprint())), "{logged}");
+    scene.knock(&honest, None).0.unwrap().unwrap();
+
+    assert!(failed.lift(&cheat.fingerprint()).unwrap());
+    scene.knock(&cheat, None).0.unwrap().unwrap();
+}
+
+#[test]
 fn files_that_cannot_be_read_close_the_door() {
     let scene = Scene::new();
     let client = somebody();

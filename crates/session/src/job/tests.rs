@@ -12,8 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 
 const SESSION: SessionId = SessionId([6; 32]);
-const CLIENT: [u8; 32] = [1; 32];
-const SERVER: [u8; 32] = [2; 32];
+const CLIENT: Fingerprint = Fingerprint::from_bytes([1; 32]);
+const SERVER: Fingerprint = Fingerprint::from_bytes([2; 32]);
 
 struct Place {
     folder: tempfile::TempDir,
@@ -29,16 +29,28 @@ impl Place {
 
     fn service(&self, plan: &FixedPlan) -> Service {
         let assigned = AssignedPlan::new(plan.public.clone()).unwrap();
-        Service::new(assigned, plan.weights.clone(), self.folder.path().join("server"))
+        let stock = self.folder.path().join("server");
+        Service::new(assigned, plan.weights.clone(), stock, self.state("server-state"))
     }
 
     fn stock(&self) -> StockFolder {
-        StockFolder::open(&self.folder.path().join("client")).unwrap()
+        StockFolder::open(&self.folder.path().join("client"), &stock_keys(&self.client_state())).unwrap()
     }
 
-    fn client(&self, server: [u8; 32]) -> Client<ChaCha20Rng> {
+    /// The state directory of a program, which has one when jobs begin.
+    fn state(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    fn client_state(&self) -> PathBuf {
+        self.state("client-state")
+    }
+
+    fn client(&self, server: Fingerprint) -> Client<ChaCha20Rng> {
         let plan = AssignedPlan::new(self.plan.public.clone()).unwrap();
-        Client::new(plan, SESSION, &server, ChaCha20Rng::seed_from_u64(1))
+        Client::new(plan, SESSION, server, &self.client_state(), ChaCha20Rng::seed_from_u64(1))
     }
 
     /// Prepares one stock on a connection of its own.
@@ -51,7 +63,7 @@ impl Place {
     /// The same where it may fail: how the client and the server ended.
     fn try_prepare(&self) -> (Result<StockId, SessionError>, Result<Option<Done>, SessionError>) {
         let service = self.service(&self.plan);
-        let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let played = play(
             |channel| self.client(SERVER).prepare(&self.stock(), &mut Unobserved, channel),
             |channel| server.next(&mut Unobserved, channel),
@@ -90,10 +102,10 @@ impl Place {
     fn run(
         &self,
         plan: &FixedPlan,
-        client: [u8; 32],
+        client: Fingerprint,
     ) -> (Result<Output, SessionError>, Option<SessionError>) {
         let service = self.service(plan);
-        let mut server = Server::new(&service, SESSION, &client, ChaCha20Rng::seed_from_u64(3)).unwrap();
+        let mut server = Server::new(&service, SESSION, client, ChaCha20Rng::seed_from_u64(3)).unwrap();
         let played = play(
             |channel| self.client(SERVER).run_prepared(&self.input, &self.stock(), &mut Unobserved, channel),
             |channel| server.next(&mut Unobserved, channel).err(),
@@ -137,7 +149,7 @@ fn a_stock_made_with_other_weights_is_refused_and_not_used() {
 fn the_stock_of_one_client_is_not_there_for_another() {
     let place = Place::new();
     place.prepare();
-    let (answer, _) = place.run(&place.plan, [9; 32]);
+    let (answer, _) = place.run(&place.plan, Fingerprint::from_bytes([9; 32]));
     assert!(matches!(answer, Err(SessionError::Refused(_))), "{answer:?}");
 }
 
@@ -146,7 +158,12 @@ fn a_stock_made_with_one_server_is_not_spent_on_another() {
     let place = Place::new();
     place.prepare();
     let folder = place.stock();
-    let elsewhere = place.client([8; 32]).run_prepared(&place.input, &folder, &mut Unobserved, &mut Silent);
+    let elsewhere = place.client(Fingerprint::from_bytes([8; 32])).run_prepared(
+        &place.input,
+        &folder,
+        &mut Unobserved,
+        &mut Silent,
+    );
     assert!(matches!(elsewhere, Err(SessionError::Inference(InferenceError::Stock(StockError::Empty(_))))));
     assert_eq!(folder.unused().unwrap().len(), 1);
 }
@@ -155,7 +172,7 @@ fn a_stock_made_with_one_server_is_not_spent_on_another() {
 fn one_connection_carries_several_jobs_and_each_answer_is_the_models() {
     let place = Place::new();
     let (service, folder) = (place.service(&place.plan), place.stock());
-    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let input = &place.input;
     let played = play(
         |channel| {
@@ -225,7 +242,7 @@ fn what_the_servers_disk_says_does_not_reach_the_client() {
     let place = Place::new();
     let folder = place.server_folder();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let played = play(
         |channel| place.client(SERVER).prepare(&place.stock(), &mut Unobserved, channel),
@@ -243,7 +260,7 @@ fn what_the_servers_disk_says_does_not_reach_the_client() {
 fn a_client_that_leaves_while_a_stock_is_made_leaves_none_behind() {
     let place = Place::new();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let played = play(
         |channel| {
             let mut client = place.client(SERVER);
@@ -261,7 +278,7 @@ fn a_stock_is_spent_at_both_ends_though_the_image_never_came_through() {
     let place = Place::new();
     place.prepare();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(3)).unwrap();
+    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(3)).unwrap();
     let wrong = vec![0; place.input.len() + 1];
     let played = play(
         |channel| place.client(SERVER).run_prepared(&wrong, &place.stock(), &mut Unobserved, channel),
@@ -277,7 +294,7 @@ fn a_request_that_is_none_ends_the_session_with_an_error() {
     let place = Place::new();
     let service = place.service(&place.plan);
     let next = |length: u32, body: &[u8]| {
-        let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let sent = (length.to_le_bytes(), body);
         let played = play(
             |channel| {
@@ -291,6 +308,79 @@ fn a_request_that_is_none_ends_the_session_with_an_error() {
     assert!(matches!(next(3, &[0xee; 3]), Some(SessionError::Unreadable)));
     assert!(matches!(next(2, &[0, 1]), Some(SessionError::Unreadable)), "an id cut short");
     assert!(matches!(next(u32::MAX, &[]), Some(SessionError::TooLong { .. })));
+}
+
+#[test]
+fn a_stock_of_another_version_or_of_other_parameters_fits_no_job() {
+    let parts = [&[1; 32], &[2; 32]];
+    let made_for = purpose(&parts);
+    let parameters = parameters_digest();
+    assert_eq!(purpose_of(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION, &parameters, &parts), made_for);
+    let others = [
+        purpose_of("0.0.1", PROTOCOL_VERSION, &parameters, &parts),
+        purpose_of(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION + 1, &parameters, &parts),
+        purpose_of(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION, &[3; 32], &parts),
+        purpose(&[&[1; 32], &[3; 32]]),
+    ];
+    assert!(others.iter().all(|other| *other != made_for));
+
+    let place = Place::new();
+    place.prepare();
+    let folder = place.stock();
+    let mut upgraded = place.client(SERVER);
+    upgraded.made_for =
+        purpose_of("0.0.1", PROTOCOL_VERSION, &parameters, &[&upgraded.plan.digest(), SERVER.as_bytes()]);
+    let refused = upgraded.run_prepared(&place.input, &folder, &mut Unobserved, &mut Silent);
+    assert!(matches!(refused, Err(SessionError::Inference(InferenceError::Stock(StockError::Empty(_))))));
+    assert_eq!(folder.unused().unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_is_there_until_the_server_has_accepted_and_gone_before_the_stock_is_read() {
+    let place = Place::new();
+    place.prepare();
+    let keys = stock_keys(&place.client_state());
+    let count = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(count(&keys), 1);
+    let folder = place.stock();
+    let played = play(
+        |channel| {
+            place.client(SERVER).run_prepared(&place.input, &folder, &mut Unobserved, channel).map(drop)
+        },
+        |channel| {
+            let _: Request = control::receive(MESSAGE_BYTES_MAX, channel).unwrap();
+            let asked = count(&keys);
+            control::send(&Reply::Accepted, channel).unwrap();
+            channel.finish().unwrap();
+            // The first message of the online phase, or its end: the half has been read from.
+            let _ = channel.receive(usize::MAX);
+            (asked, count(&keys))
+        },
+    );
+    assert_eq!(played.right, (1, 0));
+    assert!(played.left.is_err(), "this server does not go on");
+}
+
+#[test]
+fn a_peer_that_fails_a_check_is_counted_and_other_errors_are_not() {
+    let place = Place::new();
+    let failed = FailedChecks::of(&place.client_state(), Peers::Servers);
+    let check = || InferenceError::from(blindscan_protocols::ProtocolError::FailedCheck("transfers"));
+    for expected in 1..=crate::failed_checks::MOST {
+        let error = counted(check(), SERVER, &failed);
+        assert!(
+            matches!(error, SessionError::FailedCheck { failures, peer, .. } if failures == expected && peer == SERVER)
+        );
+        assert!(error.to_string().contains(&SERVER.to_string()), "{error}");
+    }
+    assert!(failed.admit(&SERVER).is_err());
+    let lie = InferenceError::from(blindscan_protocols::ProtocolError::Peer("a lie"));
+    assert!(matches!(counted(lie, CLIENT, &failed), SessionError::Inference(_)));
+    assert_eq!(failed.entries().unwrap().len(), 1);
+
+    std::fs::remove_dir_all(place.client_state()).unwrap();
+    let error = counted(check(), SERVER, &failed);
+    assert!(matches!(error, SessionError::UncountedCheck { .. }), "what cannot be counted is said: {error}");
 }
 
 #[test]
@@ -337,7 +427,7 @@ impl Channel for Silent {
 fn the_server_follows_the_clients_choice_of_transfers_from_job_to_job() {
     let place = Place::new();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let mut client = place.client(SERVER);
     let kinds = [OtKind::Ferret, OtKind::SoftSpoken, OtKind::Ferret];
     let played = play(
@@ -358,7 +448,7 @@ fn the_server_follows_the_clients_choice_of_transfers_from_job_to_job() {
 fn a_link_is_measured_once_a_connection_and_jobs_go_on() {
     let place = Place::new();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, &CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let mut client = place.client(SERVER);
     let readings = std::cell::RefCell::new([5, 7, 1007].map(Duration::from_millis).into_iter());
     let played = play(
