@@ -24,6 +24,7 @@ mod model;
 mod ot;
 mod pair;
 mod random;
+mod record;
 mod reference;
 mod report;
 mod speed;

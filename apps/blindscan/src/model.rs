@@ -6,32 +6,39 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use blindscan_graph::calibrate::{self, calibrate};
-use blindscan_graph::ir::{Graph, Tensor};
+use blindscan_graph::calibrate::{self, Calibrated, calibrated};
+use blindscan_graph::ir::{Graph, Tensor, ValueId};
 use blindscan_graph::onnx;
-use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy, PublicPlan, Weights};
+use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy, PublicPlan, Range, Weights};
 use serde::Deserialize;
 
 use crate::cli::{Accuracy, PlanOptions};
+use crate::commands::plan::hex;
 use crate::input;
+use crate::record::{FittedTo, Record};
 
 /// A model, ready to be served or compared.
 pub(crate) struct Model {
     /// The float graph; a saved plan has none.
     pub(crate) graph: Option<Graph>,
+    /// For each of the plan's tensors the graph's value that it is in integers, as far as it is one.
+    pub(crate) values: Vec<Option<ValueId>>,
     /// The public half of the fixed plan.
     pub(crate) plan: PublicPlan,
     /// The secret half.
     pub(crate) weights: Weights,
+    /// How the plan came about; none for one that was saved without it.
+    pub(crate) record: Option<Record>,
     /// What a person should know of how the plan came about.
     pub(crate) notes: Vec<String>,
 }
 
 impl Model {
-    /// Saves the plan in a folder: `plan.public` and `plan.weights`.
+    /// Saves the plan in a folder: `plan.public`, `plan.weights`, and the record of how it came about.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let plan = FixedPlan { public: self.plan.clone(), weights: self.weights.clone() };
-        plan.save(folder).with_context(|| format!("{}", folder.display()))
+        plan.save(folder).with_context(|| format!("{}", folder.display()))?;
+        self.record.iter().try_for_each(|record| record.save(folder))
     }
 }
 
@@ -70,25 +77,74 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     let graph = import.into_graph().with_context(|| format!("{}", path.display()))?;
     let card = read_card(path)?;
     let samples = Samples { model: path, card: &card, options, extra, graph: &graph };
-    let (spec, samples) = samples.gather(&mut notes)?;
-    let settings = settings(&card, options)?;
-    let plan =
-        calibrate(&graph, &spec, &samples, &settings).with_context(|| format!("{}", path.display()))?;
-    Ok(Model { graph: Some(graph), plan: plan.public, weights: plan.weights, notes })
+    let fitted_to = samples.fitted_to();
+    let (spec, samples) = samples.gather()?;
+    let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options)? };
+    let made =
+        calibrated(graph, &spec, &samples, &settings).with_context(|| format!("{}", path.display()))?;
+    let record = record(&made, &settings, fitted_to, samples.len());
+    notes.extend(record.notes());
+    let FixedPlan { public: plan, weights } = made.plan;
+    Ok(Model { graph: Some(made.graph), values: made.values, plan, weights, record: Some(record), notes })
 }
 
 fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
     ensure!(
-        options.calibrate.is_empty() && options.activation_bits.is_none() && options.weight_bits.is_none(),
+        options.calibrate.is_empty()
+            && options.accuracy.is_none()
+            && options.activation_bits.is_none()
+            && options.weight_bits.is_none(),
         "{} is a saved plan: its widths are fixed; give the ONNX file to make another",
         path.display()
     );
     let FixedPlan { public: mut plan, weights } =
         FixedPlan::load(path).with_context(|| format!("{}", path.display()))?;
+    check_saved(&plan, options).with_context(|| format!("{} is a saved plan", path.display()))?;
     if let Some(policy) = policy(options)? {
         plan.answer.policy = policy;
     }
-    Ok(Model { graph: None, plan, weights, notes: Vec::new() })
+    let record = Record::load(path)?;
+    let notes = record.as_ref().map(Record::notes).unwrap_or_default();
+    Ok(Model { graph: None, values: Vec::new(), plan, weights, record, notes })
+}
+
+/// What the options promise of a plan that is made already must hold.
+fn check_saved(plan: &PublicPlan, options: &PlanOptions) -> Result<()> {
+    let fitted = plan.tensors.iter().find(|tensor| tensor.range == Range::Calibrated);
+    if let (true, Some(tensor)) = (options.proven_only, fitted) {
+        bail!(
+            "the range of {} was fitted to samples, and --proven-only refuses such ranges; make the plan again from the ONNX file",
+            tensor.name
+        );
+    }
+    match (options.input_bits, calibrate::input_bits(plan)) {
+        (Some(asked), bits) if i64::from(asked) != i64::from(bits) => bail!(
+            "its input has {bits} bits, and --input-bits asks for {asked}; make the plan again from the ONNX file"
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The plan's name: the card's, or the file's.
+fn name_of(path: &Path, card: &Card) -> String {
+    let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    card.name.clone().unwrap_or_else(stem).chars().filter(|c| !c.is_control()).collect()
+}
+
+fn record(made: &Calibrated, settings: &calibrate::Options, fitted_to: FittedTo, samples: usize) -> Record {
+    let folded = made.constant_channels.iter().map(|(node, kernels)| {
+        format!("{node} reads constant channels: {kernels} kernel(s) were folded into its bias (the answer in floats is the same)")
+    });
+    Record {
+        program: env!("CARGO_PKG_VERSION").into(),
+        fitted_to,
+        samples,
+        samples_digest: hex(&made.samples_digest),
+        activation_bits: settings.activation_bits,
+        input_bits: settings.input_bits,
+        weight_bits: settings.weight_bits,
+        changes: folded.chain(made.equalised.iter().map(ToString::to_string)).collect(),
+    }
 }
 
 fn read_card(model: &Path) -> Result<Card> {
@@ -122,7 +178,6 @@ fn settings(card: &Card, options: &PlanOptions) -> Result<calibrate::Options> {
         proven_only: options.proven_only,
         policy: policy(options)?.or(card.policy).unwrap_or(default.policy),
         class_names: card.class_names.clone(),
-        name: card.name.clone(),
         ..default
     })
 }
@@ -138,17 +193,12 @@ struct Samples<'a> {
 
 impl Samples<'_> {
     /// The input's specification, and the samples.
-    fn gather(&self, notes: &mut Vec<String>) -> Result<(InputSpec, Vec<Tensor>)> {
+    fn gather(&self) -> Result<(InputSpec, Vec<Tensor>)> {
         let shape = &self.graph.values[self.graph.input].shape;
         let files = self.files();
         let Some(spec) = &self.card.input else {
             let tensors = match files.is_empty() {
-                true => {
-                    notes.push(
-                        "no sample inputs were given: ranges were measured on synthetic ones; give real ones with --calibrate".into(),
-                    );
-                    synthetic(shape)
-                }
+                true => synthetic(shape),
                 false => plain_tensors(&files, shape)?,
             };
             return Ok((InputSpec::tensor(range_of(&tensors)), tensors));
@@ -165,11 +215,26 @@ impl Samples<'_> {
         Ok((spec.clone(), tensors))
     }
 
+    /// What ranges are fitted to.
+    fn fitted_to(&self) -> FittedTo {
+        let files = self.files();
+        let same = |file: &PathBuf| {
+            let compared = self.extra.map(expanded).unwrap_or_default();
+            let place = |path: &Path| path.canonicalize().ok();
+            compared.iter().any(|other| place(file).is_some() && place(file) == place(other))
+        };
+        match files.is_empty() {
+            true => FittedTo::Synthetic,
+            false if files.iter().all(same) => FittedTo::TheInput,
+            false => FittedTo::Samples,
+        }
+    }
+
     /// The files that hold samples: those of the command line, else of the card, else what lies beside the model.
     fn files(&self) -> Vec<PathBuf> {
         let folder = self.model.parent().unwrap_or(Path::new(""));
         if !self.options.calibrate.is_empty() {
-            return self.options.calibrate.clone();
+            return self.options.calibrate.iter().flat_map(|path| expanded(path)).collect();
         }
         let named = match &self.card.calibration {
             Some(Calibration::One(path)) => vec![folder.join(path)],
@@ -182,7 +247,7 @@ impl Samples<'_> {
         let beside = self.model.with_extension("in.npy");
         match (beside.exists(), self.extra) {
             (true, _) => vec![beside],
-            (false, Some(extra)) => vec![extra.to_path_buf()],
+            (false, Some(extra)) => expanded(extra),
             (false, None) => Vec::new(),
         }
     }

@@ -8,12 +8,15 @@ use serde::Serialize;
 use super::{Outcome, print_json};
 use crate::cli::PlanArgs;
 use crate::model;
+use crate::record::Record;
 
 #[derive(Serialize)]
 struct Printed<'a> {
     digest: String,
     off_by_one: OffByOneReport,
     plan: &'a blindscan_graph::plan::PublicPlan,
+    /// How the plan came about; null for a saved plan without a record.
+    record: Option<&'a Record>,
     notes: &'a [String],
 }
 
@@ -26,7 +29,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Outcome> {
     }
     if args.json {
         let digest = hex(&model.plan.digest());
-        print_json(&Printed { digest, off_by_one, plan: &model.plan, notes: &model.notes })?;
+        let record = model.record.as_ref();
+        print_json(&Printed { digest, off_by_one, plan: &model.plan, record, notes: &model.notes })?;
         return Ok(Outcome::Done);
     }
     say_part!("{}", table(&model.plan));

@@ -24,14 +24,15 @@ use super::Outcome;
 use super::plan::hex;
 use crate::cli::ServeArgs;
 use crate::connection::identity;
+use crate::model::Model;
 use crate::{model, random, system};
 
 /// How long an invitation is open.
 const INVITATION: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
-    let model = model::load(&args.model, &args.options, None)?;
-    let plan = AssignedPlan::new(model.plan)?;
+    let Model { plan, weights, notes, .. } = model::load(&args.model, &args.options, None)?;
+    let plan = AssignedPlan::new(plan)?;
     let identity = identity(&args.keys)?;
     let door = match &args.clients {
         Some(list) => Door::with_list(list, &args.keys)?,
@@ -53,11 +54,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         server: identity.fingerprint(),
         secret,
     };
-    let service = Service::new(plan, model.weights, args.stock.clone(), args.keys.clone());
+    let service = Service::new(plan, weights, args.stock.clone(), args.keys.clone());
     service.clear_leftovers()?;
     let house =
         Arc::new(House { service, door, server: identity.fingerprint(), log: Log { json: args.json } });
-    model.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
     house.log.listening(&line, house.service.plan());
     serve(&listener, &house)
 }
