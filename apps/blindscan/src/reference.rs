@@ -115,6 +115,7 @@ pub(crate) fn equal_count(a: &[i64], b: &[i64]) -> Result<u64> {
     Ok(a.iter().zip(b).filter(|(a, b)| a == b).count() as u64)
 }
 
-fn bytes(labels: &[u32]) -> Vec<u8> {
+/// Labels as bytes.
+pub(crate) fn bytes(labels: &[u32]) -> Vec<u8> {
     labels.iter().map(|&label| label as u8).collect()
 }
