@@ -1,8 +1,8 @@
 //! Files made to order: volumes, masks and models that no bundle brings.
 
 use blindscan_graph::onnx::proto::{
-    DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TensorTypeProto,
-    TypeProto, ValueInfoProto, data_type,
+    DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
+    TensorTypeProto, TypeProto, ValueInfoProto, data_type,
 };
 use prost::Message;
 
@@ -54,8 +54,8 @@ pub fn chain(operators: &[&str]) -> Vec<u8> {
     let graph = GraphProto {
         node: operators.iter().enumerate().map(node).collect(),
         name: "chain".into(),
-        input: vec![vector(&value(0))],
-        output: vec![vector(&value(operators.len()))],
+        input: vec![vector(&value(0), 4)],
+        output: vec![vector(&value(operators.len()), 4)],
         ..GraphProto::default()
     };
     let opset = OperatorSetIdProto { domain: String::new(), version: 17 };
@@ -63,10 +63,45 @@ pub fn chain(operators: &[&str]) -> Vec<u8> {
         .encode_to_vec()
 }
 
-/// The declaration of a vector of four floats.
-fn vector(name: &str) -> ValueInfoProto {
+/// An ONNX model of dense layers with so many features each, the input's first; its weights have no pattern.
+pub fn dense(features: &[usize]) -> Vec<u8> {
+    let layers = || features.windows(2).enumerate();
+    let tensor = |name: String, dims: Vec<i64>| {
+        let count: i64 = dims.iter().product();
+        let number = |at: i64| ((at * 7919) % 1009) as f32 / 1009.0 - 0.5;
+        let scale = 1.0 / (*dims.last().expect("a tensor has axes") as f32).sqrt();
+        let float_data = (0..count).map(|at| number(at) * scale).collect();
+        TensorProto { name, dims, data_type: data_type::FLOAT, float_data, ..TensorProto::default() }
+    };
+    let value = |index: usize| format!("value{index}");
+    let node = |(index, _): (usize, &[usize])| NodeProto {
+        input: vec![value(index), format!("weight{index}")],
+        output: vec![value(index + 1)],
+        name: format!("node{index}"),
+        op_type: "MatMul".into(),
+        ..NodeProto::default()
+    };
+    let weight = |(index, pair): (usize, &[usize])| {
+        tensor(format!("weight{index}"), vec![pair[0] as i64, pair[1] as i64])
+    };
+    let last = features.len() - 1;
+    let graph = GraphProto {
+        node: layers().map(node).collect(),
+        name: "dense".into(),
+        initializer: layers().map(weight).collect(),
+        input: vec![vector(&value(0), features[0])],
+        output: vec![vector(&value(last), features[last])],
+        ..GraphProto::default()
+    };
+    let opset = OperatorSetIdProto { domain: String::new(), version: 17 };
+    ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..ModelProto::default() }
+        .encode_to_vec()
+}
+
+/// The declaration of a vector of floats.
+fn vector(name: &str, extent: usize) -> ValueInfoProto {
     let dimension = |extent| DimensionProto { dim_value: Some(extent), dim_param: None };
-    let shape = TensorShapeProto { dim: vec![dimension(1), dimension(4)] };
+    let shape = TensorShapeProto { dim: vec![dimension(1), dimension(extent as i64)] };
     let tensor = TensorTypeProto { elem_type: data_type::FLOAT, shape: Some(shape) };
     ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }

@@ -148,6 +148,12 @@ pub(crate) struct EstimateArgs {
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) ot: OtChoice,
+    /// How many images or slices on one connection
+    #[arg(long, default_value_t = 1)]
+    pub(crate) images: u64,
+    /// Print each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
     /// Measure this machine's speed first (some seconds) instead of assuming one
     #[arg(long)]
     pub(crate) calibrate_machine: bool,
@@ -162,8 +168,14 @@ pub(crate) struct EstimateArgs {
 pub(crate) struct CompareArgs {
     /// The model, or a folder with a saved plan
     pub(crate) model: PathBuf,
-    /// An image, a scan or a .npy file
+    /// An image, a scan, a .npy file, or a folder of them: a line each, and a summary
     pub(crate) input: PathBuf,
+    /// Slices of a scan, counted from 0: one (7), a range (5..9, the end not included), or all: a line each, and a summary
+    #[arg(long, conflicts_with = "slice")]
+    pub(crate) slices: Option<String>,
+    /// File for the report on a folder or slices, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     /// Another framework's float answer, .npy
     #[arg(long)]
     pub(crate) expected: Option<PathBuf>,

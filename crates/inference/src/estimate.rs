@@ -6,6 +6,7 @@
 //! is slower than the work sets the pace of a layer: the larger of the two is taken, and the turns added. Once a connection come
 //! the start of a job, and once a stock keys and base transfers.
 
+use blindscan_graph::plan::{PlanNode, PublicPlan, Step};
 use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
@@ -77,6 +78,8 @@ impl std::iter::Sum for Seconds {
 pub struct Estimate {
     /// Connecting, and agreeing on a job.
     pub start: Seconds,
+    /// Keys and base transfers: once a connection.
+    pub set_up: Seconds,
     /// Offline, set-up included.
     pub offline: Seconds,
     /// Online.
@@ -112,6 +115,7 @@ pub fn estimate(
     let stock = |party| plan.cost(party, kind).stock_bytes();
     Estimate {
         start: speed.start,
+        set_up,
         offline: set_up + layers.iter().map(|layer| layer.0).sum(),
         online: layers.iter().map(|layer| layer.1).sum(),
         layers,
@@ -164,27 +168,48 @@ fn transfers(layer: &LayerCost) -> f64 {
     (layer.pads.forward_cots + layer.pads.backward_cots) as f64
 }
 
-/// The program, the largest linear layer's working set, and the tensors that live at the same time.
+/// The program, the weights that the model owner holds, and the largest of the saved plan that they are read from, a linear
+/// layer's working set, and the tensors that live at the same time.
 fn memory_bytes(plan: &AssignedPlan) -> u64 {
     const PROGRAM: u64 = 40 << 20;
-    let tensors = &plan.plan().tensors;
-    let bytes = |tensor: usize| 4 * tensors[tensor].shape.iter().product::<usize>() as u64;
-    let mut last = vec![0; tensors.len()];
-    for (index, node) in plan.plan().nodes.iter().enumerate() {
+    let weights = weight_count(plan.plan());
+    let working = live_tensor_bytes(plan.plan()).max(plan.linear_memory_bytes());
+    PROGRAM + WEIGHT_BYTES * weights + working.max(SAVED_WEIGHT_BYTES * weights)
+}
+
+/// A weight in memory.
+const WEIGHT_BYTES: u64 = 4;
+/// A weight of 8 to 14 bits in a saved plan.
+const SAVED_WEIGHT_BYTES: u64 = 2;
+
+/// The weights of all layers.
+fn weight_count(plan: &PublicPlan) -> u64 {
+    let of = |node: &PlanNode| match &node.step {
+        Step::Linear(linear) => linear.shape().weight_count() as u64,
+        _ => 0,
+    };
+    plan.nodes.iter().map(of).sum()
+}
+
+/// The most that a party's shares take at a time: a step holds its input, its output and about twice its output again of
+/// messages.
+fn live_tensor_bytes(plan: &PublicPlan) -> u64 {
+    let bytes = |tensor: usize| 4 * plan.tensors[tensor].shape.iter().product::<usize>() as u64;
+    let mut last = vec![0; plan.tensors.len()];
+    for (index, node) in plan.nodes.iter().enumerate() {
         node.inputs.iter().for_each(|&tensor| last[tensor] = index);
     }
-    let mut live = bytes(plan.plan().input);
+    let mut live = bytes(plan.input);
     let mut most = live;
-    for (index, node) in plan.plan().nodes.iter().enumerate() {
+    for (index, node) in plan.nodes.iter().enumerate() {
         live += bytes(node.output);
-        // A step holds its input, its output and about as much again of messages.
         most = most.max(live + 2 * bytes(node.output));
         let mut freed = node.inputs.clone();
         freed.sort_unstable();
         freed.dedup();
         live -= freed.into_iter().filter(|&tensor| last[tensor] == index).map(bytes).sum::<u64>();
     }
-    PROGRAM + most.max(plan.linear_memory_bytes())
+    most
 }
 
 #[cfg(test)]

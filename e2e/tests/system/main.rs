@@ -12,6 +12,7 @@ mod costs;
 mod demo;
 mod faults;
 mod kills;
+mod plans;
 mod reports;
 mod sabotage;
 mod secrets;

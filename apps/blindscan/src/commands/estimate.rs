@@ -1,6 +1,6 @@
 //! `estimate`: bytes and turns exactly, seconds and memory as estimates, before anything runs.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use blindscan_inference::estimate::{Estimate, Speed, estimate};
 use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
@@ -32,7 +32,21 @@ struct Printed {
     peak_memory_bytes: u64,
     stock_bytes: u64,
     off_by_one: OffByOneReport,
+    /// For so many images on one connection: keys once, all else as often.
+    images: Images,
     layers: Vec<Layer>,
+    /// Things to know of the plan.
+    notes: Vec<String>,
+}
+
+/// What many images come to.
+#[derive(Serialize)]
+struct Images {
+    count: u64,
+    bytes: u64,
+    turns: u64,
+    seconds: f64,
+    stock_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -80,19 +94,23 @@ fn ways(traffic: Traffic) -> Ways {
 
 pub(crate) fn run(args: &EstimateArgs) -> Result<Outcome> {
     let link: LinkSpec = args.link.parse()?;
-    let plan = plan(args)?;
+    ensure!(args.images > 0, "--images takes a number from 1 on");
+    let (plan, notes) = plan(args)?;
     let speed = if args.calibrate_machine { speed::measured()? } else { speed::ASSUMED };
-    let printed = printed(&plan, link, args.ot.on(link), &speed);
+    let printed = Printed { notes, ..printed(&plan, link, args.ot.on(link), &speed, args.images) };
     if args.json {
         print_json(&printed)?;
     } else {
-        print_table(&printed, args.calibrate_machine);
+        print_summary(&printed, args.calibrate_machine);
+        if args.layers {
+            print_table(&printed);
+        }
     }
     Ok(Outcome::Done)
 }
 
-/// The plan of a file, or the one that a server serves.
-fn plan(args: &EstimateArgs) -> Result<AssignedPlan> {
+/// The plan of a file with its notes, or the one that a server serves.
+fn plan(args: &EstimateArgs) -> Result<(AssignedPlan, Vec<String>)> {
     match (&args.server, &args.model) {
         (Some(server), _) => {
             let keys = args.keys.clone().unwrap_or_else(|| CLIENT_KEYS.into());
@@ -101,20 +119,29 @@ fn plan(args: &EstimateArgs) -> Result<AssignedPlan> {
             let Connection { client, mut channel, .. } = connect(&options)?;
             let plan = AssignedPlan::new(client.plan().plan().clone())?;
             client.finish(&mut channel)?;
-            Ok(plan)
+            Ok((plan, Vec::new()))
         }
         (None, model) => {
             let path = model.as_deref().context("give a model, or --server")?;
-            Ok(AssignedPlan::new(model::load(path, &args.options, None)?.plan)?)
+            let model = model::load(path, &args.options, None)?;
+            Ok((AssignedPlan::new(model.plan)?, model.notes))
         }
     }
 }
 
-fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> Printed {
+fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed, images: u64) -> Printed {
     let cost = plan.cost(Party::ImageOwner, kind);
-    let Estimate { start, offline, online, layers, memory_bytes, stock_bytes } =
+    let Estimate { start, set_up, offline, online, layers, memory_bytes, stock_bytes } =
         estimate(plan, &cost, kind, speed, link);
     let setup = cost.setup;
+    let both = |traffic: Traffic| traffic.bytes_sent + traffic.bytes_received;
+    let images = Images {
+        count: images,
+        bytes: both(setup) + images * (both(cost.offline) + both(cost.online)),
+        turns: setup.turns + images * (cost.offline.turns + cost.online.turns),
+        seconds: start.wall + set_up.wall + images as f64 * (offline.wall - set_up.wall + online.wall),
+        stock_bytes: images * stock_bytes,
+    };
     Printed {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
@@ -128,6 +155,8 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> 
         cpu_seconds: Phases { offline: offline.work, online: online.work },
         peak_memory_bytes: memory_bytes,
         stock_bytes,
+        images,
+        notes: Vec::new(),
         off_by_one: OffByOneReport::of(plan),
         layers: cost
             .layers
@@ -152,12 +181,49 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed) -> 
     }
 }
 
-fn print_table(printed: &Printed, measured: bool) {
+/// The figures that decide come first: seconds and bytes of what was asked for.
+fn print_summary(printed: &Printed, measured: bool) {
     let mb = |bytes: u64| bytes as f64 / 1e6;
-    say!("{} on a link of {}, {}, as the image owner sees it", printed.model, printed.link, printed.ot);
+    let both = |ways: &Ways| mb(ways.sent + ways.received);
+    let Images { count, bytes, turns, seconds, stock_bytes } = &printed.images;
+    let of = if *count == 1 { "one image".into() } else { format!("{count} images") };
+    say!("{}: {of} in about {seconds:.1} s and {:.1} MB", printed.model, mb(*bytes));
+    say!("on a link of {}, transfers by {}, {turns} turns", printed.link, printed.ot);
+    say!(
+        "of each image before it is there (offline): {:.2} s, {:.1} MB, keys included; after (online): {:.2} s, {:.1} MB",
+        printed.seconds.offline,
+        both(&printed.bytes.offline),
+        printed.seconds.online,
+        both(&printed.bytes.online)
+    );
+    say!(
+        "memory about {:.0} MB at the larger party; stock on disk {:.0} MB if all is prepared; processor {:.1} s an image, both parties together",
+        mb(printed.peak_memory_bytes),
+        mb(*stock_bytes),
+        printed.cpu_seconds.offline + printed.cpu_seconds.online
+    );
+    say!(
+        "bytes and turns are exact; the public plan and control messages (a few kB), a probe of 1 MiB with --ot auto, frames and TLS (about 0.2 %) come on top"
+    );
+    match measured {
+        true => {
+            say!("seconds are estimated from this machine's speed, measured now, for both parties on it")
+        }
+        false => say!(
+            "seconds are estimated for a machine of 2 cores that both parties share; --calibrate-machine measures yours"
+        ),
+    }
+    say!("{}", printed.off_by_one.line());
+    say!("plan digest {}", printed.plan_digest);
+    printed.notes.iter().for_each(|note| say!("note: {note}"));
+}
+
+/// Layer by layer, of one image.
+fn print_table(printed: &Printed) {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
     say!(
         "{:<40} {:>10} {:>10} {:>6} {:>8} {:>10} {:>10} {:>6} {:>8}",
-        "",
+        "as the image owner sees it",
         "off. sent",
         "received",
         "turns",
@@ -185,25 +251,4 @@ fn print_table(printed: &Printed, measured: bool) {
         row(&format!("{} {}", layer.kind, layer.name), &layer.bytes, &layer.turns, &layer.seconds);
     }
     row("total, MB (keys included)", &printed.bytes, &printed.turns, &printed.seconds);
-    say!(
-        "{:.2} s in all; processor {:.1} s offline and {:.1} s online, both parties together; memory about {:.0} MB a party; stock {:.0} MB on disk",
-        printed.total_seconds,
-        printed.cpu_seconds.offline,
-        printed.cpu_seconds.online,
-        mb(printed.peak_memory_bytes),
-        mb(printed.stock_bytes)
-    );
-    say!(
-        "bytes and turns are exact; the public plan and control messages (a few kB), a probe of 1 MiB with --ot auto, frames and TLS (about 0.2 %) come on top"
-    );
-    say!("{}", printed.off_by_one.line());
-    say!("plan digest {}", printed.plan_digest);
-    match measured {
-        true => {
-            say!("seconds are estimated from this machine's speed, measured now, for both parties on it")
-        }
-        false => say!(
-            "seconds are estimated for a machine of 2 cores that both parties share; --calibrate-machine measures yours"
-        ),
-    }
 }

@@ -1,0 +1,137 @@
+//! What a plan says of how it came about, what a saved one refuses, and what an estimate counts.
+
+use std::fs;
+use std::path::Path;
+
+use blindscan_e2e::hospital::Hospital;
+use blindscan_e2e::program::run;
+use blindscan_e2e::vendor::Vendor;
+use blindscan_e2e::{classifier, files, xray};
+use blindscan_graph::ir::Tensor;
+use blindscan_graph::npy;
+use serde_json::Value;
+
+use crate::reports::number;
+
+/// The classifier without its card, as `bare.onnx`, and prepared inputs for it: `input0.npy` and so on.
+fn bare(folder: &Path, inputs: usize) {
+    fs::copy(classifier(), folder.join("bare.onnx")).unwrap();
+    for index in 0..inputs {
+        let value = |at: usize| ((at * (index + 3)) % 251) as f32 / 250.0;
+        let input = Tensor { shape: vec![1, 1, 150, 125], data: (0..150 * 125).map(value).collect() };
+        npy::write(&folder.join(format!("input{index}.npy")), &input).unwrap();
+    }
+}
+
+fn notes(report: &Value) -> String {
+    let notes = report["notes"].as_array().unwrap_or_else(|| panic!("no notes: {report}"));
+    notes.iter().map(|note| note.as_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_plan_says_what_its_ranges_were_fitted_to() {
+    let place = tempfile::tempdir().unwrap();
+    bare(place.path(), 8);
+    let said = |arguments: &[&str]| {
+        let ended = run(place.path(), arguments).done();
+        let json = notes(&run(place.path(), &[arguments, &["--json"]].concat()).done().json());
+        json.lines()
+            .for_each(|note| assert!(ended.stdout.contains(note), "{note} is not in: {}", ended.stdout));
+        json
+    };
+    for command in ["plan", "estimate"] {
+        assert!(said(&[command, "bare.onnx"]).contains("fitted to synthetic inputs"));
+        assert!(said(&[command, "bare.onnx", "--calibrate", "input0.npy"]).contains("fitted to 1 sample(s)"));
+    }
+    assert!(said(&["compare", "bare.onnx", "input0.npy"]).contains("fitted to the input itself"));
+    let other = said(&["compare", "bare.onnx", "input0.npy", "--calibrate", "input1.npy"]);
+    assert!(other.contains("fitted to 1 sample(s)"));
+
+    let eight: Vec<String> = (0..8).map(|index| format!("--calibrate=input{index}.npy")).collect();
+    let eight: Vec<&str> =
+        ["plan", "bare.onnx", "--out", "saved"].into_iter().chain(eight.iter().map(String::as_str)).collect();
+    assert_eq!(said(&eight), "", "eight samples are enough");
+    let record: Value =
+        serde_json::from_slice(&fs::read(place.path().join("saved/plan.record.json")).unwrap()).unwrap();
+    assert_eq!((number(&record, "/samples"), number(&record, "/weight_bits")), (8, 12));
+    assert_eq!(record["samples_digest"].as_str().unwrap().len(), 64);
+    assert_eq!(record["fitted_to"], "samples");
+}
+
+#[test]
+fn a_server_says_what_its_ranges_were_fitted_to_also_for_a_saved_plan() {
+    let place = tempfile::tempdir().unwrap();
+    bare(place.path(), 0);
+    run(place.path(), &["plan", "bare.onnx", "--out", "saved"]).done();
+    for model in ["bare.onnx", "saved"] {
+        let vendor = Vendor::serve(place.path().join(model).to_str().unwrap(), &[&Hospital::new()], &[]);
+        assert!(vendor.words().contains("fitted to synthetic inputs"), "{model}: {}", vendor.words());
+    }
+}
+
+#[test]
+fn a_plan_is_named_after_its_file_unless_the_card_names_it() {
+    let place = tempfile::tempdir().unwrap();
+    bare(place.path(), 0);
+    let name =
+        |model: &str| run(place.path(), &["plan", model, "--json"]).done().json()["plan"]["name"].clone();
+    assert_eq!(name("bare.onnx"), "bare");
+    assert_eq!(name(&classifier()), "dnn1-150x125");
+}
+
+#[test]
+fn a_saved_plan_is_held_against_the_options_that_promise_something_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    run(place.path(), &["plan", &classifier(), "--out", "saved"]).done();
+    run(place.path(), &["estimate", "saved", "--input-bits", "9"]).done();
+    run(place.path(), &["estimate", "saved", "--input-bits", "10"]).failed(&["9 bits", "asks for 10"]);
+    run(place.path(), &["estimate", "saved", "--proven-only"])
+        .failed(&["fitted to samples", "--proven-only"]);
+    run(place.path(), &["estimate", "saved", "--accuracy", "best"]).failed(&["saved plan"]);
+}
+
+#[test]
+fn wide_weights_are_taken_by_every_command_or_by_none() {
+    let place = tempfile::tempdir().unwrap();
+    let (model, image) = (classifier(), xray("pneumonia.jpeg"));
+    for bits in ["15", "16"] {
+        run(place.path(), &["plan", &model, "--weight-bits", bits]).done();
+        run(place.path(), &["estimate", &model, "--weight-bits", bits]).done();
+        let compare = ["compare", &model, &image, "--private", "--weight-bits", bits, "--json"];
+        assert_eq!(run(place.path(), &compare).done().json()["equals_reference"], true);
+        drop(Vendor::serve(&model, &[&Hospital::new()], &["--weight-bits", bits]));
+    }
+    run(place.path(), &["plan", &model, "--weight-bits", "17"]).failed(&["weight_bits is 17", "4..=16"]);
+}
+
+#[test]
+fn an_estimate_begins_with_what_was_asked_and_lists_layers_only_when_told() {
+    let place = tempfile::tempdir().unwrap();
+    let model = classifier();
+    let of = |arguments: &[&str]| {
+        let fixed = ["estimate", &model, "--ot", "softspoken"];
+        run(place.path(), &[&fixed, arguments].concat()).done()
+    };
+    let (short, long) = (of(&[]).stdout, of(&["--layers"]).stdout);
+    assert!(short.lines().next().unwrap().contains("one image in about"), "{short}");
+    assert!(!short.contains("convolution") && !short.contains("relu") && long.contains("relu"), "{long}");
+
+    let (one, ten) = (of(&["--json"]).json(), of(&["--images", "10", "--json"]).json());
+    let keys = number(&one, "/setup/bytes/sent") + number(&one, "/setup/bytes/received");
+    assert_eq!(number(&ten, "/images/bytes"), 10 * number(&one, "/images/bytes") - 9 * keys);
+    assert_eq!(number(&ten, "/images/stock_bytes"), 10 * number(&one, "/stock_bytes"));
+    assert!(ten["images"]["seconds"].as_f64().unwrap() > 5.0 * one["images"]["seconds"].as_f64().unwrap());
+    assert_eq!(one["bytes"], ten["bytes"], "bytes by phase are those of one image");
+}
+
+#[test]
+fn memory_that_is_said_counts_the_weights() {
+    let place = tempfile::tempdir().unwrap();
+    // 4096 x 1024 weights and more, of four bytes each, in the model owner's memory.
+    let memory = |features: &[usize]| {
+        fs::write(place.path().join("dense.onnx"), files::dense(features)).unwrap();
+        number(&run(place.path(), &["estimate", "dense.onnx", "--json"]).done().json(), "/peak_memory_bytes")
+    };
+    let (few, many) = (memory(&[16, 10]), memory(&[1024, 4096, 10]));
+    assert!(many - few > 4 * 4096 * 1024, "{few} and {many}");
+}
