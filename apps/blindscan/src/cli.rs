@@ -173,7 +173,7 @@ pub(crate) struct CompareArgs {
     /// Slices of a scan, counted from 0: one (7), a range (5..9, the end not included), or all: a line each, and a summary
     #[arg(long, conflicts_with = "slice")]
     pub(crate) slices: Option<String>,
-    /// File for the report on a folder or slices, as JSON
+    /// File for the report as JSON: a line for each image, and a summary, not tensor by tensor
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Another framework's float answer, .npy

@@ -20,7 +20,7 @@ mod tests;
 
 use crate::ir::{Graph, Node, Op};
 use crate::kernels::{Layout, channels, is_linear, numbers, numbers_mut};
-use classes::Classes;
+use classes::{Classes, Family};
 
 /// Classes of a family may differ by this factor before they are equalised.
 pub const SPREAD_MAX: f64 = 32.0;
@@ -59,19 +59,19 @@ impl std::fmt::Display for EvenedLayer {
 }
 
 /// Equalises the graph's channels. `sizes` holds, for each value, the largest magnitude of each channel on the samples, as
-/// [`channel_sizes`] gives it. `None` when nothing differs by much, or when floats could not hold the factors exactly.
+/// [`raise_sizes`] gives it. `None` when nothing differs by much, or when floats could not hold the factors exactly.
 pub(crate) fn equalise(graph: &Graph, sizes: &[Vec<f64>]) -> Option<Equalised> {
     let classes = Classes::of(graph);
     let mut exponents = vec![0i32; classes.count()];
-    let mut chosen = vec![false; classes.families().len()];
+    let as_given = exponents.clone();
+    let uneven =
+        |family: &&Family| spread(&ratios(graph, &classes, family, sizes, &as_given)) > SPREAD_MAX.log2();
+    let chosen: Vec<&Family> = classes.families().iter().filter(uneven).collect();
     for _ in 0..ROUNDS {
         let mut moved = false;
-        for (index, family) in classes.families().iter().enumerate() {
+        for family in &chosen {
             let ratios = ratios(graph, &classes, family, sizes, &exponents);
-            chosen[index] |= spread(&ratios) > SPREAD_MAX.log2();
-            if chosen[index] {
-                moved |= step(&classes, &ratios, &mut exponents);
-            }
+            moved |= step(&classes, &ratios, &mut exponents);
         }
         if !moved {
             break;
@@ -100,7 +100,7 @@ impl Equalised {
     /// The channels' sizes in the new graph: the old ones times the factors.
     pub(crate) fn sizes(&self, before: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let scaled = |(sizes, exponents): (&Vec<f64>, &Vec<i32>)| {
-            sizes.iter().zip(exponents).map(|(size, &exponent)| size * f64::from(exponent).exp2()).collect()
+            sizes.iter().zip(exponents).map(|(size, &exponent)| size * power(exponent)).collect()
         };
         before.iter().zip(&self.exponents).map(scaled).collect()
     }
@@ -124,43 +124,40 @@ pub(crate) fn no_sizes(graph: &Graph) -> Vec<Vec<f64>> {
 fn ratios(
     graph: &Graph,
     classes: &Classes,
-    family: &classes::Family,
+    family: &Family,
     sizes: &[Vec<f64>],
     exponents: &[i32],
 ) -> Vec<(usize, f64)> {
-    let (mut made, mut read) = (Shares::default(), Shares::default());
+    let (mut made, mut read) = (vec![0.0; classes.count()], vec![0.0; classes.count()]);
     for &value in &family.activations {
         let of_value = classes.of_value(value).iter().zip(&sizes[value]);
-        made.raise(of_value.map(|(&class, size)| (class, size * f64::from(exponents[class]).exp2())));
+        raise_shares(&mut made, of_value.map(|(&class, size)| (class, size * power(exponents[class]))));
     }
     for &node in &family.makers {
-        made.raise(weights(graph, classes, node, exponents).map(|(_, output, weight)| (output, weight)));
+        let of_layer = weights(graph, classes, node, exponents);
+        raise_shares(&mut made, of_layer.map(|(_, output, weight)| (output, weight)));
     }
     for &node in &family.readers {
-        read.raise(weights(graph, classes, node, exponents).map(|(input, _, weight)| (input, weight)));
+        let of_layer = weights(graph, classes, node, exponents);
+        raise_shares(&mut read, of_layer.map(|(input, _, weight)| (input, weight)));
     }
-    let both = made.0.iter().filter_map(|(&class, &made)| Some((class, (read.0.get(&class)? / made).log2())));
-    both.filter(|(_, ratio)| ratio.is_finite()).collect()
+    let ratios = made.iter().zip(&read).map(|(made, read)| (read / made).log2());
+    ratios.enumerate().filter(|(_, ratio)| ratio.is_finite()).collect()
 }
 
-/// The largest share that each class takes of a range.
-#[derive(Default)]
-struct Shares(std::collections::BTreeMap<usize, f64>);
-
-impl Shares {
-    /// Takes in the sizes of one tensor: their shares of the largest.
-    fn raise(&mut self, sizes: impl Iterator<Item = (usize, f64)>) {
-        let mut here = std::collections::BTreeMap::new();
-        for (class, size) in sizes {
-            let largest: &mut f64 = here.entry(class).or_default();
-            *largest = largest.max(size);
-        }
-        let most = here.values().fold(0f64, |most, &size| most.max(size));
-        for (class, size) in here.into_iter().filter(|&(_, size)| size > 0.0) {
-            let share = self.0.entry(class).or_default();
-            *share = share.max(size / most);
-        }
+/// Takes in the sizes of one tensor: raises each class to its share of the largest.
+fn raise_shares(shares: &mut [f64], sizes: impl Iterator<Item = (usize, f64)>) {
+    let mut here = vec![0f64; shares.len()];
+    for (class, size) in sizes {
+        here[class] = here[class].max(size);
     }
+    let most = here.iter().fold(f64::MIN_POSITIVE, |most, &size| most.max(size));
+    shares.iter_mut().zip(here).for_each(|(share, size)| *share = share.max(size / most));
+}
+
+/// 2^exponent, for the exponents that occur here.
+fn power(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + i64::from(exponent)) as u64) << 52)
 }
 
 /// How far apart the ratios are, in bits.
@@ -199,7 +196,7 @@ fn weights<'a>(
     kernels.map(move |((input, output), kernel)| {
         let (input, output) = (inputs[input], outputs[output]);
         let most = kernel.iter().fold(0f32, |most, w| most.max(w.abs()));
-        (input, output, f64::from(most) * f64::from(exponents[output] - exponents[input]).exp2())
+        (input, output, f64::from(most) * power(exponents[output] - exponents[input]))
     })
 }
 

@@ -65,6 +65,18 @@ fn every_fixture_gives_the_labels_of_its_floats() {
 }
 
 #[test]
+fn channels_of_very_different_size_keep_the_labels_of_their_floats() {
+    let Some(path) = shared().map(|shared| shared.join("fixtures/faults/vendor/channel_spread.onnx")) else {
+        return;
+    };
+    let (graph, input) = (graph(&path), npy::read(&path.with_extension("in.npy")).unwrap());
+    let spec = InputSpec::tensor(range_of(&input));
+    let plan = calibrate(&graph, &spec, std::slice::from_ref(&input), &Options::default()).unwrap();
+    let (error, equal) = compared(&graph, &plan, &input);
+    assert!(error < 0.02 && equal >= 0.99, "error {error}, equal labels {equal}");
+}
+
+#[test]
 fn the_ct_model_draws_the_masks_of_its_floats_on_a_patient_it_was_not_fitted_to() {
     let Some(shared) = shared() else { return };
     let series = shared.join("data/ct/covid19-ct-seg");

@@ -62,10 +62,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
         true => folder::images_of(&args.input)?,
         false => (Vec::new(), Vec::new()),
     };
-    match (files.is_empty(), &args.slices) {
-        (false, _) => folder::run(args, &model, &files, &aside),
-        (true, Some(_)) => folder::run(args, &model, std::slice::from_ref(&args.input), &[]),
-        (true, None) => one(args, model, begun),
+    if !files.is_empty() {
+        return folder::run(args, &model, &files, &aside);
+    }
+    match args.slices.is_some() || args.out.is_some() {
+        true => folder::run(args, &model, std::slice::from_ref(&args.input), &[]),
+        false => one(args, model, begun),
     }
 }
 
