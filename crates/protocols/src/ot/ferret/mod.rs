@@ -19,10 +19,12 @@
 //! `s*A + e`, its keys `t*A + w` and the sender's `q*A + v`: the correlation is kept, and by LPN the choices look random.
 //!
 //! *Choice bits ride in the keys.* Delta is odd and the lowest bit of every key of the sender is cleared, so that the
-//! lowest bit of the receiver's key is its choice, and one sum serves both. Delta has 127 secret bits.
+//! lowest bit of the receiver's key is its choice, and one sum serves both. Delta has 127 secret bits. The receiver sets the
+//! lowest bits of its leaves itself, one in leaf a and zero elsewhere, whatever the sums say: a sender that turned them
+//! would take the noise out of the choices.
 //!
 //! Ideal: as in [`super`]. Cost: [`super::source`]. Security: semi-honest; LPN with regular noise for the sets of
-//! [`sets`], held at 128 bits by a test; the hash of [`blindscan_arith::tree`] is correlation robust, its tweak bound to
+//! [`sets`], held at 132 bits by a test; the hash of [`blindscan_arith::tree`] is correlation robust, its tweak bound to
 //! session, direction and a running count of trees.
 //! Source: Yang, Weng, Lan, Zhang and Wang, "Ferret: fast extension for correlated OT with small communication", CCS 2020
 //! (ePrint 2020/924): single-point COT in section 4 (here without the consistency check), extension in section 5; the tree is

@@ -82,6 +82,9 @@ impl FerretReceiver {
 
     /// Grows one tree from what the sender `told`. Every level holds one wrong node, that on the path to the unknown
     /// leaf; its sibling is mended by the level's sum, and at last the leaf itself by the sum of all.
+    ///
+    /// Lowest bits are the choices, and the receiver's own: zero in every leaf but the last one that is mended, whatever
+    /// the sender told. Were they taken from its sums, it could turn them and with them the noise.
     fn grow_tree(&mut self, tree: usize, told: &[Block]) {
         let masks = self.kept.masks_of(self.set, tree);
         let mut pads = Zeroizing::new(masks.to_vec());
@@ -94,12 +97,14 @@ impl FerretReceiver {
             let nodes = &mut self.leaves.blocks[..2 << level];
             let sums = tree::grow(tweak, nodes, keep);
             let side = mask & 1;
-            let mend = chosen([told[2 * level], told[2 * level + 1]], side) ^ pad ^ chosen(sums, side);
+            let mend =
+                (chosen([told[2 * level], told[2 * level + 1]], side) ^ pad ^ chosen(sums, side)) & keep;
             tree::correct(nodes, path << 1 | side as usize, mend);
             path = path << 1 | (side ^ 1) as usize;
             total = sums[0] ^ sums[1] ^ mend;
         }
-        tree::correct(&mut self.leaves.blocks, path, total ^ told[2 * self.set.depth()]);
+        let last = (total ^ told[2 * self.set.depth()]) & KEY_BITS | 1;
+        tree::correct(&mut self.leaves.blocks, path, last);
         self.trees_begun += 1;
     }
 }

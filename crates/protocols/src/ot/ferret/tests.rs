@@ -192,6 +192,61 @@ fn the_choices_do_not_depend_on_delta_or_on_the_trees_of_the_sender() {
     assert_eq!(one.1, other.1);
 }
 
+/// The receiver's choices when each of `turned` in every tree of the sender's messages is turned: bytes of a tree, bits of
+/// it.
+fn choices_with_turned_bits(turned: &[(usize, u8)], transfers: usize) -> Vec<bool> {
+    let (mut sender, mut receiver) = toy(15);
+    let played = play(
+        |channel| sender.extend(transfers, &mut TurningTrees(channel, turned)).map(drop).unwrap(),
+        |channel| receiver.extend(transfers, channel).unwrap().0,
+    );
+    (0..transfers).map(|i| played.right.get(i)).collect()
+}
+
+/// Turns bits of every tree that is sent.
+struct TurningTrees<'a>(&'a mut dyn Channel, &'a [(usize, u8)]);
+
+impl Channel for TurningTrees<'_> {
+    fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+        let mut message = message.to_vec();
+        for tree in message.chunks_exact_mut(TOY.tree_bytes()) {
+            self.1.iter().for_each(|&(byte, bits)| tree[byte] ^= bits);
+        }
+        self.0.send(&message)
+    }
+
+    fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+        self.0.receive(length)
+    }
+
+    fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+        self.0.exchange(message, length)
+    }
+
+    fn finish(&mut self) -> Result<(), WireError> {
+        self.0.finish()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.0.traffic()
+    }
+}
+
+#[test]
+fn a_sender_that_turns_lowest_bits_changes_no_choice() {
+    // The lowest bit of the sum of all leaves is public in an honest run: a sender that turned it in every tree would
+    // clear the noise from the choices. The same for the two sums of the last level.
+    let last = TOY.tree_bytes() - 16;
+    let honest = choices_with_turned_bits(&[], 12_800);
+    assert!(honest.iter().any(|choice| *choice));
+    for turned in [&[(last, 1)][..], &[(last - 16, 1)], &[(last - 32, 1)], &[(last, 1), (last - 32, 1)]] {
+        assert!(choices_with_turned_bits(turned, 12_800) == honest, "{turned:?}");
+    }
+    // Nor does anything else that is turned, all bits of a tree's message together.
+    let all: Vec<(usize, u8)> = (0..TOY.tree_bytes()).map(|byte| (byte, 0xff)).collect();
+    assert!(choices_with_turned_bits(&all, 54 * 64) == honest[..54 * 64]);
+}
+
 #[test]
 fn what_goes_over_the_wire_is_balanced_and_holds_no_block_twice() {
     let (mut sender, mut receiver) = toy(9);

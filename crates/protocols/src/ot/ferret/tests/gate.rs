@@ -4,31 +4,56 @@
 //! applications", EUROCRYPT 2024 (ePrint 2022/712): pooled Gauss (page 37), statistical decoding (page 39), information
 //! set decoding with one level (theorem 14) and with three (theorem 16, BJMM). With regular noise every block sums to
 //! one, which gives t equations for nothing, so they are taken on (n - t, k - t, t) (section 5.1). Beside them the hybrid
-//! of guessing and linearisation of Briaud and Oygarden, EUROCRYPT 2023 (ePrint 2023/176), on the whole set. All in
-//! logarithms to base 2 of bit operations.
+//! of guessing and linearisation of Briaud and Oygarden, EUROCRYPT 2023 (ePrint 2023/176), and information set decoding that
+//! uses the regular form, by enumeration and by representations, of Esser and Santini, "Not just regular decoding", CRYPTO
+//! 2024 (ePrint 2023/1568), appendix A.1, both on the whole set. All in logarithms to base 2 of bit operations.
+//!
+//! The formulas of the last were taken from a public estimator that names that paper, for the paper itself was not at
+//! hand. Two attacks that the same estimator names, ePrint 2025/1284 (hybrid) and ePrint 2025/1476 (a better algebraic one),
+//! were not to be had and are not held here; both are about the algebraic side, which stands 10 bits above the floor.
 
 use super::super::sets::{LpnSet, SETS};
 
 /// No set below this may be used.
-const FLOOR_BITS: f64 = 128.0;
+const FLOOR_BITS: f64 = 132.0;
 
 /// The table: set, then the bits of each attack, as these formulas give them.
-const TABLE: [(LpnSet, Bits); 4] = [
+const TABLE: [(LpnSet, Bits); 3] = [
     (
         SETS[0],
-        Bits { gauss: 139.6, decoding: 207.3, one_level: 131.2, three_levels: 128.6, algebraic: 145.7 },
+        Bits {
+            gauss: 141.7,
+            decoding: 207.1,
+            one_level: 134.9,
+            three_levels: 132.5,
+            algebraic: 144.7,
+            enumeration: 136.5,
+            representations: 139.2,
+        },
     ),
     (
         SETS[1],
-        Bits { gauss: 141.7, decoding: 207.1, one_level: 134.9, three_levels: 132.5, algebraic: 144.7 },
+        Bits {
+            gauss: 144.2,
+            decoding: 207.5,
+            one_level: 138.7,
+            three_levels: 136.6,
+            algebraic: 144.1,
+            enumeration: 140.6,
+            representations: 143.2,
+        },
     ),
     (
         SETS[2],
-        Bits { gauss: 144.2, decoding: 207.5, one_level: 138.7, three_levels: 136.6, algebraic: 144.1 },
-    ),
-    (
-        SETS[3],
-        Bits { gauss: 146.8, decoding: 208.1, one_level: 142.4, three_levels: 140.7, algebraic: 143.7 },
+        Bits {
+            gauss: 146.8,
+            decoding: 208.1,
+            one_level: 142.4,
+            three_levels: 140.7,
+            algebraic: 143.7,
+            enumeration: 144.8,
+            representations: 147.0,
+        },
     ),
 ];
 
@@ -39,6 +64,8 @@ struct Bits {
     one_level: f64,
     three_levels: f64,
     algebraic: f64,
+    enumeration: f64,
+    representations: f64,
 }
 
 impl Bits {
@@ -51,11 +78,14 @@ impl Bits {
             one_level: exact.one_level_decoding(),
             three_levels: exact.three_level_decoding(),
             algebraic: algebraic(n, k, t),
+            enumeration: Regular { n, k, t }.enumeration(),
+            representations: Regular { n, k, t }.representations(),
         }
     }
 
-    fn all(self) -> [f64; 5] {
-        [self.gauss, self.decoding, self.one_level, self.three_levels, self.algebraic]
+    fn all(self) -> [f64; 7] {
+        let Self { gauss, decoding, one_level, three_levels, algebraic, enumeration, representations } = self;
+        [gauss, decoding, one_level, three_levels, algebraic, enumeration, representations]
     }
 
     fn least(self) -> f64 {
@@ -76,8 +106,10 @@ fn every_set_is_above_the_floor_and_its_row_in_the_table_is_what_the_formulas_gi
 }
 
 #[test]
-fn the_gate_stays_shut_for_the_sets_of_older_programs() {
-    for (n, k, t, stated) in [(10_485_760, 452_000, 1280, 127.7), (470_016, 32_768, 918, 123.3)] {
+fn the_gate_stays_shut_for_the_sets_of_older_programs_and_for_the_smallest_of_newer_ones() {
+    let shut =
+        [(10_485_760, 452_000, 1280, 127.7), (470_016, 32_768, 918, 123.3), (870_400, 1 << 16, 850, 128.6)];
+    for (n, k, t, stated) in shut {
         let least = Bits::of(n, k, t).least();
         assert!(least < FLOOR_BITS && (least - stated).abs() < 0.1, "({t}, {k}, {n}): {least:.2} bits");
     }
@@ -86,7 +118,7 @@ fn the_gate_stays_shut_for_the_sets_of_older_programs() {
 #[test]
 fn less_noise_or_more_samples_or_a_shorter_secret_is_weaker() {
     let bits = |set: LpnSet| Bits::of(set.n() as u64, set.k() as u64, set.t() as u64).least();
-    let whole = bits(SETS[0]);
+    let whole = bits(LpnSet::new(850, 16, 10));
     assert!(bits(LpnSet::new(425, 16, 11)) < whole);
     assert!(bits(LpnSet::new(850, 16, 11)) < whole);
     assert!(bits(LpnSet::new(850, 15, 10)) < whole);
@@ -185,6 +217,68 @@ impl Lpn {
     }
 }
 
+/// Regular noise: t blocks of n / t samples with one noisy position each.
+#[derive(Clone, Copy)]
+struct Regular {
+    n: u64,
+    k: u64,
+    t: u64,
+}
+
+impl Regular {
+    /// Two lists of p/2 noisy positions each, at most one a block, among the first (k + l) / t positions of every block.
+    fn enumeration(self) -> f64 {
+        best((0..30).step_by(2).flat_map(|p| (0..120).map(move |l| (p, l))), |(p, l)| {
+            let list = self.list(p / 2, l);
+            let cost = [self.elimination(), 1.0 + list, 2.0 * list - l as f64];
+            log2(self.n) + most(cost) - self.chance(p, l)
+        })
+    }
+
+    /// Two levels, with `over` positions that cancel on the way.
+    fn representations(self) -> f64 {
+        let shapes = (0..40).step_by(4).flat_map(|p: u64| (0..32).step_by(2).map(move |over| (p, over)));
+        best(shapes.flat_map(|shape| (0..120).map(move |l| (shape, l))), |((p, over), l)| {
+            let ways = 2.0 * (choose(p / 2, p / 4) + choose(self.t / 2 - p / 2, over / 2));
+            let merged = ways.floor();
+            if merged > l as f64 {
+                return f64::INFINITY;
+            }
+            let base = self.list(p / 4 + over / 2, l);
+            let second = 2.0 * base - merged;
+            let first = 2.0 * second - (l as f64 - merged);
+            let cost = [self.elimination(), 2.0 + base, 1.0 + second, first];
+            log2(self.n) + most(cost) - self.chance(p, l)
+        })
+    }
+
+    /// Every block gives one equation.
+    fn secret(self) -> u64 {
+        self.k - self.t
+    }
+
+    fn elimination(self) -> f64 {
+        2.0 * log2(self.n - self.secret())
+    }
+
+    /// The positions of a block that belong to the information set.
+    fn width(self, l: u64) -> f64 {
+        (self.secret() + l) as f64 / self.t as f64
+    }
+
+    /// The list of all ways to place `noisy` positions in half of the blocks.
+    fn list(self, noisy: u64, l: u64) -> f64 {
+        choose(self.t / 2, noisy) + noisy as f64 * self.width(l).log2()
+    }
+
+    /// The chance that p blocks, half of them in each half, have their noise in the information set.
+    fn chance(self, p: u64, l: u64) -> f64 {
+        let inside = self.width(l) * self.t as f64 / self.n as f64;
+        let blocks = choose(self.t / 2, p / 2) + choose(self.t.div_ceil(2), p / 2);
+        blocks + p as f64 * inside.log2() + (self.t - p) as f64 * (-inside).ln_1p() / std::f64::consts::LN_2
+    }
+}
+
 /// Guesses mu positions without noise in each of f blocks, then linearises in the least degree, 2 to 4, at which the
 /// monomials are fewer than the equations.
 fn algebraic(n: u64, k: u64, t: u64) -> f64 {
@@ -232,8 +326,12 @@ fn choose(n: u64, m: u64) -> f64 {
     (0..m).map(|i| log2(n - i) - log2(m - i)).sum()
 }
 
+fn most<const N: usize>(logarithms: [f64; N]) -> f64 {
+    logarithms.into_iter().fold(f64::NEG_INFINITY, f64::max)
+}
+
 /// The logarithm of a sum.
 fn sum<const N: usize>(logarithms: [f64; N]) -> f64 {
-    let most = logarithms.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let most = most(logarithms);
     most + logarithms.map(|x| (x - most).exp2()).into_iter().sum::<f64>().log2()
 }
