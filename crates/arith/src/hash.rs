@@ -1,17 +1,21 @@
 //! A tweakable correlation-robust hash of keys to 32-bit words, by AES in batches.
 //!
-//! The i-th key x that a stream hashes gives `E_K(y) xor y` with `y = x xor (i mod 128)` and `K = start xor (i / 128)`,
-//! cut to its low 32 bits. The counter i is the tweak: it runs through the life of the stream and is never reset.
+//! The i-th key x that a stream hashes gives `E_K(y) xor y` with `y = x xor o_(i mod 128)` and `K = start xor (i / 128)`,
+//! cut to its low 32 bits. The counter i is the tweak: it runs through the life of the stream and is never reset. Start and
+//! the 128 offsets o are the stream of a seed.
 //!
 //! Why this form. `E_K(x) xor x` is correlation robust for an ideal cipher (Guo, Katz, Wang and Yu, "Efficient and
 //! secure multiparty computation from fixed-key block ciphers", S&P 2020, ePrint 2019/074), but when one AES key serves C
 //! hashes, finding the secret correlation costs an attacker only about 2^128 / C calls: 2^98 for the 1.3 * 10^9 keys of
 //! one slice. A fresh AES key every 128 hashes, from a start that is random in each session, keeps C at 128 for ever,
-//! so about 2^121: the idea of the multi-instance hash of Guo, Katz, Wang, Weng and Yu, "Better concrete security for
-//! half-gates garbling", CRYPTO 2020, ePrint 2019/1168, with 128 tweaks to a key. The position among the 128 keeps equal
-//! keys apart. No message of a transfer is a function of the correlation, so nothing is circular, and the linear
-//! orthomorphism that garbling needs is left out. Keys that a *malicious* peer chooses could make two y collide; the
-//! protocols above are semi-honest.
+//! so about 2^120, for one bit of the correlation is public: the idea of the multi-instance hash of Guo, Katz, Wang, Weng
+//! and Yu, "Better concrete security for half-gates garbling", CRYPTO 2020, ePrint 2019/1168, with 128 tweaks to a key. The
+//! offsets keep equal keys apart. No message of a transfer is a function of the correlation, so nothing is circular, and
+//! the linear orthomorphism that garbling needs is left out.
+//!
+//! A *malicious* receiver of transfers has a say in its own keys. Were offsets known beforehand, it could choose keys such
+//! that two y under one AES key coincide, with them both pads of two transfers. So the seed must be fixed after the keys:
+//! then some two y of n keys coincide by chance alone, with probability 2^-122 n, 2^-92 for the keys of one slice.
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;
@@ -20,6 +24,7 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Enc, Block as AesBlock};
 
 use crate::block::Block;
+use crate::prg::Prg;
 
 /// Keys hashed under one AES key.
 pub const GROUP: usize = 128;
@@ -27,13 +32,17 @@ pub const GROUP: usize = 128;
 /// A stream of hashes. Two parties that hash the same keys in the same order from the same start get the same words.
 pub struct CorrelationHash {
     start: Block,
+    offsets: Box<[Block; GROUP]>,
     groups_done: u64,
 }
 
 impl CorrelationHash {
-    /// A stream from `start`, which must be random and used for this stream alone; it need not be secret.
-    pub fn new(start: Block) -> Self {
-        Self { start, groups_done: 0 }
+    /// The stream of `seed`, which must be random, used for this stream alone, and fixed after what makes its keys; it need
+    /// not be secret.
+    pub fn new(seed: Block) -> Self {
+        let mut stream = Prg::new(seed);
+        let start = stream.block();
+        Self { start, offsets: Box::new(std::array::from_fn(|_| stream.block())), groups_done: 0 }
     }
 
     /// The words of the next keys.
@@ -46,7 +55,7 @@ impl CorrelationHash {
             "whole groups, one word a key"
         );
         for (keys, words) in keys.chunks_exact(GROUP).zip(words.chunks_exact_mut(GROUP)) {
-            hash_group(self.next_key(), keys, words);
+            hash_group(self.next_key(), &self.offsets, keys, words);
         }
     }
 
@@ -59,7 +68,7 @@ impl CorrelationHash {
         assert!(keys.len().is_multiple_of(GROUP), "whole groups of keys");
         let pairs = zero.chunks_exact_mut(GROUP).zip(one.chunks_exact_mut(GROUP));
         for (keys, (zero, one)) in keys.chunks_exact(GROUP).zip(pairs) {
-            hash_both_group(self.next_key(), keys, delta, zero, one);
+            hash_both_group(self.next_key(), &self.offsets, keys, delta, zero, one);
         }
     }
 
@@ -77,44 +86,46 @@ impl std::fmt::Debug for CorrelationHash {
 }
 
 /// Hashes one group with the fastest version there is.
-fn hash_group(key: Block, keys: &[Block], words: &mut [u32]) {
+fn hash_group(key: Block, offsets: &[Block; GROUP], keys: &[Block], words: &mut [u32]) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if crate::vaes::available() {
         // SAFETY: `available` has just found every feature.
-        return unsafe { x86::hash_group(key, keys, words) };
+        return unsafe { x86::hash_group(key, offsets, keys, words) };
     }
-    hash_group_portable(key, keys, 0, words);
+    hash_group_portable(key, offsets, keys, 0, words);
 }
 
 /// Hashes one group plain and shifted with the fastest version there is.
-fn hash_both_group(key: Block, keys: &[Block], delta: Block, zero: &mut [u32], one: &mut [u32]) {
+fn hash_both_group(
+    key: Block,
+    offsets: &[Block; GROUP],
+    keys: &[Block],
+    delta: Block,
+    zero: &mut [u32],
+    one: &mut [u32],
+) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if crate::vaes::available() {
         // SAFETY: `available` has just found every feature.
-        return unsafe { x86::hash_both_group(key, keys, delta, zero, one) };
+        return unsafe { x86::hash_both_group(key, offsets, keys, delta, zero, one) };
     }
-    hash_group_portable(key, keys, 0, zero);
-    hash_group_portable(key, keys, delta, one);
+    hash_group_portable(key, offsets, keys, 0, zero);
+    hash_group_portable(key, offsets, keys, delta, one);
 }
 
 /// The reference: one group of keys, shifted.
-fn hash_group_portable(key: Block, keys: &[Block], shift: Block, words: &mut [u32]) {
-    let mut blocks = [AesBlock::default(); GROUP];
-    load(keys, shift, &mut blocks);
+fn hash_group_portable(
+    key: Block,
+    offsets: &[Block; GROUP],
+    keys: &[Block],
+    shift: Block,
+    words: &mut [u32],
+) {
+    let inputs: [Block; GROUP] = std::array::from_fn(|i| keys[i] ^ offsets[i] ^ shift);
+    let mut blocks = inputs.map(|input| AesBlock::from(input.to_le_bytes()));
     Aes128Enc::new(&key.to_le_bytes().into()).encrypt_blocks(&mut blocks);
-    store(keys, shift, &blocks, words);
-}
-
-fn load(keys: &[Block], shift: Block, blocks: &mut [AesBlock]) {
-    for (i, (block, key)) in blocks.iter_mut().zip(keys).enumerate() {
-        *block = (key ^ shift ^ i as Block).to_le_bytes().into();
-    }
-}
-
-fn store(keys: &[Block], shift: Block, blocks: &[AesBlock], words: &mut [u32]) {
-    for (i, ((word, block), key)) in words.iter_mut().zip(blocks).zip(keys).enumerate() {
-        let encrypted = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
-        *word = encrypted ^ (key ^ shift) as u32 ^ i as u32;
+    for ((word, block), input) in words.iter_mut().zip(&blocks).zip(inputs) {
+        *word = u32::from_le_bytes([block[0], block[1], block[2], block[3]]) ^ input as u32;
     }
 }
 
@@ -128,9 +139,9 @@ mod tests {
         (0..count).map(|_| prg.block()).collect()
     }
 
-    fn hashed(keys: &[Block], start: Block) -> Vec<u32> {
+    fn hashed(keys: &[Block], seed: Block) -> Vec<u32> {
         let mut words = vec![0; keys.len()];
-        CorrelationHash::new(start).hash(keys, &mut words);
+        CorrelationHash::new(seed).hash(keys, &mut words);
         words
     }
 
@@ -142,9 +153,11 @@ mod tests {
 
     #[test]
     fn a_hash_is_the_formula_of_the_front_page() {
-        let (keys, start) = (keys(384), 77);
-        for (i, (&key, &word)) in keys.iter().zip(&hashed(&keys, start)).enumerate() {
-            let y = key ^ (i % GROUP) as Block;
+        let (keys, mut stream) = (keys(384), Prg::new(77));
+        let start = stream.block();
+        let offsets: Vec<Block> = (0..GROUP).map(|_| stream.block()).collect();
+        for (i, (&key, &word)) in keys.iter().zip(&hashed(&keys, 77)).enumerate() {
+            let y = key ^ offsets[i % GROUP];
             let cipher = Aes128Enc::new(&(start ^ (i / GROUP) as Block).to_le_bytes().into());
             let mut block: AesBlock = y.to_le_bytes().into();
             cipher.encrypt_block(&mut block);
@@ -154,13 +167,13 @@ mod tests {
 
     #[test]
     fn the_chosen_version_agrees_with_the_portable_one() {
-        let (keys, delta) = (keys(GROUP), 0xfeed << 100);
+        let (keys, offsets, delta) = (keys(GROUP), CorrelationHash::new(8).offsets, 0xfeed << 100);
         let mut reference = [[0; GROUP]; 2];
-        hash_group_portable(6, &keys, 0, &mut reference[0]);
-        hash_group_portable(6, &keys, delta, &mut reference[1]);
+        hash_group_portable(6, &offsets, &keys, 0, &mut reference[0]);
+        hash_group_portable(6, &offsets, &keys, delta, &mut reference[1]);
         let [mut plain, mut zero, mut one] = [[0; GROUP]; 3];
-        hash_group(6, &keys, &mut plain);
-        hash_both_group(6, &keys, delta, &mut zero, &mut one);
+        hash_group(6, &offsets, &keys, &mut plain);
+        hash_both_group(6, &offsets, &keys, delta, &mut zero, &mut one);
         assert_eq!((plain, [zero, one]), (reference[0], reference));
     }
 
@@ -202,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn different_starts_give_unrelated_words() {
+    fn different_seeds_give_unrelated_words() {
         let keys = keys(1024);
         let same = hashed(&keys, 1).iter().zip(hashed(&keys, 2)).filter(|(a, b)| **a == *b).count();
         assert_eq!(same, 0);

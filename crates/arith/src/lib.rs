@@ -5,6 +5,7 @@
 pub mod bits;
 pub mod block;
 pub mod conv;
+pub mod gf128;
 pub mod hash;
 pub mod lpn;
 pub mod modulus;

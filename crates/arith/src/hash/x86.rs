@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::GROUP;
 use crate::block::Block;
-use crate::vaes::{RoundKeys, broadcast, counters};
+use crate::vaes::{RoundKeys, broadcast};
 
 /// Keys whose words fill a vector.
 const VECTOR_WORDS: usize = 16;
@@ -14,11 +14,11 @@ const VECTOR_WORDS: usize = 16;
 /// # Panics
 /// When there are not as many keys, or words, as a group has.
 #[target_feature(enable = "avx512f,vaes,aes")]
-pub(super) fn hash_group(key: Block, keys: &[Block], words: &mut [u32]) {
+pub(super) fn hash_group(key: Block, offsets: &[Block; GROUP], keys: &[Block], words: &mut [u32]) {
     assert!(keys.len() == GROUP && words.len() == GROUP, "a whole group");
     let cipher = RoundKeys::new(key);
     for first in (0..GROUP).step_by(VECTOR_WORDS) {
-        let inputs = load(&keys[first..], first);
+        let inputs = load(&keys[first..], &offsets[first..]);
         let mut blocks = inputs;
         cipher.encrypt(&mut blocks);
         store(&mut words[first..], low_words(inputs, blocks));
@@ -30,11 +30,18 @@ pub(super) fn hash_group(key: Block, keys: &[Block], words: &mut [u32]) {
 /// # Panics
 /// When there are not as many keys, or words, as a group has.
 #[target_feature(enable = "avx512f,vaes,aes")]
-pub(super) fn hash_both_group(key: Block, keys: &[Block], delta: Block, zero: &mut [u32], one: &mut [u32]) {
+pub(super) fn hash_both_group(
+    key: Block,
+    offsets: &[Block; GROUP],
+    keys: &[Block],
+    delta: Block,
+    zero: &mut [u32],
+    one: &mut [u32],
+) {
     assert!(keys.len() == GROUP && zero.len() == GROUP && one.len() == GROUP, "a whole group");
     let (cipher, delta) = (RoundKeys::new(key), broadcast(delta));
     for first in (0..GROUP).step_by(VECTOR_WORDS) {
-        let [a, b, c, d] = load(&keys[first..], first);
+        let [a, b, c, d] = load(&keys[first..], &offsets[first..]);
         let shift = |vector| _mm512_xor_si512(vector, delta);
         let inputs = [a, b, c, d, shift(a), shift(b), shift(c), shift(d)];
         let mut blocks = inputs;
@@ -45,15 +52,18 @@ pub(super) fn hash_both_group(key: Block, keys: &[Block], delta: Block, zero: &m
     }
 }
 
-/// Sixteen keys, each with its position in the group added.
+/// Sixteen keys, each with the offset of its position added.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(keys: &[Block], first: usize) -> [__m512i; 4] {
+fn load(keys: &[Block], offsets: &[Block]) -> [__m512i; 4] {
     let mut vectors = [_mm512_setzero_si512(); 4];
-    for (i, (vector, four)) in vectors.iter_mut().zip(keys.chunks_exact(4)).enumerate() {
-        // SAFETY: four blocks are 64 readable bytes; the load needs no alignment.
-        let keys = unsafe { _mm512_loadu_si512(four.as_ptr().cast()) };
-        *vector = _mm512_xor_si512(keys, counters((first + i * 4) as u64));
+    for (vector, (keys, offsets)) in vectors.iter_mut().zip(keys.chunks_exact(4).zip(offsets.chunks_exact(4)))
+    {
+        // SAFETY: four blocks are 64 readable bytes; the loads need no alignment.
+        let (keys, offsets) = unsafe {
+            (_mm512_loadu_si512(keys.as_ptr().cast()), _mm512_loadu_si512(offsets.as_ptr().cast()))
+        };
+        *vector = _mm512_xor_si512(keys, offsets);
     }
     vectors
 }
