@@ -8,19 +8,85 @@
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;
 
+use zeroize::Zeroize;
+
 use crate::block::Block;
 
-/// The sum of `coefficients[i]` times element i of `words`, which has two words an element, the lower first.
+/// A sum of products that grows. It is reduced when it is read, and kept in four parts that add up, so that four products
+/// are added at once.
+#[derive(Clone)]
+#[repr(align(64))]
+pub struct Sum {
+    low: [u128; 4],
+    middle: [u128; 4],
+    high: [u128; 4],
+}
+
+impl Sum {
+    /// Nothing yet.
+    #[expect(clippy::new_without_default, reason = "a sum begins where its owner says so")]
+    pub fn new() -> Self {
+        Self { low: [0; 4], middle: [0; 4], high: [0; 4] }
+    }
+
+    /// Adds `coefficients[i]` times element i of `words`, which has two words an element, the lower first.
+    ///
+    /// # Panics
+    /// When there are not two words for each coefficient.
+    pub fn add(&mut self, coefficients: &[Block], words: &[u64]) {
+        assert_eq!(2 * coefficients.len(), words.len(), "an element for each coefficient");
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if x86::add(self, coefficients, words) {
+            return;
+        }
+        self.add_portable(coefficients, words);
+    }
+
+    /// The reference.
+    fn add_portable(&mut self, coefficients: &[Block], words: &[u64]) {
+        for (&coefficient, element) in coefficients.iter().zip(words.chunks_exact(2)) {
+            let [low, high] = halves(coefficient);
+            self.low[0] ^= carryless(low, element[0]);
+            self.middle[0] ^= carryless(low, element[1]) ^ carryless(high, element[0]);
+            self.high[0] ^= carryless(high, element[1]);
+        }
+    }
+
+    /// The sum: low + X^64 * middle + X^128 * high, modulo the polynomial of the front page.
+    pub fn value(&self) -> Block {
+        let whole = |parts: [u128; 4]| parts[0] ^ parts[1] ^ parts[2] ^ parts[3];
+        let middle = whole(self.middle);
+        let low = whole(self.low) ^ middle << 64;
+        let high = whole(self.high) ^ middle >> 64;
+        // X^128 is X^7 + X^2 + X + 1. What that lifts above X^127 again has degree 6 at most.
+        let over = high >> 127 ^ high >> 126 ^ high >> 121;
+        let fold = |x: u128| x ^ x << 1 ^ x << 2 ^ x << 7;
+        low ^ fold(high) ^ fold(over)
+    }
+}
+
+impl Drop for Sum {
+    fn drop(&mut self) {
+        self.low.zeroize();
+        self.middle.zeroize();
+        self.high.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Sum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sum(secret)")
+    }
+}
+
+/// The sum of `coefficients[i]` times element i of `words`: see [`Sum::add`].
 ///
 /// # Panics
 /// When there are not two words for each coefficient.
 pub fn inner_product(coefficients: &[Block], words: &[u64]) -> Block {
-    assert_eq!(2 * coefficients.len(), words.len(), "an element for each coefficient");
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if let Some(sum) = x86::inner_product(coefficients, words) {
-        return sum;
-    }
-    inner_product_portable(coefficients, words)
+    let mut sum = Sum::new();
+    sum.add(coefficients, words);
+    sum.value()
 }
 
 /// The product of two elements.
@@ -31,37 +97,6 @@ pub fn multiply(a: Block, b: Block) -> Block {
 /// The lower and the upper word.
 fn halves(block: Block) -> [u64; 2] {
     [block as u64, (block >> 64) as u64]
-}
-
-/// The reference.
-fn inner_product_portable(coefficients: &[Block], words: &[u64]) -> Block {
-    let mut sum = Unreduced::default();
-    for (&coefficient, element) in coefficients.iter().zip(words.chunks_exact(2)) {
-        let [low, high] = halves(coefficient);
-        sum.low ^= carryless(low, element[0]);
-        sum.middle ^= carryless(low, element[1]) ^ carryless(high, element[0]);
-        sum.high ^= carryless(high, element[1]);
-    }
-    sum.reduced()
-}
-
-/// `low + X^64 * middle + X^128 * high`.
-#[derive(Clone, Copy, Default)]
-struct Unreduced {
-    low: u128,
-    middle: u128,
-    high: u128,
-}
-
-impl Unreduced {
-    fn reduced(self) -> Block {
-        let low = self.low ^ self.middle << 64;
-        let high = self.high ^ self.middle >> 64;
-        // X^128 is X^7 + X^2 + X + 1. What that lifts above X^127 again has degree 6 at most.
-        let over = high >> 127 ^ high >> 126 ^ high >> 121;
-        let fold = |x: u128| x ^ x << 1 ^ x << 2 ^ x << 7;
-        low ^ fold(high) ^ fold(over)
-    }
 }
 
 /// The product of two polynomials of degree 63, by integer products of operands with holes: of every four bits one is
@@ -107,6 +142,12 @@ mod tests {
         (0..count).map(|_| prg.block()).collect()
     }
 
+    fn portable(coefficients: &[Block], words: &[u64]) -> Block {
+        let mut sum = Sum::new();
+        sum.add_portable(coefficients, words);
+        sum.value()
+    }
+
     #[test]
     fn products_are_those_of_the_definition() {
         let edges = [0, 1, 2, 0x87, 1 << 63, 1 << 64, 1 << 127, u128::MAX, u128::MAX >> 1];
@@ -115,7 +156,7 @@ mod tests {
             for &b in edges.iter().chain(&random) {
                 let expected = product_by_definition(a, b);
                 assert_eq!(multiply(a, b), expected, "{a:x} * {b:x}");
-                assert_eq!(inner_product_portable(&[a], &halves(b)), expected, "{a:x} * {b:x}");
+                assert_eq!(portable(&[a], &halves(b)), expected, "{a:x} * {b:x}");
             }
         }
     }
@@ -141,10 +182,14 @@ mod tests {
             let words: Vec<u64> = elements.iter().copied().flat_map(halves).collect();
             let expected =
                 coefficients.iter().zip(&elements).fold(0, |sum, (&a, &b)| sum ^ product_by_definition(a, b));
-            assert_eq!(inner_product_portable(&coefficients, &words), expected, "{count} elements");
+            assert_eq!(portable(&coefficients, &words), expected, "{count} elements");
             #[cfg(all(target_arch = "x86_64", not(miri)))]
             for (name, version) in x86::versions() {
-                assert_eq!(version(&coefficients, &words), expected, "{name}, {count} elements");
+                let mut sum = Sum::new();
+                version(&mut sum, &coefficients, &words);
+                assert_eq!(sum.value(), expected, "{name}, {count} elements");
+                version(&mut sum, &coefficients, &words);
+                assert_eq!(sum.value(), 0, "{name} adds to what is there");
             }
         }
     }

@@ -2,20 +2,21 @@
 
 use std::arch::x86_64::*;
 
-use super::Unreduced;
+use super::Sum;
 use crate::block::Block;
 
-/// By the best version there is, if any.
-pub(super) fn inner_product(coefficients: &[Block], words: &[u64]) -> Option<Block> {
+/// Adds by the best version there is, or says that there is none.
+pub(super) fn add(sum: &mut Sum, coefficients: &[Block], words: &[u64]) -> bool {
     if has_vectors() {
         // SAFETY: `has_vectors` has just found every feature.
-        Some(unsafe { by_fours(coefficients, words) })
+        unsafe { by_fours(sum, coefficients, words) };
     } else if is_x86_feature_detected!("pclmulqdq") {
         // SAFETY: the feature has just been found.
-        Some(unsafe { one_by_one(coefficients, words) }.reduced())
+        unsafe { one_by_one(sum, coefficients, words) };
     } else {
-        None
+        return false;
     }
+    true
 }
 
 fn has_vectors() -> bool {
@@ -26,7 +27,7 @@ fn has_vectors() -> bool {
 
 /// A version with its name.
 #[cfg(test)]
-type Named = (&'static str, fn(&[Block], &[u64]) -> Block);
+type Named = (&'static str, fn(&mut Sum, &[Block], &[u64]));
 
 /// Every version that this machine can run, for tests.
 #[cfg(test)]
@@ -34,17 +35,17 @@ pub(super) fn versions() -> Vec<Named> {
     let mut versions: Vec<Named> = Vec::new();
     if is_x86_feature_detected!("pclmulqdq") {
         // SAFETY: the feature has just been found.
-        versions.push(("PCLMULQDQ", |a, b| unsafe { one_by_one(a, b) }.reduced()));
+        versions.push(("PCLMULQDQ", |sum, a, b| unsafe { one_by_one(sum, a, b) }));
     }
     if has_vectors() {
         // SAFETY: `has_vectors` has just found every feature.
-        versions.push(("VPCLMULQDQ", |a, b| unsafe { by_fours(a, b) }));
+        versions.push(("VPCLMULQDQ", |sum, a, b| unsafe { by_fours(sum, a, b) }));
     }
     versions
 }
 
 #[target_feature(enable = "pclmulqdq")]
-fn one_by_one(coefficients: &[Block], words: &[u64]) -> Unreduced {
+fn one_by_one(sum: &mut Sum, coefficients: &[Block], words: &[u64]) {
     let [mut low, mut middle, mut high] = [_mm_setzero_si128(); 3];
     for (&coefficient, element) in coefficients.iter().zip(words.chunks_exact(2)) {
         let a = _mm_set_epi64x((coefficient >> 64) as i64, coefficient as i64);
@@ -57,17 +58,18 @@ fn one_by_one(coefficients: &[Block], words: &[u64]) -> Unreduced {
     let block = |vector| {
         let mut block = 0;
         // SAFETY: a block is 16 writable bytes; the store needs no alignment.
-        unsafe { _mm_storeu_si128(std::ptr::from_mut(&mut block).cast(), vector) };
+        unsafe { _mm_storeu_si128(std::ptr::from_mut::<Block>(&mut block).cast(), vector) };
         block
     };
-    Unreduced { low: block(low), middle: block(middle), high: block(high) }
+    sum.low[0] ^= block(low);
+    sum.middle[0] ^= block(middle);
+    sum.high[0] ^= block(high);
 }
 
 #[target_feature(enable = "avx512f,vpclmulqdq,pclmulqdq")]
-fn by_fours(coefficients: &[Block], words: &[u64]) -> Block {
+fn by_fours(sum: &mut Sum, coefficients: &[Block], words: &[u64]) {
     let [mut low, mut middle, mut other, mut high] = [_mm512_setzero_si512(); 4];
-    let whole = coefficients.len() / 4 * 4;
-    for (four, elements) in coefficients[..whole].chunks_exact(4).zip(words.chunks_exact(8)) {
+    for (four, elements) in coefficients.chunks_exact(4).zip(words.chunks_exact(8)) {
         // SAFETY: four blocks, and eight words, are 64 readable bytes; the loads need no alignment.
         let (a, b) = unsafe {
             (_mm512_loadu_si512(four.as_ptr().cast()), _mm512_loadu_si512(elements.as_ptr().cast()))
@@ -77,21 +79,21 @@ fn by_fours(coefficients: &[Block], words: &[u64]) -> Block {
         other = _mm512_xor_si512(other, _mm512_clmulepi64_epi128::<0x10>(a, b));
         high = _mm512_xor_si512(high, _mm512_clmulepi64_epi128::<0x11>(a, b));
     }
-    let rest = one_by_one(&coefficients[whole..], &words[2 * whole..]);
-    Unreduced {
-        low: rest.low ^ folded(low),
-        middle: rest.middle ^ folded(_mm512_xor_si512(middle, other)),
-        high: rest.high ^ folded(high),
+    accumulate(&mut sum.low, low);
+    accumulate(&mut sum.middle, _mm512_xor_si512(middle, other));
+    accumulate(&mut sum.high, high);
+    let whole = coefficients.len() / 4 * 4;
+    if whole < coefficients.len() {
+        one_by_one(sum, &coefficients[whole..], &words[2 * whole..]);
     }
-    .reduced()
 }
 
-/// The sum of the four blocks of a vector.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn folded(vector: __m512i) -> Block {
-    let mut four = [0; 4];
-    // SAFETY: four blocks are 64 writable bytes; the store needs no alignment.
-    unsafe { _mm512_storeu_si512(four.as_mut_ptr().cast(), vector) };
-    four[0] ^ four[1] ^ four[2] ^ four[3]
+fn accumulate(parts: &mut [u128; 4], vector: __m512i) {
+    // SAFETY: four blocks are 64 readable and writable bytes; neither access needs alignment.
+    unsafe {
+        let before = _mm512_loadu_si512(parts.as_ptr().cast());
+        _mm512_storeu_si512(parts.as_mut_ptr().cast(), _mm512_xor_si512(before, vector));
+    }
 }
