@@ -15,6 +15,10 @@ pub(super) enum Sabotage {
     None,
     /// The mask is zero.
     MaskLeftOut,
+    /// The mask is a multiple of q / 2^32: it hides the message, and leaves noise times weights bare.
+    MaskCoarse,
+    /// All answers take the same mask.
+    MaskReused,
     /// All answers take the randomness of one seed.
     ZeroEncryptionReused,
 }
@@ -27,7 +31,15 @@ impl Sabotage {
     }
 
     pub(super) fn mask(self, context: &Context, mask: Coefficients) -> Coefficients {
-        if self == Self::MaskLeftOut { Coefficients::zero(context) } else { mask }
+        match self {
+            Self::MaskLeftOut => Coefficients::zero(context),
+            Self::MaskCoarse => {
+                let words: Vec<u32> = (0..EXACT.degree).map(|i| context.scale(RING, mask.at(i))).collect();
+                context.encode(RING, &everywhere(), &words)
+            }
+            Self::MaskReused => Sampler::new(9).uniform_coefficients(context),
+            Self::None | Self::ZeroEncryptionReused => mask,
+        }
     }
 }
 
@@ -137,29 +149,60 @@ fn signed(residues: &[u64; PRIMES]) -> f64 {
     if x > EXACT.modulus() / 2 { -((EXACT.modulus() - x) as f64) } else { x as f64 }
 }
 
-/// Chi-squared of the phases' six upper bits, 63 degrees of freedom: below 130 but for one honest run in a million.
-fn phases_look_uniform(table: &Table, bytes: &[u8]) -> bool {
-    let mut counts = [0f64; 64];
-    for phase in table.secret.phases(&everywhere(), bytes).unwrap() {
-        counts[Context::exact().scale(Ring::new(6), phase) as usize] += 1.0;
-    }
-    let mean = EXACT.degree as f64 / 64.0;
-    counts.iter().map(|count| (count - mean) * (count - mean) / mean).sum::<f64>() < 130.0
+/// Chi-squared of 2^bits bins of equal size.
+fn chi_squared(bits: u32, numbers: impl Iterator<Item = u32>) -> f64 {
+    let mut counts = vec![0f64; 1 << bits];
+    numbers.for_each(|number| counts[number as usize] += 1.0);
+    let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+    counts.iter().map(|count| (count - mean) * (count - mean) / mean).sum()
+}
+
+/// Whether residues modulo q look uniform in their upper part, six bits of x / q, and in their low part, four bits of
+/// x * 2^32 / q, where what a mask of multiples of q / 2^32 leaves bare would lie. False alarm once in a million: 130 for 63
+/// degrees of freedom, 60 for 15.
+fn look_uniform(residues: &[[u64; PRIMES]]) -> bool {
+    let context = Context::exact();
+    let low = |residues: &[u64; PRIMES]| -> [u64; PRIMES] {
+        std::array::from_fn(|k| {
+            let modulus = context.transform(k).modulus();
+            modulus.multiply(residues[k], modulus.reduce(1 << 32))
+        })
+    };
+    let upper = chi_squared(6, residues.iter().map(|&x| context.scale(Ring::new(6), x)));
+    upper < 130.0 && chi_squared(4, residues.iter().map(|x| context.scale(Ring::new(4), low(x)))) < 60.0
+}
+
+/// Whether the phases of answers look uniform, each alone and every pair's differences.
+fn phases_look_uniform(table: &Table, answers: &[(Vec<u8>, Vec<u32>)]) -> bool {
+    let context = Context::exact();
+    let phases: Vec<_> =
+        answers.iter().map(|(bytes, _)| table.secret.phases(&everywhere(), bytes).unwrap()).collect();
+    let difference = |a: &[[u64; PRIMES]], b: &[[u64; PRIMES]]| -> Vec<[u64; PRIMES]> {
+        let subtract = |k: usize, a: u64, b: u64| context.transform(k).modulus().subtract(a, b);
+        a.iter().zip(b).map(|(a, b)| std::array::from_fn(|k| subtract(k, a[k], b[k]))).collect()
+    };
+    let pairs = (0..phases.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+    phases.iter().all(|phases| look_uniform(phases))
+        && pairs.into_iter().all(|(i, j)| look_uniform(&difference(&phases[i], &phases[j])))
 }
 
 #[test]
-fn a_mask_left_out_is_seen_in_the_phases() {
+fn a_mask_left_out_coarse_or_used_twice_is_seen_in_the_phases() {
     // An image owner who wants the weights encrypts 1: without a mask the phases are the weights.
     let mut one = vec![0; EXACT.degree];
     one[0] = 1 << 20;
     let weights: [&[i32]; 3] = [&[0], &[5, -3, 8], &[1000; 2000]];
     let mut table = table(5, &one);
-    for (bytes, _) in answers(&mut table, Sabotage::None, &weights) {
-        assert!(phases_look_uniform(&table, &bytes));
+    let honest = answers(&mut table, Sabotage::None, &weights);
+    assert!(phases_look_uniform(&table, &honest));
+    for sabotage in [Sabotage::MaskLeftOut, Sabotage::MaskCoarse] {
+        for answer in answers(&mut table, sabotage, &weights) {
+            assert!(!phases_look_uniform(&table, &[answer]), "the detector sees the mask that is missing");
+        }
     }
-    for (bytes, _) in answers(&mut table, Sabotage::MaskLeftOut, &weights) {
-        assert!(!phases_look_uniform(&table, &bytes), "the detector sees the missing mask");
-    }
+    let reused = answers(&mut table, Sabotage::MaskReused, &weights);
+    assert!(phases_look_uniform(&table, &reused[..1]));
+    assert!(!phases_look_uniform(&table, &reused), "the detector sees a mask that is used twice");
 }
 
 /// What the second component has beside the product of the input's second component and the weights.

@@ -3,6 +3,8 @@
 //! All elements are the same value in the same shares, so that every message would be constant, plane by
 //! plane, without masks.
 
+use std::collections::HashMap;
+
 use blindscan_arith::bits::Bits;
 
 use super::*;
@@ -21,22 +23,56 @@ enum Sabotage {
     Digits,
     Triples,
     Words,
+    Repeated,
 }
 
-/// Dealt pads, some of them zeros. With digits of 2 bits or more, choices of 1 bit belong to triples.
-struct Sabotaged<'a, T>(&'a mut T, Sabotage);
+/// Dealt pads, some of them zeros, or digits of one shape all the same. With digits of 2 bits or more, choices of 1 bit belong
+/// to triples.
+struct Sabotaged<'a, T: Makes>(&'a mut T, Sabotage, HashMap<(u32, u32), T::Digits>);
 
-impl<T> Sabotaged<'_, T> {
+/// What an end makes for digits, and another copy of it.
+trait Makes {
+    type Digits;
+    fn copy(digits: &Self::Digits) -> Self::Digits;
+}
+
+impl Makes for DealtSender {
+    type Digits = DigitPadsSender;
+    fn copy(digits: &Self::Digits) -> Self::Digits {
+        DigitPadsSender { pads: digits.pads.clone() }
+    }
+}
+
+impl Makes for DealtReceiver {
+    type Digits = DigitPadsReceiver;
+    fn copy(digits: &Self::Digits) -> Self::Digits {
+        DigitPadsReceiver { choice: digits.choice.clone(), pad: digits.pad.clone() }
+    }
+}
+
+impl<T: Makes> Sabotaged<'_, T> {
     fn spoils(&self, choice_bits: u32) -> bool {
         self.1 == if choice_bits == 1 { Sabotage::Triples } else { Sabotage::Digits }
     }
+
+    /// Digits as they are made, or, when pads are handed out twice, the first of their shape again.
+    fn handed_out(&mut self, shape: (u32, u32), made: T::Digits) -> T::Digits {
+        match self.1 {
+            Sabotage::Repeated => T::copy(self.2.entry(shape).or_insert(made)),
+            _ => made,
+        }
+    }
+}
+
+fn sabotaged<T: Makes>(end: &mut T, sabotage: Sabotage) -> Sabotaged<'_, T> {
+    Sabotaged(end, sabotage, HashMap::new())
 }
 
 fn zeros(n: usize, planes: u32) -> Vec<Bits> {
     vec![Bits::zeros(n); planes as usize]
 }
 
-impl<T: PadSender> PadSender for Sabotaged<'_, T> {
+impl PadSender for Sabotaged<'_, DealtSender> {
     fn digits(
         &mut self,
         n: usize,
@@ -47,7 +83,8 @@ impl<T: PadSender> PadSender for Sabotaged<'_, T> {
         if self.spoils(choice_bits) {
             return Ok(DigitPadsSender { pads: vec![zeros(n, message_bits); 1 << choice_bits] });
         }
-        self.0.digits(n, choice_bits, message_bits, channel)
+        let made = self.0.digits(n, choice_bits, message_bits, channel)?;
+        Ok(self.handed_out((choice_bits, message_bits), made))
     }
 
     fn words(
@@ -63,7 +100,7 @@ impl<T: PadSender> PadSender for Sabotaged<'_, T> {
     }
 }
 
-impl<T: PadReceiver> PadReceiver for Sabotaged<'_, T> {
+impl PadReceiver for Sabotaged<'_, DealtReceiver> {
     fn digits(
         &mut self,
         n: usize,
@@ -74,7 +111,8 @@ impl<T: PadReceiver> PadReceiver for Sabotaged<'_, T> {
         if self.spoils(choice_bits) {
             return Ok(DigitPadsReceiver { choice: zeros(n, choice_bits), pad: zeros(n, message_bits) });
         }
-        self.0.digits(n, choice_bits, message_bits, channel)
+        let made = self.0.digits(n, choice_bits, message_bits, channel)?;
+        Ok(self.handed_out((choice_bits, message_bits), made))
     }
 
     fn words(
@@ -102,13 +140,13 @@ fn transcripts(of: Activation, x: (u32, u32), sabotage: Sabotage) -> [Vec<Sent>;
     let played = play(
         |channel| {
             let (forward, backward) = &mut dealt.image_owner;
-            let (mut forward, mut backward) = (Sabotaged(forward, sabotage), Sabotaged(backward, sabotage));
+            let (mut forward, mut backward) = (sabotaged(forward, sabotage), sabotaged(backward, sabotage));
             let mut ends = PadEnds::ImageOwner { forward: &mut forward, backward: &mut backward };
             run(Party::ImageOwner, x.0, &mut ends, channel)
         },
         |channel| {
             let (backward, forward) = &mut dealt.model_owner;
-            let (mut forward, mut backward) = (Sabotaged(forward, sabotage), Sabotaged(backward, sabotage));
+            let (mut forward, mut backward) = (sabotaged(forward, sabotage), sabotaged(backward, sabotage));
             let mut ends = PadEnds::ModelOwner { forward: &mut forward, backward: &mut backward };
             run(Party::ModelOwner, x.1, &mut ends, channel)
         },
@@ -122,9 +160,9 @@ fn transcripts(of: Activation, x: (u32, u32), sabotage: Sabotage) -> [Vec<Sent>;
     [played.left.1, played.right.1]
 }
 
-/// Planes that are not balanced between zeros and ones: of each message, and of the sum of messages that were
-/// exchanged, which is what both parties learn by opening. Six standard deviations: an honest plane fails
-/// once in 5 * 10^8.
+/// Planes that are not balanced between zeros and ones: of each message, of the sum of messages that were exchanged, which
+/// is what both parties learn by opening, and of the sums of every two planes of one party's messages or of what was opened, for masks
+/// that are used twice show in no plane alone. Seven standard deviations: an honest plane fails once in 10^11.
 fn uneven(transcripts: &[Vec<Sent>; 2]) -> usize {
     let mut seen: Vec<Vec<u8>> = transcripts.iter().flatten().map(|sent| sent.message.clone()).collect();
     let exchanged =
@@ -132,14 +170,15 @@ fn uneven(transcripts: &[Vec<Sent>; 2]) -> usize {
     for (mine, theirs) in exchanged(0).zip(exchanged(1)) {
         seen.push(mine.iter().zip(theirs).map(|(a, b)| a ^ b).collect());
     }
-    let planes = seen.iter().flat_map(|message| message.chunks_exact(PLANE_BYTES));
-    let limit = 6.0 * (N as f64 / 4.0).sqrt();
-    planes
-        .filter(|plane| {
-            let ones: u32 = plane.iter().map(|byte| byte.count_ones()).sum();
-            (f64::from(ones) - N as f64 / 2.0).abs() > limit
-        })
-        .count()
+    let planes: Vec<&[u8]> = seen.iter().flat_map(|message| message.chunks_exact(PLANE_BYTES)).collect();
+    let limit = 7.0 * (N as f64 / 4.0).sqrt();
+    let uneven = |ones: u32| (f64::from(ones) - N as f64 / 2.0).abs() > limit;
+    let ones = |plane: &[u8]| plane.iter().map(|byte| byte.count_ones()).sum();
+    let ones_of_sum =
+        |(i, j): &(usize, usize)| planes[*i].iter().zip(planes[*j]).map(|(a, b)| (a ^ b).count_ones()).sum();
+    let pairs = (0..planes.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+    let alone = planes.iter().filter(|plane| uneven(ones(plane))).count();
+    alone + pairs.filter(|pair| uneven(ones_of_sum(pair))).count()
 }
 
 fn cases() -> Vec<(Activation, (u32, u32))> {
@@ -167,5 +206,12 @@ fn pads_of_zeros_are_detected_wherever_they_are() {
         for sabotage in [Sabotage::Digits, Sabotage::Triples, Sabotage::Words] {
             assert!(uneven(&transcripts(of, x, sabotage)) > 0, "{of:?} of {x:?}");
         }
+    }
+}
+
+#[test]
+fn pads_that_are_handed_out_twice_are_detected() {
+    for (of, x) in cases() {
+        assert!(uneven(&transcripts(of, x, Sabotage::Repeated)) > 0, "{of:?} of {x:?}");
     }
 }
