@@ -112,7 +112,8 @@ impl AssignedPlan {
             layers.push(layer);
         }
         let (before, before_online) = (offline.traffic, online.traffic);
-        offline = offline.then(self.answer.offline_leg(party, &mut schedule)).then(end_offline(party));
+        offline = offline.then(self.answer.offline_leg(party, &mut schedule));
+        offline = offline.then(schedule.closing_leg(party)).then(end_offline(party));
         online = online.then(self.answer.online_leg(party));
         layers.push(LayerCost {
             name: "answer".into(),

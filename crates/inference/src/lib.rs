@@ -27,6 +27,7 @@ use blindscan_protocols::linear::AGREED;
 use blindscan_protocols::nonlinear;
 use blindscan_protocols::ot::buffered::BATCH;
 use blindscan_protocols::ot::ferret::sets::SETS;
+use blindscan_protocols::ot::security::CHECKS;
 use blindscan_wire::WireError;
 use thiserror::Error;
 
@@ -79,7 +80,7 @@ impl InferenceError {
 /// layers and messages are cut by.
 pub fn parameters_digest() -> [u8; 32] {
     let parameters = format!(
-        "{:?} {AGREED:?} {:?} {SETS:?} batch {BATCH} step {} chunk {}",
+        "{:?} {AGREED:?} {:?} {SETS:?} checks {CHECKS} batch {BATCH} step {} chunk {}",
         blindscan_rlwe::parameters::EXACT,
         supply::FIELD,
         nonlinear::STEP,

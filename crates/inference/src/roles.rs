@@ -5,10 +5,12 @@
 //! | set-up | image owner | a fresh key pair, its public half to the model owner |
 //! | offline | both | base transfers, one fresh instance a direction |
 //! | offline | both | layer by layer: shares of W*r, pads; each half written to that party's stock |
+//! | offline | both | the check of all transfers of this stock |
 //! | offline | model owner | one byte: its half is stored |
 //! | online | both | layer by layer, from the stock |
 //!
-//! Cost: [`AssignedPlan::cost`], equal to what the channel counts. Security: semi-honest, two parties, no helper.
+//! Cost: [`AssignedPlan::cost`], equal to what the channel counts. Security: two parties, no helper; the image stays private
+//! whatever the model owner does, the weights do while the image owner follows the protocol.
 //! The image owner's roles are built from the public plan alone; the model owner's from a plan and its weights.
 
 mod image_owner;

@@ -5,6 +5,13 @@
 //!
 //! Every stock has an id of its own, derived from the session's and a count, and fresh instances in both directions: no
 //! Delta, key or tweak outlives a stock, and a stock that was cut off takes its whole pool with it.
+//!
+//! | step | who           | message, when the stock's last pads are made     | bytes               |
+//! |------|---------------|--------------------------------------------------|---------------------|
+//! | 1    | both, at once | as receiver: the claim                           | 2064, Ferret: 16    |
+//! | 2    | both, at once | as sender: the answer                            | none, Ferret: 32    |
+//!
+//! [`Transfers::close`] is that. Until it has passed, pads are made and kept, and nothing that was said depends on them.
 
 use blindscan_arith::block::Block;
 use blindscan_protocols::nonlinear::PadDemand;
@@ -28,6 +35,24 @@ pub(crate) struct Transfers {
     pub(crate) sending: BufferedSender,
     /// The direction in which it receives.
     pub(crate) receiving: BufferedReceiver,
+}
+
+impl Transfers {
+    /// Checks both directions, when the last pads are made. An error means that the peer has cheated or has gone; the stock
+    /// must then be dropped.
+    pub(crate) fn close(self, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
+        let claim = self.receiving.claim()?;
+        let theirs = channel.exchange(claim.message(), self.sending.claim_bytes()?)?;
+        let answer = self.sending.answer(&theirs)?;
+        if !answer.is_empty() {
+            channel.send(&answer)?;
+        }
+        let theirs = match claim.answer_bytes() {
+            0 => Vec::new(),
+            length => channel.receive(length)?,
+        };
+        claim.accept(&theirs)
+    }
 }
 
 /// Base transfers for the stock number `count` of a session.
@@ -67,7 +92,7 @@ fn stock_session(session: &[u8; 32], count: u64, ot: OtKind) -> [u8; 32] {
 
 /// What base transfers cost each party.
 pub(crate) fn setup_leg() -> Leg {
-    Leg::declared(setup::cost(), false, false)
+    Leg::declared(setup::cost(FIELD), false, false)
 }
 
 /// When transfers are made, and what that costs: the arithmetic of the buffered ends, without the transfers.
@@ -121,6 +146,24 @@ impl Schedule {
         leg
     }
 
+    /// What [`Transfers::close`] costs `party`: both claims, then the answers.
+    pub(crate) fn closing_leg(&self, party: Party) -> Leg {
+        let sends = |direction| direction == Direction::of_sender(party);
+        let mut rounds = [Vec::new(), Vec::new()];
+        for (direction, end) in [(Direction::Forward, &self.forward), (Direction::Backward, &self.backward)] {
+            for (round, message) in rounds.iter_mut().zip(end.source.closing()) {
+                round.push(message_leg(message, sends(direction)));
+            }
+        }
+        // What this party says in a round goes before what it hears.
+        let mut leg = Leg::NONE;
+        for mut round in rounds {
+            round.sort_by_key(|leg| leg.traffic.bytes_received > 0);
+            leg = round.into_iter().fold(leg, Leg::then);
+        }
+        leg
+    }
+
     fn reserve(&mut self, direction: Direction, part: PadDemand, party: Party) -> Leg {
         let sends = direction == Direction::of_sender(party);
         let (remaining, transfers) = match direction {
@@ -149,6 +192,11 @@ fn message_leg(message: Message, sends: bool) -> Leg {
 
 #[cfg(test)]
 mod tests {
+    use blindscan_protocols::ot::pads::{PadReceiver, PadSender};
+    use blindscan_wire::memory::{MemoryChannel, play};
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
     use super::*;
 
     #[test]
@@ -160,5 +208,31 @@ mod tests {
             stock_session(&[1; 32], 1, OtKind::Ferret),
         ];
         assert!(others.iter().all(|other| *other != first));
+    }
+
+    #[test]
+    fn two_stocks_of_one_connection_have_different_deltas_and_pads() {
+        let total = 500;
+        let demand = PadDemand { forward_cots: total as u64, backward_cots: total as u64 };
+        let stocks = |party, seed| {
+            move |channel: &mut MemoryChannel| {
+                let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+                [1, 2].map(|count| {
+                    let how = (OtKind::SoftSpoken, demand);
+                    let mut made = transfers(party, &[7; 32], count, how, rng, channel).unwrap();
+                    let theirs = made.receiving.words(total, 32, channel).unwrap();
+                    let mine = made.sending.words(total, 32, channel).unwrap();
+                    let delta = made.sending.delta().unwrap();
+                    made.close(channel).unwrap();
+                    (delta, mine.zero, theirs.pad)
+                })
+            }
+        };
+        let played = play(stocks(Party::ImageOwner, 1), stocks(Party::ModelOwner, 2));
+        let differ = |a: &[u32], b: &[u32]| a.iter().zip(b).all(|(a, b)| a != b);
+        for [first, second] in [&played.left, &played.right] {
+            assert_ne!(first.0, second.0);
+            assert!(differ(&first.1, &second.1) && differ(&first.2, &second.2));
+        }
     }
 }

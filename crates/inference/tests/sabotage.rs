@@ -5,11 +5,13 @@ mod common;
 use blindscan_arith::ring::Ring;
 use blindscan_graph::fixed::{self, quantise_input};
 use blindscan_graph::plan::{FixedPlan, OutputPolicy, Step, Weights};
-use blindscan_inference::stock::{Stock, StockFolder};
+use blindscan_inference::stock::{Stock, StockFolder, StockWriter};
 use blindscan_inference::{AssignedPlan, InferenceError, Output};
-use blindscan_protocols::Party;
+use blindscan_protocols::ot::security::Check;
+use blindscan_protocols::{Party, ProtocolError};
+use blindscan_wire::Channel;
 use blindscan_wire::memory::play;
-use common::taps::Tap;
+use common::taps::{Bend, Bent, Tap};
 use common::{header, models, reference};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -122,6 +124,46 @@ impl Scene {
     }
 }
 
+/// How an offline phase ended for the honest owner whose peer turns a bit of one message.
+struct Cheated {
+    outcome: Result<(), InferenceError>,
+    /// What the honest owner sent.
+    sent: Vec<Vec<u8>>,
+    /// Whether it has a stock.
+    stored: bool,
+}
+
+impl Scene {
+    /// An offline phase in which `cheater` turns a bit of its message number `at`; no message has the number `usize::MAX`.
+    fn cheated(&self, cheater: Party, at: usize) -> Cheated {
+        let weights = &self.made.weights;
+        let honest = match cheater {
+            Party::ImageOwner => Party::ModelOwner,
+            Party::ModelOwner => Party::ImageOwner,
+        };
+        let writer = self.folder(honest).create(header(&self.plan, honest)).unwrap();
+        let anonymous = StockWriter::anonymous(header(&self.plan, cheater)).unwrap();
+        let run = |party: Party, writer, channel: &mut dyn Channel| match party {
+            Party::ImageOwner => common::image_owner_offline(&self.plan, writer, 5, channel),
+            Party::ModelOwner => common::model_owner_offline(&self.plan, weights, writer, 5, channel),
+        };
+        let played = play(
+            |channel| drop(run(cheater, anonymous, &mut Bent::new(channel, at, Bend::Turned))),
+            |channel| {
+                let mut tap = Tap::new(channel);
+                let made = run(honest, writer, &mut tap);
+                (made.and_then(|made| Ok(made.store()?)).map(drop), tap.sent)
+            },
+        );
+        let (outcome, sent) = played.right;
+        let stored = self.file(honest).exists();
+        if stored {
+            std::fs::remove_file(self.file(honest)).unwrap();
+        }
+        Cheated { outcome, sent, stored }
+    }
+}
+
 struct Ran {
     output: Result<Output, InferenceError>,
     /// What the model owner received, message by message.
@@ -158,6 +200,29 @@ fn bytes_look_uniform(bytes: &[u8]) -> bool {
 
 fn difference(a: &[u32], b: &[u32], mask: u32) -> Vec<u32> {
     a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b) & mask).collect()
+}
+
+#[test]
+fn a_peer_that_cheats_in_transfers_is_found_before_a_stock_is_made_or_a_pad_is_used() {
+    let scene = Scene::new();
+    for cheater in [Party::ImageOwner, Party::ModelOwner] {
+        let honest = scene.cheated(cheater, usize::MAX);
+        assert!(honest.outcome.is_ok() && honest.stored);
+        let mut found = [0; 2];
+        for at in 0..60 {
+            let cheated = scene.cheated(cheater, at);
+            let Err(InferenceError::Protocol(ProtocolError::Check(check))) = cheated.outcome else {
+                continue;
+            };
+            found[usize::from(check == Check::Differences.name())] += 1;
+            assert!(!cheated.stored, "{cheater:?}, message {at}");
+            // Offline messages alone, and not the last of them: the image owner's claim, or the word that a half is stored.
+            assert!(cheated.sent.len() < honest.sent.len() || cheater == Party::ModelOwner);
+            assert!(cheated.sent.iter().zip(&honest.sent).all(|(a, b)| a.len() == b.len()));
+        }
+        // Batches of differences, and the claim; the first message, whose middle is in the sums of the trees.
+        assert!(found[1] >= 3, "{cheater:?}: {found:?}");
+    }
 }
 
 #[test]

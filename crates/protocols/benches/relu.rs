@@ -6,13 +6,13 @@
 mod common;
 
 use blindscan_arith::prg::Prg;
-use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{Activation, ActivationStock, PadEnds};
 use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use blindscan_protocols::ot::source::{OtKind, Source};
 use blindscan_protocols::ot::{CotReceiver, CotSender, Direction, Instance};
+use blindscan_protocols::{Party, ProtocolError};
 use blindscan_wire::memory::{MemoryChannel, play};
 use blindscan_wire::{Channel, Traffic};
 use common::{Clock, Taken};
@@ -117,5 +117,23 @@ fn offline(
         Party::ImageOwner => PadEnds::ImageOwner { forward: &mut sender, backward: &mut receiver },
         Party::ModelOwner => PadEnds::ModelOwner { forward: &mut receiver, backward: &mut sender },
     };
-    of.offline(N, &mut ends, channel).expect("an honest peer")
+    let stock = of.offline(N, &mut ends, channel).expect("an honest peer");
+    close(sender, receiver, channel).expect("an honest peer");
+    stock
+}
+
+/// The check of both directions.
+fn close(
+    sender: BufferedSender,
+    receiver: BufferedReceiver,
+    channel: &mut dyn Channel,
+) -> Result<(), ProtocolError> {
+    let claim = receiver.claim()?;
+    let theirs = channel.exchange(claim.message(), sender.claim_bytes()?)?;
+    let answer = sender.answer(&theirs)?;
+    let theirs = match claim.answer_bytes() {
+        0 => Vec::new(),
+        length => channel.exchange(&answer, length)?,
+    };
+    claim.accept(&theirs)
 }

@@ -12,6 +12,7 @@ use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender}
 use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_protocols::ot::ferret::{FerretReceiver, FerretSender};
 use blindscan_protocols::ot::pads::{PadReceiver, PadSender};
+use blindscan_protocols::ot::security::Checked;
 use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use blindscan_protocols::ot::{CotReceiver, CotSender, Direction, Instance};
@@ -100,7 +101,7 @@ fn silent() {
     for set in SETS {
         let ((sender, _), (_, receiver)) = both(SmallField::Bits4);
         let mut sender = FerretSender::new(set, Box::new(sender), &instance, 1);
-        let mut receiver = FerretReceiver::new(set, Box::new(receiver), &instance);
+        let mut receiver = FerretReceiver::<Checked>::new(set, Box::new(receiver), &instance);
         let (mut keys, mut choice) = (vec![0; BATCH], vec![0; BATCH / 64]);
         play(
             |channel| sender.extend_into(&mut keys, channel).expect("an honest peer"),

@@ -76,6 +76,7 @@ impl ImageOwner {
             progress.step(channel.traffic());
         }
         plan.answer.offline(&mut ends, channel, &mut stock)?;
+        Transfers { sending, receiving }.close(channel)?;
         channel.receive(1)?;
         progress.step(channel.traffic());
         Ok(stock)

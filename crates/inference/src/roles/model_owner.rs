@@ -68,6 +68,7 @@ impl ModelOwner {
             progress.step(channel.traffic());
         }
         plan.answer.offline(&mut ends, channel, &mut stock)?;
+        Transfers { sending, receiving }.close(channel)?;
         progress.step(channel.traffic());
         Ok(stock)
     }

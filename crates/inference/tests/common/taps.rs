@@ -50,6 +50,8 @@ pub(crate) enum Bend {
     Long,
     /// The length is right and every bit is set: residues out of range, points that are none.
     Ones,
+    /// One bit in the middle is turned.
+    Turned,
 }
 
 /// Changes the message number `at` that is sent.
@@ -72,6 +74,10 @@ impl<'a> Bent<'a> {
                 Bend::Short => message.truncate(message.len() - 1),
                 Bend::Long => message.push(0),
                 Bend::Ones => message.fill(0xff),
+                Bend::Turned => {
+                    let middle = message.len() / 2;
+                    message[middle] ^= 1;
+                }
             }
         }
         self.sent += 1;

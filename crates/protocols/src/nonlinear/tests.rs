@@ -2,6 +2,7 @@
 //! ones; their costs, their stocks as bytes, lying peers, and that what is opened looks uniform.
 
 mod activation;
+mod cheating;
 mod comparison;
 mod hostile;
 mod label;

@@ -9,20 +9,26 @@
 //! | [`setup`] | both directions of a session, ready to extend |
 //! | [`buffered`] | pads, handed out in any number, from correlated transfers |
 //! | [`pads`] | the form of pads, and the traits of their two ends |
+//! | [`security`] | the checks against a peer that cheats |
 //!
 //! Ideal of a correlated transfer: the sender has Delta, once for all, and a key q; the receiver has a random bit c
 //! and the key `t = q xor c * Delta`. Two independent instances serve a session, one a direction, each with its own
 //! Delta and its own base transfers: in `forward` the image owner is the sender, in `backward` the model owner.
-//! Security of everything here: semi-honest.
+//! Security: with [`security::Checked`], the only level that deployed programs can name, against a peer that does anything.
+//! When all transfers of an instance are made, its receiver *claims* them, and its sender *answers*; an end may use what it has
+//! made when its own side of that has passed.
 
 pub mod base;
 pub mod buffered;
+#[cfg(test)]
+mod constant;
 #[cfg(any(test, feature = "dealer"))]
 pub mod dealer;
 pub mod ferret;
 #[cfg(any(test, feature = "dealer"))]
 pub mod ideal;
 pub mod pads;
+pub mod security;
 pub mod setup;
 pub mod softspoken;
 pub mod source;
@@ -30,7 +36,9 @@ pub mod source;
 use blindscan_arith::bits::Bits;
 use blindscan_arith::block::Block;
 use blindscan_wire::Channel;
+use subtle::ConstantTimeEq;
 
+use self::security::{Check, Security};
 use crate::{Party, ProtocolError};
 
 /// Correlated transfers are made in multiples of this; what is left over is dropped.
@@ -40,6 +48,9 @@ pub const COT_MULTIPLE: usize = 128;
 pub trait CotSender {
     /// The difference of the two keys of every transfer of this instance.
     fn delta(&self) -> Block;
+
+    /// A hash of all that the receiver's keys are made of: what may not be known when they are chosen is derived from it.
+    fn binding(&self) -> [u8; 32];
 
     /// Whether the other end only sends when transfers are made: its [`CotReceiver::never_waits`].
     fn receiver_never_waits(&self) -> bool;
@@ -54,10 +65,62 @@ pub trait CotSender {
         keys.truncate(count);
         Ok(keys)
     }
+
+    /// Bytes of the other end's [`CotReceiver::claim`].
+    fn claim_bytes(&self) -> usize;
+
+    /// Checks the other end's claim, when all transfers are made; the answer, which may be empty.
+    ///
+    /// # Errors
+    /// When the claim does not fit. Nothing that this end has made may then be used.
+    ///
+    /// # Panics
+    /// When the claim has not [`CotSender::claim_bytes`] bytes.
+    fn answer(self: Box<Self>, claim: &[u8]) -> Result<Vec<u8>, ProtocolError>;
+}
+
+/// What a receiver says when all transfers are made, and what it must hear.
+pub struct Claim {
+    message: Vec<u8>,
+    expected: Vec<u8>,
+    judge: fn(Check, bool) -> Result<(), ProtocolError>,
+}
+
+impl Claim {
+    /// A claim without an answer.
+    fn final_word(message: Vec<u8>) -> Self {
+        Self { message, expected: Vec::new(), judge: |_, _| Ok(()) }
+    }
+
+    /// A claim whose answer must be `expected`.
+    fn expecting<S: Security>(message: Vec<u8>, expected: Vec<u8>) -> Self {
+        Self { message, expected, judge: S::judge }
+    }
+
+    /// What is sent.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// Bytes of the answer.
+    pub fn answer_bytes(&self) -> usize {
+        self.expected.len()
+    }
+
+    /// Takes the answer.
+    ///
+    /// # Errors
+    /// When it is another than it must be. Nothing that this end has made may then be used.
+    pub fn accept(self, answer: &[u8]) -> Result<(), ProtocolError> {
+        (self.judge)(Check::SilentTrees, self.expected.ct_eq(answer).into())
+    }
 }
 
 /// The end of correlated transfers that has the choices, which are random.
 pub trait CotReceiver {
+    /// See [`CotSender::binding`].
+    fn binding(&self) -> [u8; 32];
+
     /// Whether extending only sends, and never waits.
     fn never_waits(&self) -> bool;
 
@@ -82,6 +145,9 @@ pub trait CotReceiver {
         choice.truncate(count.div_ceil(64));
         Ok((Bits::from_words(choice, count), keys))
     }
+
+    /// What this end claims of the transfers that it has made. Afterwards it makes no more.
+    fn claim(self: Box<Self>) -> Claim;
 }
 
 /// Which of a session's two instances.

@@ -1,9 +1,9 @@
 //! Both instances of a session, from nothing.
 //!
-//! | step | who           | message                                                     | bytes |
-//! |------|---------------|-------------------------------------------------------------|-------|
-//! | 1    | both, at once | receiver's message of the base transfers                    | 8192  |
-//! | 2    | both, at once | sender's message of the base transfers, sums of the trees   | 8192  |
+//! | step | who           | message                                                              | bytes |
+//! |------|---------------|----------------------------------------------------------------------|-------|
+//! | 1    | both, at once | receiver's message of the base transfers                             | 8192  |
+//! | 2    | both, at once | sender's message of the base transfers, first message of extension   | 9744  |
 //!
 //! Who will send correlated transfers receives base transfers, by choices that are the complement of its Delta; each
 //! party does so for the direction in which it is the sender. Everything is fresh in every call. Delta is odd, as
@@ -14,7 +14,8 @@ use blindscan_arith::block::Block;
 use blindscan_wire::{Channel, Traffic};
 use rand_core::CryptoRng;
 
-use super::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender, TREE_BYTES};
+use super::security::{Checked, Security};
+use super::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use super::{Direction, Instance, base};
 use crate::{Party, ProtocolError};
 
@@ -27,6 +28,17 @@ pub fn setup<R: CryptoRng + ?Sized>(
     rng: &mut R,
     channel: &mut dyn Channel,
 ) -> Result<(SoftSpokenSender, SoftSpokenReceiver), ProtocolError> {
+    setup_at::<Checked, R>(party, session, field, rng, channel)
+}
+
+/// The same, for a security level of the tests' choice.
+pub fn setup_at<S: Security, R: CryptoRng + ?Sized>(
+    party: Party,
+    session: [u8; 32],
+    field: SmallField,
+    rng: &mut R,
+    channel: &mut dyn Channel,
+) -> Result<(SoftSpokenSender<S>, SoftSpokenReceiver<S>), ProtocolError> {
     let sending = Instance { session, direction: Direction::of_sender(party) };
     let receiving = Instance { session, direction: Direction::of_receiver(party) };
 
@@ -35,18 +47,18 @@ pub fn setup<R: CryptoRng + ?Sized>(
     let (chooser, message) = base::Receiver::new(sending, choices, rng);
     let theirs = channel.exchange(&message, base::RECEIVER_BYTES)?;
     let (keys, mut answer) = base::Sender::new(receiving).answer(&theirs, rng)?;
-    let (receiver, told) = SoftSpokenReceiver::new(&keys, field, rng);
+    let (receiver, told) = SoftSpokenReceiver::new(&keys, field, &receiving, rng);
     answer.extend(told);
-    let theirs = channel.exchange(&answer, base::SENDER_BYTES + TREE_BYTES)?;
+    let theirs = channel.exchange(&answer, base::SENDER_BYTES + field.first_bytes())?;
     let (answer, told) = theirs.split_at(base::SENDER_BYTES);
-    let sender = SoftSpokenSender::new(&chooser.finish(answer)?, choices, field, told);
+    let sender = SoftSpokenSender::new(&chooser.finish(answer)?, choices, field, &sending, told)?;
 
     Ok((sender, receiver))
 }
 
 /// What [`setup`] puts on the wire at each end.
-pub fn cost() -> Traffic {
-    let bytes = (base::RECEIVER_BYTES + base::SENDER_BYTES + TREE_BYTES) as u64;
+pub fn cost(field: SmallField) -> Traffic {
+    let bytes = (base::RECEIVER_BYTES + base::SENDER_BYTES + field.first_bytes()) as u64;
     Traffic { bytes_sent: bytes, bytes_received: bytes, turns: 2 }
 }
 
@@ -95,8 +107,8 @@ mod tests {
             assert!(correlated(&mut forward, &mut forward_receiver));
             assert!(correlated(&mut backward, &mut backward_receiver));
             assert_ne!(forward.delta(), backward.delta());
-            assert_eq!(played.left_traffic, cost());
-            assert_eq!(played.right_traffic, cost());
+            assert_eq!(played.left_traffic, cost(field));
+            assert_eq!(played.right_traffic, cost(field));
         }
     }
 

@@ -11,7 +11,8 @@ use blindscan_wire::{Meter, Traffic};
 
 use super::buffered::BATCH;
 use super::ferret::sets::SETS;
-use super::ferret::{FerretReceiver, FerretSender, Ledger, LpnSet, Step};
+use super::ferret::{self, FerretReceiver, FerretSender, Ledger, LpnSet, Step};
+use super::security::Security;
 use super::softspoken::{self, SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use super::{COT_MULTIPLE, CotReceiver, CotSender, Instance};
 
@@ -59,21 +60,31 @@ impl Source {
         matches!(self, Self::SoftSpoken(_))
     }
 
-    /// Bytes of all messages for `total` transfers.
+    /// Bytes of all messages for `total` transfers, those that close the source apart.
     fn bytes(self, total: usize) -> u64 {
         match self {
             Self::SoftSpoken(field) => softspoken::receiver_cost(total, field).bytes_sent,
             Self::Ferret(field, set) => {
-                softspoken::receiver_cost(set.kept(), field).bytes_sent
-                    + (set.trees(total) * set.tree_bytes()) as u64
+                first_bytes(field, set) + (set.trees(total) * set.tree_bytes()) as u64
             }
         }
     }
 
+    /// The messages that close the source, in order: the receiver's claim, and the sender's answer if there is one.
+    pub fn closing(self) -> Vec<Message> {
+        match self {
+            Self::SoftSpoken(_) => vec![Message::ToSender(softspoken::CLAIM_BYTES as u64)],
+            Self::Ferret(..) => vec![
+                Message::ToSender(ferret::CLAIM_BYTES as u64),
+                Message::ToReceiver(ferret::ANSWER_BYTES as u64),
+            ],
+        }
+    }
+
     /// The sender's end. `seed` is secret, fresh, and used for nothing else.
-    pub fn sender(
+    pub fn sender<S: Security>(
         self,
-        made: SoftSpokenSender,
+        made: SoftSpokenSender<S>,
         instance: &Instance,
         seed: Block,
     ) -> Box<dyn CotSender + Send> {
@@ -84,10 +95,14 @@ impl Source {
     }
 
     /// The receiver's end.
-    pub fn receiver(self, made: SoftSpokenReceiver, instance: &Instance) -> Box<dyn CotReceiver + Send> {
+    pub fn receiver<S: Security>(
+        self,
+        made: SoftSpokenReceiver<S>,
+        instance: &Instance,
+    ) -> Box<dyn CotReceiver + Send> {
         match self {
             Self::SoftSpoken(_) => Box::new(made),
-            Self::Ferret(_, set) => Box::new(FerretReceiver::new(set, Box::new(made), instance)),
+            Self::Ferret(_, set) => Box::new(FerretReceiver::<S>::new(set, Box::new(made), instance)),
         }
     }
 
@@ -143,7 +158,7 @@ impl Forecast {
                 .request(transfers)
                 .into_iter()
                 .map(|step| match step {
-                    Step::Begin => told(set.kept(), field),
+                    Step::Begin => Message::ToSender(first_bytes(field, set)),
                     Step::Renew { count, .. } | Step::Grow { count, .. } => {
                         Message::ToReceiver((count * set.tree_bytes()) as u64)
                     }
@@ -152,6 +167,11 @@ impl Forecast {
             (Source::SoftSpoken(field) | Source::Ferret(field, _), _) => vec![told(transfers, field)],
         }
     }
+}
+
+/// Bytes of the transfers that feed the first iteration, their claim with them.
+fn first_bytes(field: SmallField, set: LpnSet) -> u64 {
+    softspoken::receiver_cost(ferret::fed(set), field).bytes_sent + softspoken::CLAIM_BYTES as u64
 }
 
 #[cfg(test)]

@@ -8,13 +8,16 @@
 //! to 128. So the traffic of a phase depends on the total alone, not on how it is asked for, and [`sender_cost`] and
 //! [`receiver_cost`] declare it. Requests must be made in step at both ends.
 //!
-//! Every key is hashed once, to 32 bits ([`blindscan_arith::hash`]); the tweak is a start point bound to the session,
-//! the direction and this protocol, and the count of keys hashed so far. A word pad is the hash cut to its bits.
+//! Every key is hashed once, to 32 bits ([`blindscan_arith::hash`]); the tweak is a seed bound to the session, the
+//! direction, this protocol and the first message of the transfers, and the count of keys hashed so far. A word pad is the hash cut to its bits.
 //! A 1-of-2^w pad of p bits takes w transfers: the hash of each key holds 2^w fields of p bits, and pad j is the sum over
 //! the digit's bits b of *field j* of the hash of key `j_b` of transfer b. Were the field not chosen by j, the pads would
 //! be linearly dependent: those of 1 of 4 would sum to zero.
 //!
-//! Ideal: `ot::ideal` (under the feature `dealer`). Security: semi-honest; the hash is correlation robust.
+//! An end is closed when all is handed out: the receiver's `claim` and the sender's `answer` are those of the transfers, and
+//! no pad may be used before its own end's has passed.
+//!
+//! Ideal: `ot::ideal` (under the feature `dealer`). Security: that of the transfers; the hash is correlation robust.
 //! Source: 1 of 2^w from w transfers is Naor and Pinkas, STOC 1999, with one hash of each key for all messages.
 
 mod receiver;
@@ -91,14 +94,12 @@ fn pieces(n: usize) -> impl Iterator<Item = usize> {
     (0..n).step_by(PIECE).map(move |start| PIECE.min(n - start))
 }
 
-/// The hash of an instance's keys.
-fn hash_of(instance: &Instance) -> CorrelationHash {
-    let mut start = [0; 16];
-    instance
-        .hasher("blindscan v1 pads of correlated transfers, start of tweaks")
-        .finalize_xof()
-        .fill(&mut start);
-    CorrelationHash::new(u128::from_le_bytes(start))
+/// The hash of an instance's keys, which are made of what `binding` is a hash of.
+pub(crate) fn hash_of(instance: &Instance, binding: [u8; 32]) -> CorrelationHash {
+    let mut seed = [0; 16];
+    let mut hasher = instance.hasher("blindscan v1 pads of correlated transfers, seed of tweaks");
+    hasher.update(&binding).finalize_xof().fill(&mut seed);
+    CorrelationHash::new(u128::from_le_bytes(seed))
 }
 
 /// The bits that a word pad has.

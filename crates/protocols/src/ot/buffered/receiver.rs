@@ -9,7 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{PIECE, Planes, Supply, drop_front, hash_of, pad_count, pieces, whole_words, word_mask};
 use crate::ProtocolError;
 use crate::ot::pads::{DigitPadsReceiver, PadReceiver, WordPadsReceiver};
-use crate::ot::{CotReceiver, Instance};
+use crate::ot::{Claim, CotReceiver, Instance};
 
 /// Makes pads as the receiver.
 pub struct BufferedReceiver {
@@ -29,14 +29,22 @@ impl BufferedReceiver {
         let (keys, hashes, choices) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             never_waits: cot.never_waits(),
+            hash: hash_of(instance, cot.binding()),
             cot: Some(cot),
-            hash: hash_of(instance),
             supply: Supply::new(total),
             keys,
             hashes,
             choices,
             used: 0,
         }
+    }
+
+    /// Closes this end: what it claims of its transfers.
+    ///
+    /// # Errors
+    /// When this end was given up.
+    pub fn claim(mut self) -> Result<Claim, ProtocolError> {
+        Ok(self.cot.take().ok_or(WireError::Closed)?.claim())
     }
 
     /// The hashes of the keys of the next `count` transfers, made if they are not yet there, all choices there are, and

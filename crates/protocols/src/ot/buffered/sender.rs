@@ -30,14 +30,35 @@ impl BufferedSender {
         let (keys, zero, one) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             receiver_never_waits: cot.receiver_never_waits(),
+            hash: hash_of(instance, cot.binding()),
             cot: Some(cot),
-            hash: hash_of(instance),
             supply: Supply::new(total),
             keys,
             zero,
             one,
             used: 0,
         }
+    }
+
+    /// The difference of the two keys of every transfer, unless this end was given up. Secret.
+    pub fn delta(&self) -> Option<Block> {
+        self.cot.as_ref().map(|cot| cot.delta())
+    }
+
+    /// Bytes of the other end's claim.
+    ///
+    /// # Errors
+    /// When this end was given up.
+    pub fn claim_bytes(&self) -> Result<usize, ProtocolError> {
+        Ok(self.cot.as_ref().ok_or(WireError::Closed)?.claim_bytes())
+    }
+
+    /// Closes this end with the other's claim: see [`CotSender::answer`].
+    ///
+    /// # Errors
+    /// When the claim does not fit, or this end was given up.
+    pub fn answer(mut self, claim: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+        self.cot.take().ok_or(WireError::Closed)?.answer(claim)
     }
 
     /// The hashes of both keys of the next `count` transfers, made if they are not yet there.

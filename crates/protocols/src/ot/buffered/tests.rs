@@ -5,7 +5,8 @@ use blindscan_wire::{Channel, WireError};
 
 use super::*;
 use crate::ProtocolError;
-use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender, PadReceiver, PadSender};
+use crate::ot::constant::Constant;
+use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender, PadReceiver, PadSender, WordPadsSender};
 use crate::ot::softspoken::tests::dealt;
 use crate::ot::{Direction, ideal};
 
@@ -174,6 +175,42 @@ fn another_direction_or_session_hashes_the_same_keys_to_unrelated_pads() {
     {
         assert!(forward.iter().zip(pads_under(other)).all(|(a, b)| *a != b));
     }
+}
+
+/// Pads of keys that are all the same, over three batches, each end's.
+fn pads_of_equal_keys(instance: &Instance, total: usize) -> [Vec<u32>; 3] {
+    let mut sender = BufferedSender::new(Box::new(Constant), instance, total);
+    let mut receiver = BufferedReceiver::new(Box::new(Constant), instance, total);
+    // Pieces that end within batches and at their borders.
+    let sizes = [1, 999, BATCH - 1000, 7, total - BATCH - 7];
+    let played = play(
+        |channel| sizes.map(|n| sender.words(n, 32, channel).unwrap()),
+        |channel| sizes.map(|n| receiver.words(n, 32, channel).unwrap().pad).concat(),
+    );
+    let both = |of: fn(&WordPadsSender) -> &Vec<u32>| played.left.iter().flat_map(of).copied().collect();
+    [both(|pads| &pads.zero), both(|pads| &pads.one), played.right]
+}
+
+/// Words that stand in more than one place.
+fn repeats<'a>(words: impl Iterator<Item = &'a u32>) -> usize {
+    let mut words: Vec<u32> = words.copied().collect();
+    let all = words.len();
+    words.sort_unstable();
+    words.dedup();
+    all - words.len()
+}
+
+#[test]
+fn tweaks_keep_equal_keys_apart_in_both_ends_through_all_batches() {
+    let total = 3 * BATCH - 100;
+    let [zero, one, received] = pads_of_equal_keys(&FORWARD, total);
+    assert_eq!(zero, received);
+    // Birthdays: n^2 / 2^33 words of 32 bits coincide, four of n and eighteen of 2n. A tweak that began again with a batch
+    // would repeat at least a batch of them.
+    assert!(repeats(zero.iter()) < 40 && repeats(zero.iter().chain(&one)) < 100);
+    // Sabotage: ends that are made anew for every batch, which is what a reset would be.
+    let again = pads_of_equal_keys(&FORWARD, total)[0].clone();
+    assert!(repeats(zero.iter().chain(&again)) >= total);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //!
 //! | step | who      | message                                                             | bytes             |
 //! |------|----------|---------------------------------------------------------------------|-------------------|
-//! | 1    | receiver | once: k + t*h transfers by [`super::softspoken`]                    | 31/8 a transfer   |
+//! | 1    | receiver | once: k + t*h + 128 transfers by [`super::softspoken`], and its claim | 31/8 a transfer |
 //! | 2    | sender   | per tree: for each level both sums, masked; the sum of all leaves   | (2h + 1) * 16     |
+//! | 3    | receiver | once, at the end: its claim of all trees (`check.rs`)               | 16                |
+//! | 4    | sender   | once: its answer                                                    | 32                |
 //!
 //! An iteration has t trees of 2^h leaves, one for each block of the noise. Trees are grown when their transfers are asked
 //! for, the last ones only when the iteration is used up: their transfers are kept, k + t*h of them, and feed the next.
@@ -23,13 +25,16 @@
 //! lowest bits of its leaves itself, one in leaf a and zero elsewhere, whatever the sums say: a sender that turned them
 //! would take the noise out of the choices.
 //!
-//! Ideal: as in [`super`]. Cost: [`super::source`]. Security: semi-honest; LPN with regular noise for the sets of
-//! [`sets`], held at 132 bits by a test; the hash of [`blindscan_arith::tree`] is correlation robust, its tweak bound to
+//! Ideal: as in [`super`]. Cost: [`super::source`]. Security: against a receiver that does anything, for it is checked as
+//! in [`super::softspoken`] before the first tree is sent and says nothing later that could hurt, and against a sender that
+//! does anything: choices do not depend on it, and what it makes of keys is checked; it may guess where the noise is, and
+//! a wrong guess ends the dialogue. LPN with regular noise, of which guesses may tell a little, for the sets of
+//! [`sets`], held at 128 bits by a test; the hash of [`blindscan_arith::tree`] is correlation robust, its tweak bound to
 //! session, direction and a running count of trees.
 //! Source: Yang, Weng, Lan, Zhang and Wang, "Ferret: fast extension for correlated OT with small communication", CCS 2020
-//! (ePrint 2020/924): single-point COT in section 4 (here without the consistency check), extension in section 5; the tree is
-//! that of Goldreich, Goldwasser and Micali, JACM 1986.
+//! (ePrint 2020/924): single-point COT with its check in section 4, extension in section 5; the tree is that of Goldreich, Goldwasser and Micali, JACM 1986.
 
+mod check;
 mod ledger;
 mod receiver;
 mod sender;
@@ -38,6 +43,7 @@ pub mod sets;
 #[cfg(test)]
 mod tests;
 
+pub(super) use check::{ANSWER_BYTES, CLAIM_BYTES};
 pub(super) use ledger::{Ledger, Step};
 pub use receiver::FerretReceiver;
 pub use sender::FerretSender;
@@ -51,6 +57,11 @@ use super::Instance;
 
 /// Every bit of a block but the lowest, which is the choice's.
 const KEY_BITS: Block = !1;
+
+/// Transfers of another kind that are made for the first iteration and for the check.
+pub(super) const fn fed(set: LpnSet) -> usize {
+    set.kept() + check::SACRIFICED
+}
 
 /// The places of the code: public, and the same for all.
 fn code() -> LocalCode {

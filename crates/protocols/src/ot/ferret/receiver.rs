@@ -6,13 +6,18 @@ use blindscan_arith::tree;
 use blindscan_wire::{Channel, WireError};
 use zeroize::Zeroizing;
 
-use super::{KEY_BITS, Kept, Leaves, Ledger, LpnSet, Step, Tweaks, code};
+use super::check::TreeHash;
+use super::{KEY_BITS, Kept, Leaves, Ledger, LpnSet, Step, Tweaks, code, fed};
 use crate::ProtocolError;
-use crate::ot::{CotReceiver, Instance};
+use crate::ot::security::{Checked, Security};
+use crate::ot::{Claim, CotReceiver, Instance};
 
 /// Ready to extend.
-pub struct FerretReceiver {
+pub struct FerretReceiver<S = Checked> {
     set: LpnSet,
+    binding: [u8; 32],
+    check: TreeHash,
+    sacrificed: Zeroizing<Vec<Block>>,
     first: Option<Box<dyn CotReceiver + Send>>,
     tweaks: Tweaks,
     code: LocalCode,
@@ -20,13 +25,18 @@ pub struct FerretReceiver {
     kept: Kept,
     leaves: Leaves,
     trees_begun: u64,
+    security: std::marker::PhantomData<S>,
 }
 
-impl FerretReceiver {
+impl<S: Security> FerretReceiver<S> {
     /// A receiver whose first iteration is fed by `first`, the other end of the sender's.
     pub fn new(set: LpnSet, first: Box<dyn CotReceiver + Send>, instance: &Instance) -> Self {
+        let binding = first.binding();
         Self {
             set,
+            binding,
+            check: TreeHash::new(instance, binding),
+            sacrificed: Zeroizing::default(),
             first: Some(first),
             tweaks: Tweaks::new(instance),
             code: code(),
@@ -34,18 +44,23 @@ impl FerretReceiver {
             kept: Kept::default(),
             leaves: Leaves::new(set),
             trees_begun: 0,
+            security: std::marker::PhantomData,
         }
     }
 
-    /// Step 1: the first iteration's keys, with their choices.
+    /// Step 1: the first iteration's keys, with their choices, and those that mask the claim.
     fn begin(&mut self, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
         let mut first = self.first.take().ok_or(WireError::Closed)?;
-        let (choice, mut keys) = first.extend(self.set.kept(), channel)?;
+        let (choice, mut keys) = first.extend(fed(self.set), channel)?;
+        let claim = first.claim();
+        channel.send(claim.message())?;
+        claim.accept(&[])?;
         for (word, keys) in choice.words().iter().zip(keys.chunks_mut(64)) {
             for (i, key) in keys.iter_mut().enumerate() {
                 *key = *key & KEY_BITS | Block::from(word >> i & 1);
             }
         }
+        self.sacrificed = Zeroizing::new(keys[self.set.kept()..].to_vec());
         self.kept = Kept::new(self.set, keys);
         Ok(())
     }
@@ -105,11 +120,17 @@ impl FerretReceiver {
         }
         let last = (total ^ told[2 * self.set.depth()]) & KEY_BITS | 1;
         tree::correct(&mut self.leaves.blocks, path, last);
+        self.check.add(told, &self.leaves.blocks);
+        self.check.add_place(path);
         self.trees_begun += 1;
     }
 }
 
-impl CotReceiver for FerretReceiver {
+impl<S: Security> CotReceiver for FerretReceiver<S> {
+    fn binding(&self) -> [u8; 32] {
+        self.binding
+    }
+
     fn never_waits(&self) -> bool {
         false
     }
@@ -135,6 +156,12 @@ impl CotReceiver for FerretReceiver {
             *word = keys.iter().rev().fold(0, |word, key| word << 1 | (key & 1) as u64);
         }
         Ok(())
+    }
+
+    fn claim(self: Box<Self>) -> Claim {
+        let masks = self.sacrificed.iter().rev().fold(0, |masks, key| masks << 1 | key & 1);
+        let claim = self.check.claim(masks).to_le_bytes().to_vec();
+        Claim::expecting::<S>(claim, self.check.answer(&self.sacrificed, 0).to_vec())
     }
 }
 

@@ -1,19 +1,24 @@
 //! The sender of silent transfers: grows trees, and says of each what the receiver needs.
 
 use blindscan_arith::block::{self, Block};
+use blindscan_arith::gf128;
 use blindscan_arith::lpn::LocalCode;
 use blindscan_arith::prg::Prg;
 use blindscan_arith::tree;
 use blindscan_wire::{Channel, WireError};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{KEY_BITS, Kept, Leaves, Ledger, LpnSet, Step, Tweaks, code};
+use super::check::{CLAIM_BYTES, TreeHash};
+use super::{KEY_BITS, Kept, Leaves, Ledger, LpnSet, Step, Tweaks, code, fed};
 use crate::ProtocolError;
 use crate::ot::{CotSender, Instance};
 
 /// Ready to extend.
 pub struct FerretSender {
     set: LpnSet,
+    binding: [u8; 32],
+    check: TreeHash,
+    sacrificed: Zeroizing<Vec<Block>>,
     delta: Block,
     first: Option<Box<dyn CotSender + Send>>,
     roots: Prg,
@@ -32,8 +37,12 @@ impl FerretSender {
     /// When the Delta of `first` is even.
     pub fn new(set: LpnSet, first: Box<dyn CotSender + Send>, instance: &Instance, seed: Block) -> Self {
         assert!(first.delta() & 1 == 1, "the setup makes an odd Delta");
+        let binding = first.binding();
         Self {
             set,
+            binding,
+            check: TreeHash::new(instance, binding),
+            sacrificed: Zeroizing::default(),
             delta: first.delta(),
             first: Some(first),
             roots: Prg::new(seed),
@@ -46,11 +55,14 @@ impl FerretSender {
         }
     }
 
-    /// Step 1: the first iteration's keys.
+    /// Step 1: the first iteration's keys, and those that mask the claim. No tree is sent before they are checked.
     fn begin(&mut self, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
         let mut first = self.first.take().ok_or(WireError::Closed)?;
-        let mut keys = first.extend(self.set.kept(), channel)?;
+        let mut keys = first.extend(fed(self.set), channel)?;
+        let claim = channel.receive(first.claim_bytes())?;
+        first.answer(&claim)?;
         keys.iter_mut().for_each(|key| *key &= KEY_BITS);
+        self.sacrificed = Zeroizing::new(keys[self.set.kept()..].to_vec());
         self.kept = Kept::new(self.set, keys);
         Ok(())
     }
@@ -90,13 +102,14 @@ impl FerretSender {
     fn grow_tree(&mut self, tree: usize, message: &mut Vec<Block>) {
         let masks = self.kept.masks_of(self.set, tree);
         let [zero, one] = [0, self.delta].map(|shift| {
-            let mut pads: Vec<Block> = masks.iter().map(|key| key ^ shift).collect();
+            let mut pads: Zeroizing<Vec<Block>> =
+                Zeroizing::new(masks.iter().map(|key| key ^ shift).collect());
             tree::hash(self.tweaks.masks(self.trees_begun), &mut pads);
             pads
         });
-        let mut total = 0;
+        let (first, mut total) = (message.len(), 0);
         self.leaves.blocks[0] = self.roots.block();
-        for (level, (zero, one)) in zero.iter().zip(&one).enumerate() {
+        for (level, (zero, one)) in zero.iter().zip(one.iter()).enumerate() {
             let keep = if level + 1 == self.set.depth() { KEY_BITS } else { Block::MAX };
             let tweak = self.tweaks.level(self.trees_begun, level as u32);
             let [left, right] = tree::grow(tweak, &mut self.leaves.blocks[..2 << level], keep);
@@ -104,6 +117,7 @@ impl FerretSender {
             total = left ^ right;
         }
         message.push(total ^ self.delta);
+        self.check.add(&message[first..], &self.leaves.blocks);
         self.trees_begun += 1;
     }
 }
@@ -111,6 +125,10 @@ impl FerretSender {
 impl CotSender for FerretSender {
     fn delta(&self) -> Block {
         self.delta
+    }
+
+    fn binding(&self) -> [u8; 32] {
+        self.binding
     }
 
     fn receiver_never_waits(&self) -> bool {
@@ -129,6 +147,15 @@ impl CotSender for FerretSender {
         }
         assert!(rest.is_empty(), "the ledger grows as many trees as a request needs");
         Ok(())
+    }
+
+    fn claim_bytes(&self) -> usize {
+        CLAIM_BYTES
+    }
+
+    fn answer(self: Box<Self>, claim: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+        let claim = Block::from_le_bytes(claim.try_into().expect("the channel has fixed the claim's length"));
+        Ok(self.check.answer(&self.sacrificed, gf128::multiply(claim, self.delta)).to_vec())
     }
 }
 

@@ -14,8 +14,10 @@ use rand_core::SeedableRng;
 use super::sets::SETS;
 use super::*;
 use crate::ot::buffered::{BufferedReceiver, BufferedSender};
+use crate::ot::constant::Constant;
 use crate::ot::pads::{PadReceiver, PadSender};
-use crate::ot::setup::setup;
+use crate::ot::security::{Check, Checked, Security, SemiHonest};
+use crate::ot::setup::{setup, setup_at};
 use crate::ot::softspoken::SmallField;
 use crate::ot::source::Source;
 use crate::ot::{CotReceiver, CotSender, Direction, ideal};
@@ -32,9 +34,14 @@ type Made = (Box<dyn CotSender + Send>, Box<dyn CotReceiver + Send>);
 
 /// Both ends of one direction, over real base transfers.
 fn ends(source: Source, seed: u64) -> Made {
+    ends_at::<Checked>(source, seed)
+}
+
+fn ends_at<S: Security>(source: Source, seed: u64) -> Made {
     let made = |party, seed| {
         move |channel: &mut blindscan_wire::memory::MemoryChannel| {
-            setup(party, FORWARD.session, FIELD, &mut ChaCha20Rng::seed_from_u64(seed), channel).unwrap()
+            let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+            setup_at::<S, _>(party, FORWARD.session, FIELD, rng, channel).unwrap()
         }
     };
     let played = play(made(Party::ImageOwner, seed), made(Party::ModelOwner, seed + 1000));
@@ -75,6 +82,11 @@ fn assert_correlated(delta: Block, sent: &[Block], choices: &[bool], received: &
     for i in 0..sent.len() {
         assert_eq!(received[i], sent[i] ^ if choices[i] { delta } else { 0 }, "transfer {i}");
     }
+}
+
+/// Bytes of step 1.
+fn first_bytes() -> usize {
+    fed(TOY).next_multiple_of(128) * 31 / 8 + crate::ot::softspoken::CLAIM_BYTES
 }
 
 #[test]
@@ -250,7 +262,7 @@ fn a_sender_that_turns_lowest_bits_changes_no_choice() {
 #[test]
 fn what_goes_over_the_wire_is_balanced_and_holds_no_block_twice() {
     let (mut sender, mut receiver) = toy(9);
-    let (told, trees) = (TOY.kept().div_ceil(128) * 128 * 31 / 8, 20);
+    let (told, trees) = (first_bytes(), 20);
     let played = play(
         |channel| {
             let delta = sender.delta();
@@ -304,6 +316,35 @@ impl Channel for Recorder<'_> {
 }
 
 #[test]
+fn tweaks_keep_trees_of_equal_masks_apart() {
+    // The receiver's leaves, when all masks are the same key and all that it is told is zero: trees differ by their tweaks
+    // alone. Ten equal entries of the table add up to nothing.
+    let mut receiver = FerretReceiver::<Checked>::new(TOY, Box::new(Constant), &FORWARD);
+    let told = vec![0; TOY.tree_bytes()];
+    struct Zeros<'a>(&'a [u8]);
+    impl Channel for Zeros<'_> {
+        fn send(&mut self, _: &[u8]) -> Result<(), WireError> {
+            Ok(())
+        }
+        fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+            Ok(self.0.repeat(length / self.0.len()))
+        }
+        fn exchange(&mut self, _: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+            self.receive(length)
+        }
+        fn finish(&mut self) -> Result<(), WireError> {
+            Ok(())
+        }
+        fn traffic(&self) -> Traffic {
+            Traffic::default()
+        }
+    }
+    let (_, keys) = receiver.extend(54 * 64, &mut Zeros(&told)).unwrap();
+    let distinct: std::collections::HashSet<Block> = keys.iter().copied().collect();
+    assert_eq!(distinct.len(), keys.len(), "no leaf of an iteration comes twice");
+}
+
+#[test]
 fn pads_are_those_of_the_ideal_as_with_softspoken() {
     for source in [Source::Ferret(FIELD, TOY), Source::SoftSpoken(FIELD)] {
         let (sender, receiver) = ends(source, 10);
@@ -331,7 +372,7 @@ fn pads_are_those_of_the_ideal_as_with_softspoken() {
 
 #[test]
 fn a_short_message_from_either_end_is_an_error_and_so_is_what_follows() {
-    let told = TOY.kept().div_ceil(128) * 128 * 31 / 8;
+    let told = fed(TOY).next_multiple_of(128) * 31 / 8;
     let (mut sender, _) = toy(11);
     let played = play(
         |channel| (sender.extend(64, channel), sender.extend(64, channel)),
@@ -355,54 +396,98 @@ fn a_short_message_from_either_end_is_an_error_and_so_is_what_follows() {
     assert!(played.right.1.is_err());
 }
 
-#[test]
-fn a_lying_sender_gives_wrong_keys_and_nothing_breaks() {
-    let (_, mut receiver) = toy(13);
-    let played = play(
-        |channel| channel.send(&vec![0x5a; 2 * TOY.tree_bytes()]).unwrap(),
-        |channel| receiver.extend(128, channel).map(|(choice, keys)| (choice.len(), keys.len())),
-    );
-    assert_eq!(played.right.unwrap(), (128, 128));
+/// Whether this is the fixed error of a check that failed.
+fn failed(outcome: &Result<(), ProtocolError>, check: Check) -> bool {
+    matches!(outcome, Err(ProtocolError::FailedCheck(found)) if *found == check.name())
 }
 
-#[test]
-fn a_wrong_sum_is_seen_by_the_test_of_correlation() {
-    // Sabotage: one bit of one message of the sender is turned on its way.
-    let (mut sender, mut receiver) = toy(14);
+/// Makes transfers of which the sender's trees are turned on their way ([`TurningTrees`]), and closes them. The keys that
+/// are wrong, and what the receiver says.
+fn closed<S: Security>(turned: &[(usize, u8)], transfers: usize) -> (usize, Result<(), ProtocolError>) {
+    let (mut sender, mut receiver) = ends_at::<S>(Source::Ferret(FIELD, TOY), 13);
     let delta = sender.delta();
     let played = play(
-        |channel| sender.extend(128, channel).unwrap(),
-        |channel| receiver.extend(128, &mut Turning(channel)).unwrap(),
+        |channel| {
+            let keys = sender.extend(transfers, &mut TurningTrees(channel, turned)).unwrap();
+            let claim = channel.receive(sender.claim_bytes()).unwrap();
+            channel.send(&sender.answer(&claim).unwrap()).unwrap();
+            keys
+        },
+        |channel| {
+            let made = receiver.extend(transfers, channel).unwrap();
+            let claim = receiver.claim();
+            let answer = channel.exchange(claim.message(), claim.answer_bytes()).unwrap();
+            (made, claim.accept(&answer))
+        },
     );
-    let (choice, keys) = played.right;
-    let wrong =
-        (0..128).filter(|&i| keys[i] != played.left[i] ^ if choice.get(i) { delta } else { 0 }).count();
-    assert!(wrong > 0);
+    let ((choice, keys), outcome) = played.right;
+    let right = |i: usize| keys[i] == played.left[i] ^ if choice.get(i) { delta } else { 0 };
+    ((0..transfers).filter(|&i| !right(i)).count(), outcome)
 }
 
-/// Turns a bit of the last block that is received: the sum of all leaves.
-struct Turning<'a>(&'a mut dyn Channel);
-
-impl Channel for Turning<'_> {
-    fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
-        self.0.send(message)
+#[test]
+fn honest_trees_pass_the_check_through_many_iterations() {
+    for transfers in [128, 640, 54 * 64, 54 * 64 * 3 + 128] {
+        let (wrong, outcome) = closed::<Checked>(&[], transfers);
+        outcome.unwrap();
+        assert_eq!(wrong, 0);
     }
+    let (sender, receiver) = toy(16);
+    let claim = receiver.claim();
+    claim.accept(&sender.answer(&[0; 16]).unwrap()).expect("no transfers are right too");
+}
 
-    fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
-        let mut message = self.0.receive(length)?;
-        *message.last_mut().expect("messages are not empty") ^= 1;
-        Ok(message)
+#[test]
+fn a_malformed_tree_fails_the_check_and_without_it_gives_wrong_keys() {
+    let last = TOY.tree_bytes() - 16;
+    for turned in
+        [&[(last + 3, 1)][..], &[(0, 1), (16, 1)], &[(last - 1, 0x80), (last - 17, 0x80)], &[(last, 1)]]
+    {
+        for transfers in [64, 54 * 64 + 128] {
+            let (_, outcome) = closed::<Checked>(turned, transfers);
+            assert!(failed(&outcome, Check::SilentTrees), "{turned:?}");
+            // Sabotage: a receiver that does not look.
+            let (wrong, outcome) = closed::<SemiHonest>(turned, transfers);
+            outcome.unwrap();
+            // The lowest bit of the last sum is the one that changes no key: the receiver does not take it.
+            assert_eq!(wrong == 0, turned == [(last, 1)], "{turned:?}");
+        }
     }
+}
 
-    fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
-        self.0.exchange(message, length)
+#[test]
+fn the_first_transfers_are_checked_before_a_tree_is_sent() {
+    struct Flipping<'a>(&'a mut dyn Channel);
+    impl Channel for Flipping<'_> {
+        fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+            let mut message = message.to_vec();
+            message[0] ^= 1;
+            self.0.send(&message)
+        }
+        fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+            self.0.receive(length)
+        }
+        fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+            self.0.exchange(message, length)
+        }
+        fn finish(&mut self) -> Result<(), WireError> {
+            self.0.finish()
+        }
+        fn traffic(&self) -> Traffic {
+            self.0.traffic()
+        }
     }
-
-    fn finish(&mut self) -> Result<(), WireError> {
-        self.0.finish()
-    }
-
-    fn traffic(&self) -> Traffic {
-        self.0.traffic()
-    }
+    let begun = |(mut sender, mut receiver): Made| {
+        play(
+            |channel| (sender.extend(64, channel).map(drop), channel.traffic().bytes_sent),
+            |channel| receiver.extend(64, &mut Flipping(channel)).is_ok(),
+        )
+    };
+    let source = Source::Ferret(FIELD, TOY);
+    let checked = begun(ends_at::<Checked>(source, 17));
+    assert!(failed(&checked.left.0, Check::Differences) && checked.left.1 == 0);
+    assert!(!checked.right);
+    // Sabotage: a sender that does not look goes on, and tells the masked sums of its trees.
+    let unchecked = begun(ends_at::<SemiHonest>(source, 17));
+    assert!(unchecked.left.0.is_ok() && unchecked.left.1 > 0);
 }

@@ -3,10 +3,14 @@
 //! | step | who      | message                                               | bytes              |
 //! |------|----------|-------------------------------------------------------|--------------------|
 //! | 1    | receiver | per tree and level: both node sums, under base keys   | 4096               |
+//! |      |          | per tree: the sum of its tags; a digest of all tags   | (128/k + 1) * 32   |
+//! |      |          | differences of 128 transfers that are sacrificed      | (128/k - 1) * 16   |
 //! | 2    | receiver | per batch of n: differences of the groups' bits       | (128/k - 1) * n/8  |
+//! | 3    | receiver | a hash of the choices and of every row of keys        | 2064               |
 //!
-//! Step 1 is done once, step 2 for every batch of at most [`BATCH`] transfers. The receiver here was the *sender* of
-//! the base transfers, and the sender here chose among their keys.
+//! Steps 1 and 3 are done once, step 2 for every batch of at most [`BATCH`] transfers, chunk by chunk within it. The
+//! receiver here was the *sender* of the base transfers, and the sender here chose among their keys. Steps 1 and 3 end
+//! with checks (`check.rs`); no key may be used before the second has passed.
 //!
 //! The receiver grows 128/k trees of depth k (`tree.rs`); the sender learns every leaf but number a of each, where a is
 //! k bits of Delta. Leaves are seeds of streams `r_x`. With `u = sum of r_x` and `v = sum of x * r_x` over the field of
@@ -15,11 +19,14 @@
 //! the others (the repetition code). The 128 rows of bits that result are transposed: column i is the key of transfer i.
 //!
 //! Ideal: as in [`super`]. Cost: [`sender_cost`] and [`receiver_cost`]; no turn of waiting. Work: 2^k / k AES blocks a
-//! transfer, so k trades work for bytes. Security: semi-honest (the consistency check against a cheating receiver is
-//! left out); a pseudorandom generator is all it assumes beyond the base transfers.
+//! transfer, so k trades work for bytes. Security: against a sender that does anything, and, with the checks, against a
+//! receiver that does anything: it may guess bits of Delta, k of them for a group, and a wrong guess ends the dialogue. It
+//! assumes a pseudorandom generator and a random oracle. With [`super::security::SemiHonest`] nothing is compared.
 //! Source: Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the Minicrypt model", CRYPTO 2022
-//! (ePrint 2022/192), section 3: small-field VOLE (3.1) and subspace VOLE with the repetition code (3.2).
+//! (ePrint 2022/192), section 3: small-field VOLE (3.1) and subspace VOLE with the repetition code (3.2); section 4: the
+//! consistency check. Ours differs in taking its challenge from a hash of the messages.
 
+mod check;
 mod receiver;
 mod sender;
 mod tree;
@@ -27,6 +34,7 @@ mod tree;
 #[cfg(test)]
 pub(in crate::ot) mod tests;
 
+pub(in crate::ot) use check::CLAIM_BYTES;
 pub use receiver::SoftSpokenReceiver;
 pub use sender::SoftSpokenSender;
 
@@ -37,8 +45,11 @@ use super::COT_MULTIPLE;
 /// Most transfers that one message serves.
 pub const BATCH: usize = 1 << 16;
 
-/// Bytes of the message of step 1.
-pub const TREE_BYTES: usize = 128 * 2 * 16;
+/// Bytes of the node sums of step 1.
+const TREE_BYTES: usize = 128 * 2 * 16;
+
+/// Transfers that mask the claim of step 3.
+const SACRIFICED: usize = COT_MULTIPLE;
 
 /// Transfers that are worked on at once, so that all stays in the caches.
 const CHUNK: usize = blindscan_arith::transpose::COLUMNS_MAX;
@@ -66,6 +77,11 @@ impl SmallField {
     /// Groups of k bits that Delta has.
     pub const fn groups(self) -> usize {
         128 / self.bits()
+    }
+
+    /// Bytes of the message of step 1.
+    pub const fn first_bytes(self) -> usize {
+        TREE_BYTES + check::tree_check_bytes(self.groups()) + self.batch_bytes(SACRIFICED)
     }
 
     /// Bytes of the message for a batch of `count` transfers.
