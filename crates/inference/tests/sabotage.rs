@@ -141,8 +141,9 @@ impl Scene {
             Party::ImageOwner => Party::ModelOwner,
             Party::ModelOwner => Party::ImageOwner,
         };
-        let writer = self.folder(honest).create(header(&self.plan, honest)).unwrap();
-        let anonymous = StockWriter::anonymous(header(&self.plan, cheater)).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        let writer = self.folder(honest).create(header(&self.plan, honest), &mut rng).unwrap();
+        let anonymous = StockWriter::anonymous(header(&self.plan, cheater), &mut rng).unwrap();
         let run = |party: Party, writer, channel: &mut dyn Channel| match party {
             Party::ImageOwner => common::image_owner_offline(&self.plan, writer, 5, channel),
             Party::ModelOwner => common::model_owner_offline(&self.plan, weights, writer, 5, channel),
@@ -156,9 +157,10 @@ impl Scene {
             },
         );
         let (outcome, sent) = played.right;
-        let stored = self.file(honest).exists();
+        let files = ["stock", "key"].map(|what| self.file(honest, what));
+        let stored = files.iter().any(|file| file.exists());
         if stored {
-            std::fs::remove_file(self.file(honest)).unwrap();
+            files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
         }
         Cheated { outcome, sent, stored }
     }
@@ -211,7 +213,7 @@ fn a_peer_that_cheats_in_transfers_is_found_before_a_stock_is_made_or_a_pad_is_u
         let mut found = [0; 2];
         for at in 0..60 {
             let cheated = scene.cheated(cheater, at);
-            let Err(InferenceError::Protocol(ProtocolError::Check(check))) = cheated.outcome else {
+            let Err(InferenceError::Protocol(ProtocolError::FailedCheck(check))) = cheated.outcome else {
                 continue;
             };
             found[usize::from(check == Check::Differences.name())] += 1;
