@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::calibrate::{self, Calibrated, calibrated};
 use blindscan_graph::ir::{Graph, Tensor, ValueId};
 use blindscan_graph::onnx;
-use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy, PublicPlan, Range, Weights};
+use blindscan_graph::plan::{
+    FixedPlan, InputSpec, OutputPolicy, PublicPlan, Range, Weights, steers_a_terminal,
+};
 use serde::Deserialize;
 
 use crate::cli::{Accuracy, PlanOptions};
@@ -38,7 +40,10 @@ impl Model {
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let plan = FixedPlan { public: self.plan.clone(), weights: self.weights.clone() };
         plan.save(folder).with_context(|| format!("{}", folder.display()))?;
-        self.record.iter().try_for_each(|record| record.save(folder))
+        match &self.record {
+            Some(record) => record.save(folder),
+            None => Record::remove(folder),
+        }
     }
 }
 
@@ -128,7 +133,7 @@ fn check_saved(plan: &PublicPlan, options: &PlanOptions) -> Result<()> {
 /// The plan's name: the card's, or the file's.
 fn name_of(path: &Path, card: &Card) -> String {
     let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    card.name.clone().unwrap_or_else(stem).chars().filter(|c| !c.is_control()).collect()
+    card.name.clone().unwrap_or_else(|| stem().chars().filter(|&c| !steers_a_terminal(c)).collect())
 }
 
 fn record(made: &Calibrated, settings: &calibrate::Options, fitted_to: FittedTo, samples: usize) -> Record {
@@ -303,5 +308,20 @@ pub(crate) fn sample(path: &Path, plan: &PublicPlan) -> Result<Tensor> {
     match beside.exists() {
         true => input::read_npy(&beside, shape),
         false => Ok(synthetic(shape).swap_remove(0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_named_by_its_card_or_its_file_without_what_steers_a_terminal() {
+        let name = |path: &str, card: Option<&str>| {
+            name_of(Path::new(path), &Card { name: card.map(str::to_string), ..Card::default() })
+        };
+        assert_eq!(name("models/lesions.onnx", None), "lesions");
+        assert_eq!(name("models/lesions.onnx", Some("Lesions 2")), "Lesions 2");
+        assert_eq!(name("a\u{1b}[2J\u{202e}b.v2.onnx", None), "a[2Jb.v2");
     }
 }

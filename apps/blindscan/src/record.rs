@@ -77,6 +77,17 @@ impl Record {
         written.map(drop).with_context(|| format!("{} could not be written", path.display()))
     }
 
+    /// Removes the record of another plan that was saved here before.
+    pub(crate) fn remove(folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} could not be removed", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The record of a saved plan; none where the folder has none.
     pub(crate) fn load(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
@@ -125,6 +136,9 @@ mod tests {
         let kept = record(FittedTo::Synthetic, 4);
         kept.save(folder.path()).unwrap();
         assert_eq!(Record::load(folder.path()).unwrap(), Some(kept));
+        Record::remove(folder.path()).unwrap();
+        assert_eq!(Record::load(folder.path()).unwrap(), None);
+        Record::remove(folder.path()).unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
         assert!(format!("{:#}", Record::load(folder.path()).unwrap_err()).contains("make the plan again"));
     }
