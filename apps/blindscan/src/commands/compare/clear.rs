@@ -106,7 +106,7 @@ pub(super) fn clear_by_tensor(model: &Model, input: &Tensor, clamped: Clamped) -
         fixed_max_abs_error: None,
         private_equals_fixed: None,
     });
-    let mut rows = rows.collect();
+    let mut rows: Vec<Row> = rows.collect();
     let float = float_rows(model, input, &integers, &mut rows)?;
     let error_made = error_made(&plan.nodes, plan.input, &rows);
     Ok((summed(model, evaluation, float, clamped)?, ByTensor { rows, integers, error_made }))
@@ -148,7 +148,7 @@ fn float_rows(
     model: &Model,
     input: &Tensor,
     integers: &[Vec<i64>],
-    rows: &mut Vec<Row>,
+    rows: &mut [Row],
 ) -> Result<Option<Tensor>> {
     let Some(graph) = &model.graph else { return Ok(None) };
     let logits = float::evaluate_with(graph, input, &mut |value, seen| {
