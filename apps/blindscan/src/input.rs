@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use blindscan_graph::plan::{self, GreyScale, InputSpec, Modality, PublicPlan};
-use blindscan_imaging::{Axis, Filter, Form, InPlane, Kind, Normalisation, Preparation, Request, Scan};
+use blindscan_imaging::{
+    self as imaging, Axis, Filter, Form, InPlane, Kind, Normalisation, Preparation, Request, Scan,
+    ToEightBit, Trained,
+};
 
 /// What a job takes its inputs from.
 pub(crate) enum Source {
@@ -104,9 +107,13 @@ fn plain_request(path: &Path, shape: &[usize]) -> Result<Request> {
     );
     Ok(Request {
         form: Form::Picture,
+        modality: None,
         expected_kind: Some(Kind::EightBit),
+        to_eight_bit: None,
         normalisation: Normalisation::Linear { offset: 0.0, divisor: 255.0 },
         slice_offsets: vec![0],
+        slice_offsets_mm: Vec::new(),
+        trained: Trained::default(),
         axis: Axis::Axial,
         in_plane: InPlane::Display,
         size: Some((shape[2], shape[3])),
@@ -146,30 +153,53 @@ fn one(preparation: &Preparation<'_>, index: usize, shape: &[usize]) -> Result<T
 fn request(spec: &InputSpec) -> Request {
     Request {
         form: match spec.modality {
-            Modality::Ct => Form::Volume,
-            Modality::Xray => Form::Picture,
-            Modality::Any | Modality::Tensor => Form::Any,
+            Modality::Ct | Modality::Mr | Modality::Pet => Form::Volume,
+            Modality::Xray | Modality::Mammogram => Form::Picture,
+            Modality::Ultrasound | Modality::Any | Modality::Tensor => Form::Any,
+        },
+        modality: match spec.modality {
+            Modality::Ct => Some(imaging::Modality::Ct),
+            Modality::Mr => Some(imaging::Modality::Mr),
+            Modality::Pet => Some(imaging::Modality::Pet),
+            Modality::Ultrasound => Some(imaging::Modality::Ultrasound),
+            Modality::Xray => Some(imaging::Modality::Xray),
+            Modality::Mammogram => Some(imaging::Modality::Mammogram),
+            Modality::Any | Modality::Tensor => None,
         },
         expected_kind: match spec.grey {
             GreyScale::Hounsfield => Some(Kind::Hounsfield),
             GreyScale::EightBit => Some(Kind::EightBit),
             GreyScale::Any => None,
         },
+        to_eight_bit: spec.to_eight_bit.map(|rule| match rule {
+            plan::ToEightBit::Window { low, high } => ToEightBit::Window { low, high },
+            plan::ToEightBit::Percentiles { low, high } => ToEightBit::Percentiles { low, high },
+            plan::ToEightBit::Voi { low, high } => ToEightBit::Voi { low, high },
+        }),
         normalisation: match spec.normalisation {
             plan::Normalisation::Linear { offset, divisor } => Normalisation::Linear { offset, divisor },
             plan::Normalisation::VolumeMinMax => Normalisation::VolumeMinMax,
             plan::Normalisation::Clip { low, high } => Normalisation::Clip { low, high },
         },
         slice_offsets: spec.slice_offsets.clone(),
+        slice_offsets_mm: spec.slice_offsets_mm.clone(),
         axis: match spec.axis {
             plan::Axis::Axial => Axis::Axial,
             plan::Axis::Coronal => Axis::Coronal,
             plan::Axis::Sagittal => Axis::Sagittal,
         },
-        in_plane: InPlane::Display,
+        in_plane: match spec.in_plane {
+            plan::InPlane::Display => InPlane::Display,
+            plan::InPlane::AsStored => InPlane::AsStored,
+        },
         size: spec.size,
         resize: spec.resize.then_some(Filter::Bicubic),
         range: spec.range,
+        trained: Trained {
+            spacing_mm: spec.trained.spacing_mm,
+            field_of_view_mm: spec.trained.field_of_view_mm,
+            tolerance: spec.trained.tolerance,
+        },
     }
 }
 

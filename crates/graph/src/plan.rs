@@ -23,7 +23,7 @@ use crate::ir::{Head, Tensor, Window};
 
 pub use error::{PlanError, Problem};
 pub use file::{PUBLIC_FILE, WEIGHTS_FILE};
-pub use input::{Axis, GreyScale, InputSpec, Modality, Normalisation};
+pub use input::{Axis, GreyScale, InPlane, InputSpec, Modality, Normalisation, ToEightBit, Trained};
 pub use shapes::output_shape;
 pub(crate) use validate::split_taps;
 pub use validate::steers_a_terminal;

@@ -125,6 +125,8 @@ pub struct SliceFact {
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) known_by: KnownBy,
+    /// Why the kind is not what one would expect: part of a refusal.
+    pub(crate) kind_remark: Option<String>,
     pub(crate) modality: Option<String>,
     /// Along the third file axis.
     pub(crate) sources: Vec<SliceSource>,
@@ -145,6 +147,7 @@ impl Default for Origin {
     fn default() -> Origin {
         Origin {
             known_by: KnownBy::Header,
+            kind_remark: None,
             modality: None,
             sources: Vec::new(),
             steps: None,

@@ -29,6 +29,9 @@ impl Format {
         if let Some(format) = Self::told_by(&start) {
             return Ok(format);
         }
+        if start.is_empty() {
+            return Err(At(path).damaged("it is empty"));
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         if name.ends_with(".nii") {
             return Ok(Format::Nifti);
@@ -39,12 +42,13 @@ impl Format {
         Err(ImagingError::UnknownFormat { path: path.into() })
     }
 
-    fn told_by(start: &[u8]) -> Option<Format> {
+    /// What the first bytes say.
+    pub(crate) fn told_by(start: &[u8]) -> Option<Format> {
         if start.starts_with(b"\x89PNG\r\n\x1a\n") {
             Some(Format::Png)
         } else if start.starts_with(&[0xff, 0xd8, 0xff]) {
             Some(Format::Jpeg)
-        } else if start.get(128..132) == Some(b"DICM") {
+        } else if crate::dicom::head_start(start).is_some() {
             Some(Format::Dicom)
         } else if start.starts_with(&[0x1f, 0x8b])
             || start.get(344..347).is_some_and(|m| m == b"n+1" || m == b"ni1")

@@ -101,6 +101,36 @@ impl Affine {
         dot(a, cross(b, c))
     }
 
+    /// Whether the grid only scales and has a corner at the origin: what tools write when the place was lost, and what a
+    /// scan may honestly have.
+    pub(crate) fn looks_made_up(&self, size: [usize; 3]) -> bool {
+        let body = best_match(self);
+        let only_scales =
+            (0..3).all(|b| (0..3).all(|file| file == body[b].axis || self.0[b][file].abs() < 1e-6));
+        let at_origin = |far: usize| {
+            let corner =
+                [0, 1, 2].map(|file| if far >> file & 1 == 1 { size[file].saturating_sub(1) } else { 0 });
+            self.apply(VoxelIndex(corner)).0.iter().all(|mm| mm.abs() < 1e-4)
+        };
+        only_scales && (0..8).any(at_origin)
+    }
+
+    /// The grid whose steps are at right angles and which agrees in rows and columns: the third step is the normal, as
+    /// long as the step itself. `None` when rows and columns are not at a right angle.
+    pub(crate) fn unsheared(&self) -> Option<Affine> {
+        let [row, column, step] = [0, 1, 2].map(|axis| self.step_mm(axis));
+        if dot(row, column).abs() > 1e-4 * length(row) * length(column) {
+            return None;
+        }
+        let normal = cross(row, column);
+        let scale = length(step) / length(normal) * dot(step, normal).signum();
+        let mut affine = *self;
+        for (r, c) in affine.0.iter_mut().zip(normal) {
+            r[2] = c * scale;
+        }
+        Some(affine)
+    }
+
     /// Whether two affines agree to a thousandth of a voxel or of a millimetre.
     pub(crate) fn is_close_to(&self, other: &Affine) -> bool {
         self.0.iter().flatten().zip(other.0.iter().flatten()).all(|(a, b)| (a - b).abs() <= 1e-3)
@@ -133,20 +163,15 @@ pub struct FileAxis {
 pub struct Orientation {
     /// The file axes that run left-right, back-front and foot-head, in this order.
     pub body: [FileAxis; 3],
-    /// False when the affine is but a placeholder: see [`Orientation::of`].
+    /// False when the file does not say how the patient lies; the axes are then taken as stored.
     pub physical: bool,
 }
 
 impl Orientation {
-    /// Matches file axes and body axes so that the cosines between them are largest in sum.
-    ///
-    /// An affine that only scales, with the corner of its grid exactly at the origin, was not made by a scanner: no
-    /// patient lies there. Tools write it when the place was lost. Such a volume is *not physical*: its first two axes
-    /// are taken for columns and rows as stored, downwards, whatever the affine claims. Turning or mirroring the
-    /// file's axes (and its affine with them) does not change that finding, for the grid's lowest corner is judged.
-    pub fn of(affine: &Affine, size: [usize; 3]) -> Orientation {
-        let body = best_match(affine);
-        Orientation { body, physical: !is_placeholder(affine, size, body) }
+    /// Matches file axes and body axes so that the cosines between them are largest in sum. The affine is taken at its
+    /// word, wherever its corner lies.
+    pub fn of(affine: &Affine) -> Orientation {
+        Orientation { body: best_match(affine), physical: true }
     }
 
     /// An orientation that the file does not give: the axes as stored.
@@ -180,17 +205,6 @@ fn best_match(affine: &Affine) -> [FileAxis; 3] {
     [0, 1, 2].map(|body| FileAxis { axis: best[body], ascending: cosine(body, best[body]) > 0.0 })
 }
 
-fn is_placeholder(affine: &Affine, size: [usize; 3], body: [FileAxis; 3]) -> bool {
-    let lowest = VoxelIndex([0, 1, 2].map(|file| {
-        let ascending = body.iter().any(|side| side.axis == file && side.ascending);
-        if ascending { 0 } else { size[file].saturating_sub(1) }
-    }));
-    let corner_at_origin = affine.apply(lowest).0.iter().all(|mm| mm.abs() < 1e-4);
-    let only_scales =
-        (0..3).all(|b| (0..3).all(|file| file == body[b].axis || affine.0[b][file].abs() < 1e-6));
-    corner_at_origin && only_scales
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,11 +214,11 @@ mod tests {
     #[test]
     fn a_flipped_and_a_turned_affine_name_their_axes() {
         let lps = Affine([[-0.8, 0.0, 0.0, 100.0], [0.0, -0.8, 0.0, 90.0], [0.0, 0.0, 5.0, -300.0]]);
-        assert_eq!(Orientation::of(&lps, SIZE).letters(), "LPS");
-        assert!(Orientation::of(&lps, SIZE).physical);
+        assert_eq!(Orientation::of(&lps).letters(), "LPS");
+        assert!(Orientation::of(&lps).physical);
 
         let sagittal_first = Affine([[0.0, 0.0, -3.0, 40.0], [1.0, 0.0, 0.0, 7.0], [0.0, -1.0, 0.0, 9.0]]);
-        let orientation = Orientation::of(&sagittal_first, SIZE);
+        let orientation = Orientation::of(&sagittal_first);
         assert_eq!(orientation.letters(), "AIL");
         assert_eq!(orientation.body[Axis::Axial.coordinate()], FileAxis { axis: 1, ascending: false });
     }
@@ -213,18 +227,27 @@ mod tests {
     fn an_oblique_affine_takes_the_nearest_axes() {
         let (sin, cos) = 0.3f64.sin_cos();
         let tilted = Affine([[1.0, 0.0, 0.0, 5.0], [0.0, cos, -sin, 5.0], [0.0, sin, cos, 5.0]]);
-        assert_eq!(Orientation::of(&tilted, SIZE).letters(), "RAS");
+        assert_eq!(Orientation::of(&tilted).letters(), "RAS");
     }
 
     #[test]
-    fn a_placeholder_is_found_also_when_its_axes_were_mirrored_and_exchanged() {
-        assert!(!Orientation::of(&Affine::from_spacing_mm([0.5, 0.5, 1.0]), SIZE).physical);
+    fn a_grid_that_only_scales_from_the_origin_looks_made_up_however_it_is_turned() {
+        assert!(Affine::from_spacing_mm([0.5, 0.5, 1.0]).looks_made_up(SIZE));
         let mirrored = Affine([[-1.0, 0.0, 0.0, 9.0], [0.0, -1.0, 0.0, 19.0], [0.0, 0.0, 1.0, 0.0]]);
-        assert!(!Orientation::of(&mirrored, SIZE).physical);
-        let exchanged = Affine([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]);
-        assert!(!Orientation::of(&exchanged, SIZE).physical);
+        assert!(mirrored.looks_made_up(SIZE));
+        assert_eq!(Orientation::of(&mirrored).letters(), "LPS", "it is taken at its word all the same");
         let placed = Affine([[1.0, 0.0, 0.0, -120.0], [0.0, 1.0, 0.0, -90.0], [0.0, 0.0, 1.0, 30.0]]);
-        assert!(Orientation::of(&placed, SIZE).physical);
+        assert!(!placed.looks_made_up(SIZE));
+    }
+
+    #[test]
+    fn a_sheared_grid_has_a_straight_one_beside_it() {
+        let tilted = Affine([[1.0, 0.0, 0.0, 5.0], [0.0, 2.0, 3.0, 6.0], [0.0, 0.0, -4.0, 7.0]]);
+        let straight = tilted.unsheared().unwrap();
+        assert_eq!(straight.step_mm(2), [0.0, 0.0, -5.0]);
+        assert_eq!((straight.step_mm(0), straight.step_mm(1)), (tilted.step_mm(0), tilted.step_mm(1)));
+        let skewed = Affine([[1.0, 0.5, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]);
+        assert!(skewed.unsheared().is_none());
     }
 
     #[test]

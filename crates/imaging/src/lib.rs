@@ -8,20 +8,23 @@
 //! | what a voxel's place means to a patient | [`geometry`] |
 //! | what was found, assumed and left aside, in words | [`mod@facts`] |
 //! | planes of a volume, and back | [`mod@planes`] |
-//! | what a network wants of a scan, and whether this scan fits | [`prepare`] |
+//! | what a network wants of a scan, and whether this scan fits | [`request`], `fit`, `eight_bit`, [`prepare`] |
 //! | resizing as Pillow does it | [`resize`] |
 //! | masks on the scan's own grid, overlays, Dice | [`mask`], [`overlay`] |
 //!
 //! Every file is taken for hostile: sizes are capped before anything is allocated ([`limits`]), a declared size that the
 //! file cannot hold is refused, and nothing panics. Files that are written appear whole or not at all.
-//! Identity ends here: of a DICOM file only geometry, pixel format and modality are read; errors name paths, positions
-//! in mm and numbers, never a tag that says who the patient is; `Debug` shows kinds and sizes, never a voxel.
+//! Identity ends here: of a DICOM file geometry, pixel format and modality are kept, and a hash tells one patient from
+//! another while a folder is read; errors name paths, positions in mm and numbers, never a tag that says who the patient is;
+//! `Debug` shows kinds and sizes, never a voxel.
 #![forbid(unsafe_code)]
 
 mod dicom;
+mod eight_bit;
 mod error;
 pub mod facts;
 mod files;
+mod fit;
 pub mod geometry;
 mod jpeg;
 pub mod limits;
@@ -31,6 +34,7 @@ pub mod overlay;
 mod picture;
 pub mod planes;
 pub mod prepare;
+pub mod request;
 pub mod resize;
 mod volume;
 
@@ -43,7 +47,8 @@ pub use mask::{Mask, MaskWords, dice, read_mask, write_labelled_mask, write_mask
 pub use overlay::overlay_png;
 pub use picture::Picture;
 pub use planes::{GreyPlane, InPlane, LabelPlane, Slicing};
-pub use prepare::{Form, Normalisation, Preparation, Request, Tensor, planes};
+pub use prepare::{Preparation, Tensor, planes};
+pub use request::{Form, Modality, Normalisation, Request, ToEightBit, Trained};
 pub use resize::Filter;
 pub use volume::{Kind, Volume, Voxels};
 
@@ -57,7 +62,8 @@ pub enum Scan {
 }
 
 impl Scan {
-    /// Opens a NIfTI file (`.nii`, `.nii.gz`), a DICOM file, a folder that holds one DICOM series, a PNG or a JPEG.
+    /// Opens a NIfTI file (`.nii`, `.nii.gz`), a DICOM file, a folder that holds one DICOM series (folders below it are
+    /// searched), a PNG or a JPEG.
     pub fn open(path: &Path) -> Result<Scan, ImagingError> {
         Scan::open_with(path, &OpenOptions::default())
     }
@@ -73,7 +79,7 @@ impl Scan {
 
     fn read(path: &Path) -> Result<Scan, ImagingError> {
         if path.is_dir() {
-            return dicom::open_folder(path).map(Scan::Volume);
+            return dicom::open_folder(path);
         }
         match files::Format::of(path)? {
             files::Format::Nifti => nifti::read(path).map(Scan::Volume),

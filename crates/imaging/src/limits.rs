@@ -19,6 +19,9 @@ pub const PICTURE_PIXELS_MAX: u64 = 1 << 27;
 /// A DICOM folder may not hold more files.
 pub const SERIES_FILES_MAX: usize = 20_000;
 
+/// Folders may not lie deeper within the one that is opened.
+pub const FOLDER_DEPTH_MAX: usize = 16;
+
 /// A DICOM file may not hold more data elements, nested ones included.
 pub const DICOM_ELEMENTS_MAX: usize = 1_000_000;
 

@@ -148,7 +148,10 @@ pub fn write_labelled_mask(
     if !gzip && !name.ends_with(".nii") {
         return Err(ImagingError::WrongEnding { path: path.into(), expected: ".nii.gz or .nii" });
     }
-    let grid = volume.grid_fields().copied().unwrap_or_else(|| nifti::grid_of(volume.affine()));
+    let grid = match volume.grid_fields() {
+        Some(fields) => fields.for_mask(),
+        None => nifti::grid_of(volume.affine()),
+    };
     let bytes =
         nifti::mask_bytes(&mask.labels, mask.size, &grid, words, gzip).map_err(|e| At(path).write(e))?;
     write_whole(path, &bytes)

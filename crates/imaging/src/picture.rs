@@ -8,13 +8,14 @@ use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::At;
-use crate::facts::{KnownBy, Origin};
+use crate::facts::{KnownBy, LeftAside, Origin};
 use crate::files::{Format, read_capped};
 use crate::limits::{PICTURE_PIXELS_MAX, PICTURE_SIDE_MAX};
-use crate::volume::{Kind, Voxels, overruled};
+use crate::volume::{Kind, Voxels, ends, overruled};
 use crate::{ImagingError, jpeg};
 
 /// A single grey image.
@@ -25,6 +26,10 @@ pub struct Picture {
     grey: Voxels,
     kind: Kind,
     coloured: bool,
+    /// Grey values that mark padding.
+    padding: Option<[f32; 2]>,
+    /// The values that the file asks to be shown as black and white.
+    window: Option<[f32; 2]>,
     origin: Box<Origin>,
 }
 
@@ -35,7 +40,16 @@ impl Picture {
     /// When the number of values is not rows x columns.
     pub fn new(rows: usize, columns: usize, grey: Voxels, kind: Kind) -> Picture {
         assert_eq!(grey.len(), rows * columns, "a picture has one value a pixel");
-        Picture { rows, columns, grey, kind, coloured: false, origin: Box::default() }
+        Picture {
+            rows,
+            columns,
+            grey,
+            kind,
+            coloured: false,
+            padding: None,
+            window: None,
+            origin: Box::default(),
+        }
     }
 
     /// Rows and columns.
@@ -56,6 +70,40 @@ impl Picture {
     /// What the reader noticed and could live with: sentences for the user.
     pub fn notes(&self) -> &[String] {
         &self.origin.notes
+    }
+
+    /// The window that the file asks to be shown through: its black and its white, in grey values.
+    pub fn window(&self) -> Option<[f32; 2]> {
+        self.window
+    }
+
+    /// The values that are no padding.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = f32> + '_ {
+        let is_padding = |v: f32| self.padding.is_some_and(|[low, high]| (low..=high).contains(&v));
+        (0..self.grey.len()).map(|index| self.grey.get(index)).filter(move |&v| !is_padding(v))
+    }
+
+    /// The smallest and the largest value that is no padding; zeros where there is none.
+    pub fn grey_range(&self) -> (f32, f32) {
+        ends(self.shown())
+    }
+
+    /// Remembers which grey values are padding, from the first to the second.
+    pub(crate) fn with_padding(mut self, padding: Option<[f32; 2]>) -> Picture {
+        self.padding = padding;
+        self
+    }
+
+    /// Remembers the window that the file asks to be shown through.
+    pub(crate) fn with_window(mut self, window: Option<[f32; 2]>) -> Picture {
+        self.window = window;
+        self
+    }
+
+    /// Remembers which files beside it were not read.
+    pub(crate) fn with_left_aside(mut self, left_aside: Vec<LeftAside>) -> Picture {
+        self.origin.left_aside = left_aside;
+        self
     }
 
     /// Where it came from.
@@ -97,8 +145,12 @@ pub(crate) fn open(path: &Path) -> Result<Picture, ImagingError> {
     if format == Format::Jpeg {
         jpeg::frame(&bytes).map_err(|what| at.damaged(what))?;
     }
-    let image =
-        decode(&bytes, if format == Format::Jpeg { ImageFormat::Jpeg } else { ImageFormat::Png }, &at)?;
+    let coding = if format == Format::Jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
+    let (image, is_turned) = decode(&bytes, coding, &at)?;
+    let turned = is_turned.then(|| {
+        "the file asks to be turned or mirrored when it is shown (EXIF orientation), which is not done: its pixels are taken as stored"
+            .to_string()
+    });
     let (rows, columns) = (image.height() as usize, image.width() as usize);
     let (grey, kind, coloured) = match image {
         DynamicImage::ImageLuma8(grey) => (Voxels::U8(grey.into_raw()), Kind::EightBit, false),
@@ -117,10 +169,12 @@ pub(crate) fn open(path: &Path) -> Result<Picture, ImagingError> {
         DynamicImage::ImageRgba8(rgb) => from_rgb(rgb.into_raw().chunks_exact(4).map(|p| [p[0], p[1], p[2]])),
         other => from_rgb(other.into_rgb8().into_raw().chunks_exact(3).map(|p| [p[0], p[1], p[2]])),
     };
-    Ok(Picture { rows, columns, grey, kind, coloured, origin: Box::default() })
+    let origin = Origin { notes: turned.into_iter().collect(), ..Origin::default() };
+    Ok(Picture { coloured, ..Picture::new(rows, columns, grey, kind) }.with_origin(origin))
 }
 
-fn decode(bytes: &[u8], format: ImageFormat, at: &At) -> Result<DynamicImage, ImagingError> {
+/// The image, and whether it asks to be turned.
+fn decode(bytes: &[u8], format: ImageFormat, at: &At) -> Result<(DynamicImage, bool), ImagingError> {
     let broken = |e: image::ImageError| at.damaged(format!("its picture cannot be decoded ({e})"));
     let mut limits = Limits::default();
     limits.max_image_width = Some(PICTURE_SIDE_MAX);
@@ -128,10 +182,11 @@ fn decode(bytes: &[u8], format: ImageFormat, at: &At) -> Result<DynamicImage, Im
     limits.max_alloc = Some(8 * PICTURE_PIXELS_MAX);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
+    let mut decoder = reader.into_decoder().map_err(broken)?;
     let (columns, rows) = decoder.dimensions();
     at.at_most("its pixels", u64::from(columns) * u64::from(rows), PICTURE_PIXELS_MAX)?;
-    DynamicImage::from_decoder(decoder).map_err(broken)
+    let is_turned = decoder.orientation().is_ok_and(|orientation| orientation != Orientation::NoTransforms);
+    Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, is_turned))
 }
 
 fn from_rgb(pixels: impl Iterator<Item = [u8; 3]>) -> (Voxels, Kind, bool) {

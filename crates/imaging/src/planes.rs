@@ -14,8 +14,8 @@ use crate::{ImagingError, Picture};
 pub enum InPlane {
     /// As radiologists look at it: axial columns run to the patient's left and rows to the back (coronal: left, feet;
     /// sagittal: back, feet), and the next plane is the one nearer the head (front, right). The same scan gives the same
-    /// planes in whatever order and direction its file is stored. Of a volume whose affine is a placeholder
-    /// (see [`crate::geometry::Orientation::of`]) the first axis makes the columns, the second the rows, both as stored.
+    /// planes in whatever order and direction its file is stored. Of a volume whose file does not say how the patient lies
+    /// the first axis makes the columns, the second the rows, both as stored.
     #[default]
     Display,
     /// The file's order: of the two axes in the plane the first makes the columns, the second the rows.
@@ -62,7 +62,7 @@ impl Slicing {
             };
         }
         let orientation = volume.orientation();
-        // Of a placeholder nothing is known but its own order; a real grid is laid out towards left, back and feet.
+        // Where nothing is known the file's own order stays; a real grid is laid out towards left, back and feet.
         let walk = |body: usize| {
             let side = orientation.body[body];
             Walk { axis: side.axis, reversed: side.ascending == orientation.physical }
@@ -96,6 +96,19 @@ impl Slicing {
         let offset = if self.plane.reversed { -i64::from(offset) } else { i64::from(offset) };
         let index = usize::try_from(plane.0 as i64 + offset).ok()?;
         (index < self.plane_count()).then_some(PlaneIndex(index))
+    }
+
+    /// The plane nearest to the place `planes` steps (and parts of a step) towards head, front or right of `plane`, when it lies
+    /// within half a step of one.
+    pub(crate) fn nearest(&self, plane: PlaneIndex, planes: f64) -> Option<PlaneIndex> {
+        let sign = if self.plane.reversed { -1.0 } else { 1.0 };
+        let index = (plane.0 as f64 + sign * planes).round();
+        (0.0..self.plane_count() as f64).contains(&index).then_some(PlaneIndex(index as usize))
+    }
+
+    /// The file axes along which rows, columns and planes follow one another.
+    pub(crate) fn file_axes(&self) -> [usize; 3] {
+        [self.row, self.column, self.plane].map(|walk| walk.axis)
     }
 
     /// The voxel under a pixel.
@@ -302,19 +315,21 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_grid_is_taken_as_it_is_stored() {
-        let volume = phantom(Affine::from_spacing_mm([1.0; 3]).0, [3, 4, 5]);
+    fn an_origin_at_zero_makes_nothing_void() {
+        let at = |mm: f64| [[1.0, 0.0, 0.0, mm], [0.0, 1.0, 0.0, mm], [0.0, 0.0, 1.0, mm]];
+        let zero = phantom(at(0.0), [3, 4, 5]);
+        let slicing = |volume: &Volume| display(volume, Axis::Axial);
+        assert_eq!(slicing(&zero), slicing(&phantom(at(0.001), [3, 4, 5])));
+        let plane = slicing(&zero).grey(&zero, PlaneIndex(2)).unwrap();
+        assert_eq!((plane.values[0], plane.values[1]), (232.0, 231.0), "columns run to the left");
+    }
+
+    #[test]
+    fn a_grid_of_unknown_turn_is_taken_as_it_is_stored() {
+        let volume = phantom(Affine::from_spacing_mm([1.0; 3]).0, [3, 4, 5]).without_orientation();
         let plane = display(&volume, Axis::Axial).grey(&volume, PlaneIndex(2)).unwrap();
         assert_eq!((plane.rows, plane.columns), (4, 3));
-        assert_eq!(plane.values[1], 201.0);
-        assert_eq!(plane.values[3], 210.0);
-        // Its mirrored twin is the same volume, and is seen the same.
-        let mirrored =
-            phantom([[-1.0, 0.0, 0.0, 2.0], [0.0, -1.0, 0.0, 3.0], [0.0, 0.0, 1.0, 0.0]], [3, 4, 5]);
-        assert_eq!(
-            display(&mirrored, Axis::Axial).grey(&mirrored, PlaneIndex(2)).unwrap().values,
-            plane.values
-        );
+        assert_eq!((plane.values[1], plane.values[3]), (201.0, 210.0));
     }
 
     #[test]

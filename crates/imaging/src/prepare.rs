@@ -1,77 +1,25 @@
 //! From a scan to the tensors that a network wants, or a refusal that says why not.
 //!
-//! | step | what |
-//! |---|---|
-//! | 1 | the scan is held against the [`Request`]: volume or picture, kind of grey values, colour, size; a [`Misfit`] says what came, what was expected, what to do |
-//! | 2 | each channel's plane is cut out; beyond the scan's ends a channel is zeros |
-//! | 3 | the plane is resized, if it must and may be: 8-bit planes with 8-bit rounding, others in floats |
-//! | 4 | grey becomes real input by [`Normalisation`], then is clamped to the declared range |
+//! | step | what | where |
+//! |---|---|---|
+//! | 1 | the scan is held against the [`Request`]: volume or picture, modality, kind of grey values, millimetres, size | `request`, `fit` |
+//! | 2 | each channel's plane is cut out; beyond the scan's ends a channel is zeros | here |
+//! | 3 | grey values of more than 8 bits become 8 bits, if they must and may | `eight_bit` |
+//! | 4 | the plane is resized, if it must and may be: 8-bit planes with 8-bit rounding, others in floats | `resize` |
+//! | 5 | grey becomes real input by [`Normalisation`], then is clamped to the declared range | here |
 //!
 //! A [`Tensor`] has no identity: no path, no place in space, no name.
 
 use std::fmt;
 
-use crate::geometry::{Axis, PlaneIndex};
-use crate::planes::{GreyPlane, InPlane, Slicing};
+use crate::eight_bit::Rendering;
+use crate::fit;
+use crate::geometry::PlaneIndex;
+use crate::planes::{GreyPlane, Slicing};
+use crate::request::{Normalisation, Request, misfit};
 use crate::resize::{Filter, resize_8bit, resize_float};
-use crate::volume::{Kind, Voxels};
-use crate::{ImagingError, Misfit, Scan};
-
-/// Whether the network was made for volumes or for pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Form {
-    /// A volume in space: CT, MR.
-    Volume,
-    /// A single image: a projection X-ray.
-    Picture,
-    /// Either; not checked.
-    #[default]
-    Any,
-}
-
-/// How grey values become the network's real input.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Normalisation {
-    /// (grey - offset) / divisor.
-    Linear {
-        /// Subtracted first.
-        offset: f32,
-        /// Divided by then.
-        divisor: f32,
-    },
-    /// (grey - min) / (max - min), with the ends of the whole volume or picture before any resizing.
-    VolumeMinMax,
-    /// Clamped to low..high, then to 0..1.
-    Clip {
-        /// Becomes 0.
-        low: f32,
-        /// Becomes 1.
-        high: f32,
-    },
-}
-
-/// What a network wants. It comes from the model owner: nothing in it is trusted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    /// Volume or picture.
-    pub form: Form,
-    /// What grey values must mean; `None` takes any.
-    pub expected_kind: Option<Kind>,
-    /// From grey to real input.
-    pub normalisation: Normalisation,
-    /// The planes that make the channels, relative to the target. For pictures `[0]`.
-    pub slice_offsets: Vec<i32>,
-    /// Across which planes are cut.
-    pub axis: Axis,
-    /// How planes are laid before the network.
-    pub in_plane: InPlane,
-    /// Rows and columns that the network wants; `None` takes any.
-    pub size: Option<(usize, usize)>,
-    /// How a plane of another size is resized; `None` refuses it. Pillow's default for grey images is bicubic.
-    pub resize: Option<Filter>,
-    /// The declared range of the real input; values outside are clamped.
-    pub range: (f32, f32),
-}
+use crate::volume::Kind;
+use crate::{ImagingError, Scan};
 
 /// Real input of a network, without identity.
 #[derive(Clone, PartialEq)]
@@ -108,7 +56,10 @@ pub struct Preparation<'a> {
     request: &'a Request,
     /// `None` for pictures.
     slicing: Option<Slicing>,
+    /// `None` where grey values are taken as they are.
+    rendering: Option<Rendering>,
     grey_to_real: Ramp,
+    notes: Vec<String>,
 }
 
 /// (grey - offset) / divisor.
@@ -128,35 +79,85 @@ impl fmt::Debug for Ramp {
 impl<'a> Preparation<'a> {
     /// Checks the request in itself, then the scan against it.
     pub fn new(scan: &'a Scan, request: &'a Request) -> Result<Preparation<'a>, ImagingError> {
-        check_request(request)?;
-        check_form(scan, request)?;
-        check_kind(scan, request)?;
+        request.check()?;
+        fit::check_form(scan, request)?;
+        let modality = fit::check_modality(scan, request)?;
+        fit::check_kind(scan, request)?;
         let slicing = match scan {
             Scan::Volume(volume) => Some(Slicing::new(volume, request.axis, request.in_plane)),
             Scan::Picture(_) => None,
         };
+        let wanted = request.to_eight_bit.filter(|_| request.expected_kind == Some(Kind::EightBit));
+        let (rendering, rendered) = match wanted {
+            Some(rule) => Rendering::of(scan, rule)?.unzip(),
+            None => (None, None),
+        };
+        let grey_to_real = Ramp { offset: 0.0, divisor: 1.0 };
         let mut preparation =
-            Preparation { scan, request, slicing, grey_to_real: Ramp { offset: 0.0, divisor: 1.0 } };
+            Preparation { scan, request, slicing, rendering, grey_to_real, notes: Vec::new() };
         preparation.check_size()?;
-        preparation.grey_to_real = ramp(scan, request)?;
+        preparation.grey_to_real = preparation.ramp()?;
+        let trained = fit::check_trained(scan, preparation.slicing.as_ref(), request)?;
+        let empty = preparation.empty_channels();
+        preparation.notes = modality.into_iter().chain(rendered).chain(trained).chain(empty).collect();
         Ok(preparation)
     }
 
-    /// What about this scan is unusual for this network, though not refused: sentences for the user.
+    /// What about this scan is unusual for this network, or was assumed, though not refused: sentences for the user.
     pub fn notes(&self) -> Vec<String> {
-        self.empty_channels().into_iter().collect()
+        self.notes.clone()
     }
 
     fn empty_channels(&self) -> Option<String> {
-        let count = self.plane_count() as i64;
-        let offsets = &self.request.slice_offsets;
-        let empty = offsets.iter().filter(|&&offset| i64::from(offset).abs() >= count).count();
+        let count = self.plane_count();
+        let channels = self.request.channels();
+        let is_empty = |&channel: &usize| {
+            self.slicing.is_some()
+                && (0..count).all(|plane| self.source(PlaneIndex(plane), channel).is_none())
+        };
+        let empty = (0..channels).filter(is_empty).count();
         (empty > 0).then(|| {
             format!(
-                "the scan has {count} slices along the {} axis, so that {empty} of the network's {} channels are always empty",
-                self.request.axis,
-                offsets.len()
+                "the scan has {count} slices along the {} axis, so that {empty} of the network's {channels} channels are always empty",
+                self.request.axis
             )
+        })
+    }
+
+    /// The plane that makes a channel; `None` beyond the scan's ends.
+    fn source(&self, plane: PlaneIndex, channel: usize) -> Option<PlaneIndex> {
+        let (Some(slicing), Scan::Volume(volume)) = (self.slicing, self.scan) else { return Some(plane) };
+        match self.request.slice_offsets_mm.get(channel) {
+            Some(&mm) => {
+                let [_, _, step] = fit::spacing_mm(volume, &slicing, self.request);
+                slicing.nearest(plane, f64::from(mm) / step)
+            }
+            None => slicing.neighbour(plane, self.request.slice_offsets[channel]),
+        }
+    }
+
+    fn ramp(&self) -> Result<Ramp, ImagingError> {
+        Ok(match self.request.normalisation {
+            Normalisation::Linear { offset, divisor } => Ramp { offset, divisor },
+            Normalisation::Clip { low, high } => Ramp { offset: low, divisor: high - low },
+            Normalisation::VolumeMinMax => {
+                let (low, high) = match self.scan {
+                    Scan::Volume(volume) => volume.grey_range(),
+                    Scan::Picture(picture) => picture.grey_range(),
+                };
+                let (low, high) = match self.rendering {
+                    Some(rendering) => (rendering.grey(low), rendering.grey(high)),
+                    None => (low, high),
+                };
+                if low >= high {
+                    return Err(misfit(
+                        "a scan whose voxels are all equal".into(),
+                        "one with light and dark".into(),
+                        "check that the scan was exported completely",
+                    ));
+                }
+                Ramp { offset: low, divisor: high - low }
+            }
         })
     }
 
@@ -203,22 +204,22 @@ impl<'a> Preparation<'a> {
             });
         }
         let (rows, columns) = self.tensor_size();
-        let channels = self.request.slice_offsets.len();
+        let channels = self.request.channels();
         let mut values = Vec::with_capacity(channels * rows * columns);
-        for &offset in &self.request.slice_offsets {
-            let source = match self.slicing {
-                Some(slicing) => slicing.neighbour(plane, offset),
-                None => Some(plane),
-            };
-            match source {
-                Some(source) => values.extend(self.channel(&self.grey(source)?)),
+        for channel in 0..channels {
+            match self.source(plane, channel) {
+                Some(source) => values.extend(self.channel(self.grey(source)?)),
                 None => values.resize(values.len() + rows * columns, 0.0),
             }
         }
         Ok(Tensor { channels, rows, columns, values })
     }
 
-    fn channel(&self, grey: &GreyPlane) -> Vec<f32> {
+    fn channel(&self, mut grey: GreyPlane) -> Vec<f32> {
+        if let Some(rendering) = self.rendering {
+            grey.values.iter_mut().for_each(|value| *value = rendering.grey(*value));
+            grey.kind = Kind::EightBit;
+        }
         let Ramp { offset, divisor } = self.grey_to_real;
         let (low, high) = self.request.range;
         let to_real = |v: f32| {
@@ -228,13 +229,12 @@ impl<'a> Preparation<'a> {
             };
             ((v - offset) / divisor).clamp(low, high)
         };
-        resized(grey, self.tensor_size(), self.request.resize).into_iter().map(to_real).collect()
+        resized(&grey, self.tensor_size(), self.request.resize).into_iter().map(to_real).collect()
     }
 
     fn check_size(&self) -> Result<(), ImagingError> {
         let (own, wanted) = (self.own_size(), self.tensor_size());
-        let values =
-            wanted.0.checked_mul(wanted.1).and_then(|n| n.checked_mul(self.request.slice_offsets.len()));
+        let values = wanted.0.checked_mul(wanted.1).and_then(|n| n.checked_mul(self.request.channels()));
         if values.is_none_or(|values| values > TENSOR_VALUES_MAX) {
             return Err(misfit(
                 format!(
@@ -268,124 +268,26 @@ fn resized(grey: &GreyPlane, to: (usize, usize), filter: Option<Filter>) -> Vec<
     }
 }
 
-fn misfit(came: String, expected: String, advice: &'static str) -> ImagingError {
-    Misfit { came, expected, advice }.into()
-}
-
-/// What no scan could fit.
-fn check_request(request: &Request) -> Result<(), ImagingError> {
-    const ADVICE: &str = "ask the model owner to correct the model's input specification";
-    let refuse = |came: &str, expected: &str| {
-        Err(misfit(format!("an input specification with {came}"), expected.into(), ADVICE))
-    };
-    if request.slice_offsets.is_empty() {
-        return refuse("no slice offsets", "at least one");
-    }
-    if request.size.is_some_and(|(rows, columns)| rows == 0 || columns == 0) {
-        return refuse("a side of 0 pixels", "at least 1");
-    }
-    let (low, high) = request.range;
-    if !(low.is_finite() && high.is_finite() && low <= high) {
-        return refuse("a range that is empty or not finite", "a finite range whose low end comes first");
-    }
-    match request.normalisation {
-        Normalisation::Linear { offset, divisor }
-            if !(offset.is_finite() && divisor.is_finite() && divisor != 0.0) =>
-        {
-            refuse(
-                "an offset or divisor that is 0 or not finite",
-                "finite numbers and a divisor other than 0",
-            )
-        }
-        Normalisation::Clip { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
-            refuse("an empty window of grey values", "a finite window whose low end comes first")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_form(scan: &Scan, request: &Request) -> Result<(), ImagingError> {
-    match (scan, request.form) {
-        (Scan::Picture(_), Form::Volume) => Err(misfit(
-            "a single picture".into(),
-            "a volume".into(),
-            "give a NIfTI file or the folder of a DICOM series",
-        )),
-        (Scan::Volume(_), Form::Picture) => Err(misfit(
-            "a volume".into(),
-            "a single picture".into(),
-            "give a PNG, a JPEG or a DICOM file of one projection image",
-        )),
-        (Scan::Picture(_), _) if request.slice_offsets != [0] => Err(misfit(
-            "a single picture".into(),
-            format!("a volume from which {} neighbouring slices are taken", request.slice_offsets.len()),
-            "give a NIfTI file or the folder of a DICOM series",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn check_kind(scan: &Scan, request: &Request) -> Result<(), ImagingError> {
-    if let Scan::Picture(picture) = scan
-        && picture.is_coloured()
-    {
-        return Err(misfit(
-            "a colour picture".into(),
-            "a grey one".into(),
-            "give the scan itself and not a photograph or a coloured rendering of it",
-        ));
-    }
-    let Some(expected) = request.expected_kind.filter(|&expected| expected != scan.kind()) else {
-        return Ok(());
-    };
-    let advice = match expected {
-        Kind::EightBit => {
-            "convert the scan to 8 bits in the way that the network's training images were, or take a network for this scale"
-        }
-        Kind::Hounsfield => {
-            "give the original CT (DICOM with rescale values, or NIfTI in Hounsfield units) and not an 8-bit export"
-        }
-        Kind::Other => "give a scan on the scale that the network was trained on",
-    };
-    Err(misfit(format!("a scan in {}", scan.kind()), expected.to_string(), advice))
-}
-
-fn ramp(scan: &Scan, request: &Request) -> Result<Ramp, ImagingError> {
-    Ok(match request.normalisation {
-        Normalisation::Linear { offset, divisor } => Ramp { offset, divisor },
-        Normalisation::Clip { low, high } => Ramp { offset: low, divisor: high - low },
-        Normalisation::VolumeMinMax => {
-            let voxels: &Voxels = match scan {
-                Scan::Volume(volume) => volume.voxels(),
-                Scan::Picture(picture) => picture.grey(),
-            };
-            let (low, high) = voxels.range();
-            if low >= high {
-                return Err(misfit(
-                    "a scan whose voxels are all equal".into(),
-                    "one with light and dark".into(),
-                    "check that the scan was exported completely",
-                ));
-            }
-            Ramp { offset: low, divisor: high - low }
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Affine;
-    use crate::{Picture, Volume};
+    use crate::geometry::{Affine, Axis};
+    use crate::planes::InPlane;
+    use crate::request::{Form, Modality, ToEightBit, Trained};
+    use crate::{Picture, Volume, Voxels};
 
     fn request() -> Request {
         Request {
             form: Form::Volume,
+            modality: None,
             expected_kind: Some(Kind::EightBit),
+            to_eight_bit: None,
+            slice_offsets_mm: vec![],
+            trained: Trained::default(),
             normalisation: Normalisation::VolumeMinMax,
             slice_offsets: vec![-1, 0, 2],
             axis: Axis::Axial,
-            in_plane: InPlane::Display,
+            in_plane: InPlane::AsStored,
             size: None,
             resize: None,
             range: (0.0, 1.0),
@@ -495,5 +397,106 @@ mod tests {
             planes(&ramp_volume(), &request(), &[4]),
             Err(ImagingError::NoSuchPlane { count: 4, .. })
         ));
+    }
+
+    #[test]
+    fn a_file_of_another_modality_is_refused_and_one_without_is_said() {
+        let of = |code: Option<&str>| {
+            let origin = crate::facts::Origin { modality: code.map(String::from), ..Default::default() };
+            let Scan::Volume(volume) = ramp_volume() else { unreachable!() };
+            Scan::Volume(volume.with_origin(origin))
+        };
+        let wanted = Request { modality: Some(Modality::Ct), ..request() };
+        for code in ["MR", "PT", "US", "MG", "DX"] {
+            let text = refusal(&of(Some(code)), &wanted);
+            assert!(text.contains(&format!("modality {code} came, CT was expected")), "{text}");
+        }
+        assert_eq!(Preparation::new(&of(Some("CT")), &wanted).unwrap().notes(), [] as [&str; 0]);
+        for code in [None, Some("OT")] {
+            assert!(Preparation::new(&of(code), &wanted).unwrap().notes()[0].contains("not checked"));
+        }
+        let chest = Request { modality: Some(Modality::Xray), ..request() };
+        assert!(refusal(&of(Some("MG")), &chest).contains("a projection X-ray (CR, DX, RG) was expected"));
+        assert!(Preparation::new(&of(Some("CR")), &chest).is_ok());
+    }
+
+    #[test]
+    fn neighbours_in_millimetres_follow_the_body_and_the_steps() {
+        let stack = |step: f64| {
+            let affine = Affine([[1.0, 0.0, 0.0, 5.0], [0.0, 1.0, 0.0, 5.0], [0.0, 0.0, step, 5.0]]);
+            Scan::Volume(Volume::new(Voxels::U8((0..8).collect()), [1, 1, 8], affine, Kind::EightBit))
+        };
+        let linear = Normalisation::Linear { offset: 0.0, divisor: 1.0 };
+        let wanted = Request {
+            slice_offsets: vec![],
+            slice_offsets_mm: vec![-11.0, 0.0, 5.0, 31.0],
+            normalisation: linear,
+            range: (0.0, 255.0),
+            in_plane: InPlane::Display,
+            ..request()
+        };
+        let of = |scan: &Scan| planes(scan, &wanted, &[3]).unwrap().remove(0).values;
+        assert_eq!(of(&stack(5.0)), [1.0, 3.0, 4.0, 0.0]);
+        assert_eq!(of(&stack(-5.0)), [5.0, 3.0, 2.0, 0.0]);
+        // Of thick slices the nearest: 5 mm lie nearer to the next than to the target's own, 2 mm would not.
+        assert_eq!(of(&stack(8.0)), [2.0, 3.0, 4.0, 7.0]);
+        assert_eq!(of(&stack(20.0)), [2.0, 3.0, 3.0, 5.0]);
+    }
+
+    #[test]
+    fn a_scan_of_other_millimetres_is_said_or_refused_as_the_card_wants() {
+        let trained = Trained { spacing_mm: Some([1.0, 1.0, 5.0]), ..Trained::default() };
+        let wanted = Request { trained, slice_offsets: vec![0], ..request() };
+        let notes = Preparation::new(&ramp_volume(), &wanted).unwrap().notes().join("; ");
+        assert_eq!(notes, "the scan has 1.00 mm between slices, the network was trained on 5 mm");
+        let strict = |tolerance| Request {
+            trained: Trained { tolerance: Some(tolerance), ..trained },
+            ..wanted.clone()
+        };
+        assert!(
+            refusal(&ramp_volume(), &strict(0.5))
+                .contains("1.00 mm between slices came, 5 mm, 50 % more or less")
+        );
+        assert!(Preparation::new(&ramp_volume(), &strict(0.81)).unwrap().notes().is_empty());
+        // Resizing halves the spacing that the network sees; the field of view stays.
+        let field = Trained {
+            spacing_mm: Some([0.5, 0.5, 1.0]),
+            field_of_view_mm: Some([3.0, 2.0]),
+            tolerance: Some(0.01),
+        };
+        let resized = Request { size: Some((6, 4)), resize: Some(Filter::Bicubic), trained: field, ..wanted };
+        assert!(Preparation::new(&ramp_volume(), &resized).unwrap().notes().is_empty());
+    }
+
+    #[test]
+    fn one_slice_for_a_network_of_several_is_said() {
+        let scan = volume(vec![0.0, 1.0], [2, 1, 1], Kind::EightBit);
+        let notes = Preparation::new(&scan, &request()).unwrap().notes();
+        assert!(notes[0].contains("2 of the network's 3 channels are always empty"), "{notes:?}");
+    }
+
+    #[test]
+    fn deep_pictures_fit_a_network_of_eight_bits_by_its_cards_rule_alone() {
+        let deep = Scan::Picture(Picture::new(1, 3, Voxels::I16(vec![0, 2000, 4000]), Kind::Other));
+        let linear = Normalisation::Linear { offset: 0.0, divisor: 255.0 };
+        let wanted =
+            Request { form: Form::Picture, normalisation: linear, slice_offsets: vec![0], ..request() };
+        assert!(refusal(&deep, &wanted).contains("convert the scan to 8 bits"));
+        let rule = ToEightBit::Window { low: 0.0, high: 4000.0 };
+        let wanted = Request { to_eight_bit: Some(rule), ..wanted };
+        assert_eq!(planes(&deep, &wanted, &[0]).unwrap()[0].values, [0.0, 128.0 / 255.0, 1.0]);
+        assert!(Preparation::new(&deep, &wanted).unwrap().notes()[0].contains("more than 8 bits"));
+        let eight = Scan::Picture(Picture::new(1, 3, Voxels::U8(vec![0, 51, 255]), Kind::EightBit));
+        assert_eq!(planes(&eight, &wanted, &[0]).unwrap()[0].values, [0.0, 0.2, 1.0]);
+    }
+
+    #[test]
+    fn a_guess_is_named_in_the_refusal() {
+        let origin =
+            crate::facts::Origin { known_by: crate::KnownBy::Guess("none below -500"), ..Default::default() };
+        let Scan::Volume(body) = volume(vec![-200.0, 40.0], [2, 1, 1], Kind::Other) else { unreachable!() };
+        let wanted = Request { expected_kind: Some(Kind::Hounsfield), ..request() };
+        let text = refusal(&Scan::Volume(body.with_origin(origin)), &wanted);
+        assert!(text.contains("a guess: none below -500") && text.contains("--unit hu"), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::facts::{KnownBy, Origin};
+use crate::facts::{KnownBy, LeftAside, Origin};
 use crate::geometry::{Affine, Axis, FileAxis, Orientation, VoxelIndex};
 use crate::nifti::GridFields;
 
@@ -166,6 +166,8 @@ pub struct Volume {
     orientation: Orientation,
     /// Boxed for its size: only NIfTI files have it.
     grid_fields: Option<Box<GridFields>>,
+    /// Grey values that mark padding, for each place along the third axis; empty when none do.
+    padding: Vec<Option<[f32; 2]>>,
     origin: Box<Origin>,
 }
 
@@ -177,8 +179,17 @@ impl Volume {
     pub fn new(voxels: Voxels, size: [usize; 3], affine: Affine, kind: Kind) -> Volume {
         assert_eq!(voxels.len(), size.iter().product::<usize>(), "a volume has one value a voxel");
         assert!(affine.is_regular(), "a volume's affine has an inverse");
-        let orientation = Orientation::of(&affine, size);
-        Volume { voxels, size, affine, kind, orientation, grid_fields: None, origin: Box::default() }
+        let orientation = Orientation::of(&affine);
+        Volume {
+            voxels,
+            size,
+            affine,
+            kind,
+            orientation,
+            grid_fields: None,
+            padding: Vec::new(),
+            origin: Box::default(),
+        }
     }
 
     /// Remembers the header fields of the NIfTI file it came from, so that masks carry the same ones.
@@ -187,6 +198,26 @@ impl Volume {
             self.orientation = Orientation::unknown();
         }
         self.grid_fields = Some(Box::new(fields));
+        self
+    }
+
+    /// Takes the axes as stored: the file does not say how the patient lies.
+    pub(crate) fn without_orientation(mut self) -> Volume {
+        self.orientation = Orientation::unknown();
+        self
+    }
+
+    /// Remembers which grey values of each slice (along the third axis) are padding, from the first to the second.
+    pub(crate) fn with_padding(mut self, padding: Vec<Option<[f32; 2]>>) -> Volume {
+        assert_eq!(padding.len(), self.size[2], "each slice says what its padding is");
+        self.padding = if padding.iter().all(Option::is_none) { Vec::new() } else { padding };
+        self
+    }
+
+    /// Remembers how many files it was read from, and which were not read.
+    pub(crate) fn with_files(mut self, files_read: usize, left_aside: Vec<LeftAside>) -> Volume {
+        self.origin.files_read = files_read;
+        self.origin.left_aside = left_aside;
         self
     }
 
@@ -259,6 +290,27 @@ impl Volume {
         self.origin.known_by = KnownBy::Stated;
     }
 
+    /// Whether the file marks this voxel as padding: it shows nothing, and counts in no statistics.
+    pub fn is_padding(&self, voxel: VoxelIndex) -> bool {
+        let marked = self.padding.get(voxel.0[2]).copied().flatten();
+        marked.is_some_and(|[low, high]| (low..=high).contains(&self.value(voxel)))
+    }
+
+    /// The values that are no padding.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = f32> + '_ {
+        let in_slice = self.size[0] * self.size[1];
+        (0..self.voxels.len()).filter_map(move |index| {
+            let value = self.voxels.get(index);
+            let marked = self.padding.get(index / in_slice).copied().flatten();
+            marked.is_none_or(|[low, high]| !(low..=high).contains(&value)).then_some(value)
+        })
+    }
+
+    /// The smallest and the largest value that is no padding; zeros where there is none.
+    pub fn grey_range(&self) -> (f32, f32) {
+        if self.padding.is_empty() { self.voxels.range() } else { ends(self.shown()) }
+    }
+
     /// The header fields of the NIfTI file it came from.
     pub(crate) fn grid_fields(&self) -> Option<&GridFields> {
         self.grid_fields.as_deref()
@@ -272,6 +324,13 @@ impl Volume {
         );
         i + self.size[0] * (j + self.size[1] * k)
     }
+}
+
+/// The smallest and the largest; zeros where there are none.
+pub(crate) fn ends(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    let wider =
+        |ends: Option<(f32, f32)>, v: f32| Some(ends.map_or((v, v), |(low, high)| (low.min(v), high.max(v))));
+    values.fold(None, wider).unwrap_or_default()
 }
 
 /// What is said when the user's word stands against the file's.

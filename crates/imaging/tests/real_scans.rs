@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use blindscan_imaging::geometry::{PlaneIndex, VoxelIndex};
 use blindscan_imaging::{
     Axis, Filter, Form, ImagingError, InPlane, Kind, LabelPlane, Mask, Normalisation, Request, Scan, Slicing,
-    Volume, Voxels, dice, overlay_png, planes, read_mask, write_mask,
+    Trained, Volume, Voxels, dice, overlay_png, planes, read_mask, write_mask,
 };
 
 fn shared(path: &str) -> Option<PathBuf> {
@@ -198,10 +198,15 @@ fn covid_request() -> Request {
         normalisation: Normalisation::VolumeMinMax,
         slice_offsets: vec![-5, -2, 0, 2, 5],
         axis: Axis::Axial,
-        in_plane: InPlane::Display,
+        // The training arrays were rows j and columns i of files that had lost their directions.
+        in_plane: InPlane::AsStored,
         size: Some((128, 128)),
         resize: None,
         range: (0.0, 1.0),
+        modality: None,
+        to_eight_bit: None,
+        slice_offsets_mm: vec![],
+        trained: Trained::default(),
     }
 }
 

@@ -14,7 +14,15 @@ pub struct InputSpec {
     /// How grey values become real input.
     pub normalisation: Normalisation,
     /// For volumes: slices that make the channels, relative to the target; outside the volume counts as zeros. For images: one entry, 0.
+    #[serde(default)]
     pub slice_offsets: Vec<i32>,
+    /// For volumes, in place of `slice_offsets`: where the channels' slices lie in millimetres from the target, towards head,
+    /// front or right. The nearest slice is taken; a place beyond the volume's ends counts as zeros.
+    #[serde(default)]
+    pub slice_offsets_mm: Vec<f32>,
+    /// How slices are laid before the network.
+    #[serde(default)]
+    pub in_plane: InPlane,
     /// For volumes: the axis along which slices are taken.
     pub axis: Axis,
     /// Rows and columns that the network wants.
@@ -23,20 +31,87 @@ pub struct InputSpec {
     pub resize: bool,
     /// The declared range of the real input; values outside are clamped.
     pub range: (f32, f32),
+    /// What the network was trained on, in millimetres; nothing is resampled to it.
+    #[serde(default)]
+    pub trained: Trained,
+    /// How grey values of more than 8 bits become the 8-bit values that the network was trained on; without it they are
+    /// refused. Values that have 8 bits are taken as they are.
+    #[serde(default)]
+    pub to_eight_bit: Option<ToEightBit>,
+}
+
+/// What a network was trained on, in millimetres. A scan that differs is told so to its owner, or refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trained {
+    /// Between rows and between columns as the network sees them (after any resizing), and between slices.
+    pub spacing_mm: Option<[f32; 3]>,
+    /// Height and width of a whole plane.
+    pub field_of_view_mm: Option<[f32; 2]>,
+    /// The share by which a scan may differ (0.2: a fifth more or less) before it is refused. Without it no scan is refused, and one
+    /// that differs by more than a quarter is said to.
+    pub tolerance: Option<f32>,
+}
+
+/// How deeper grey values become 8 bits: in a straight line, from a value that becomes 0 to one that becomes 255.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToEightBit {
+    /// Between two grey values.
+    Window {
+        /// Becomes 0.
+        low: f32,
+        /// Becomes 255.
+        high: f32,
+    },
+    /// Between two percentiles of the scan's own grey values, padding left out.
+    Percentiles {
+        /// The share in per cent that lies below 0.
+        low: f32,
+        /// The share in per cent that lies below 255.
+        high: f32,
+    },
+    /// Through the window that the file asks to be shown with; where it has none, between two percentiles.
+    Voi {
+        /// As in `Percentiles`.
+        low: f32,
+        /// As in `Percentiles`.
+        high: f32,
+    },
+}
+
+/// How slices are laid before the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InPlane {
+    /// As radiologists look at them, by the directions that the file states: axial columns run to the patient's left, rows to
+    /// the back.
+    #[default]
+    Display,
+    /// As the file stores them. For networks that were trained on arrays whose files had lost their directions.
+    AsStored,
 }
 
 /// The kind of image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Modality {
-    /// Computed tomography, a volume.
+    /// Computed tomography, a volume (DICOM: CT).
     Ct,
-    /// A projection X-ray, a single image.
+    /// A projection X-ray, a single image (DICOM: CR, DX, RG). A mammogram is another word.
     Xray,
     /// Anything else; not checked.
     Any,
     /// Not an image: a tensor from a `.npy` file.
     Tensor,
+    /// Magnetic resonance, a volume (DICOM: MR).
+    Mr,
+    /// Positron emission tomography, a volume (DICOM: PT).
+    Pet,
+    /// Ultrasound, an image or a volume (DICOM: US).
+    Ultrasound,
+    /// A mammogram, a single image (DICOM: MG).
+    Mammogram,
 }
 
 /// What grey values mean.
@@ -95,10 +170,14 @@ impl InputSpec {
             grey: GreyScale::Any,
             normalisation: Normalisation::Linear { offset: 0.0, divisor: 1.0 },
             slice_offsets: vec![0],
+            slice_offsets_mm: Vec::new(),
+            in_plane: InPlane::Display,
             axis: Axis::Axial,
             size: None,
             resize: false,
             range,
+            trained: Trained::default(),
+            to_eight_bit: None,
         }
     }
 
@@ -144,8 +223,29 @@ impl InputSpec {
                 "the normalisation's numbers must be finite, its divisor not 0, its limits in order",
             );
         }
-        if self.slice_offsets.is_empty() || self.slice_offsets.len() > 1024 {
+        if !(1..=1024).contains(&self.channels()) {
             return Some("there must be 1 to 1024 slice offsets");
+        }
+        if !self.slice_offsets.is_empty() && !self.slice_offsets_mm.is_empty() {
+            return Some("slice offsets are counted in slices or in millimetres, not in both");
+        }
+        if !self.slice_offsets_mm.iter().all(|mm| mm.is_finite()) {
+            return Some("slice offsets in millimetres must be finite");
+        }
+        if !self.trained.is_sound() {
+            return Some("what the network was trained on must be finite and above 0");
+        }
+        if let Some(rule) = self.to_eight_bit {
+            if self.grey != GreyScale::EightBit {
+                return Some(
+                    "a rule that makes 8-bit grey values serves a network of 8-bit grey values only",
+                );
+            }
+            if !rule.is_sound() {
+                return Some(
+                    "the rule that makes 8-bit grey values needs two finite numbers, the lower first; percentiles lie within 0 to 100",
+                );
+            }
         }
         if self.size.is_some_and(|(rows, columns)| {
             !(1..=1 << 16).contains(&rows) || !(1..=1 << 16).contains(&columns)
@@ -156,16 +256,39 @@ impl InputSpec {
     }
 }
 
+impl Trained {
+    fn is_sound(&self) -> bool {
+        let lengths = self.spacing_mm.iter().flatten().chain(self.field_of_view_mm.iter().flatten());
+        lengths.chain(&self.tolerance).all(|&x| x.is_finite() && x > 0.0)
+    }
+}
+
+impl ToEightBit {
+    fn is_sound(self) -> bool {
+        match self {
+            Self::Window { low, high } => low.is_finite() && high.is_finite() && low < high,
+            Self::Percentiles { low, high } | Self::Voi { low, high } => {
+                low >= 0.0 && low < high && high <= 100.0
+            }
+        }
+    }
+}
+
 impl InputSpec {
+    /// How many channels the network takes.
+    pub fn channels(&self) -> usize {
+        if self.slice_offsets_mm.is_empty() { self.slice_offsets.len() } else { self.slice_offsets_mm.len() }
+    }
+
     /// How scans as specified would not fit an input tensor of this shape, if so.
     pub(crate) fn mismatch(&self, shape: &[usize]) -> Option<&'static str> {
-        if !matches!(self.modality, Modality::Ct | Modality::Xray) {
+        if matches!(self.modality, Modality::Any | Modality::Tensor) {
             return None;
         }
         let &[1, channels, rows, columns] = shape else {
             return Some("images and slices need an input of 1 x channels x rows x columns");
         };
-        if channels != self.slice_offsets.len() {
+        if channels != self.channels() {
             return Some("there must be as many slice offsets as the input has channels");
         }
         if self.size.is_some_and(|size| size != (rows, columns)) {

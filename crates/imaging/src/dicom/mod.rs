@@ -2,34 +2,48 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | bytes become a bounded tree of data elements | `elements` |
-//! | the few attributes that are used become an `Instance`; identity is never read | `instance` |
+//! | the files of a folder are sorted into DICOM, left aside, and refused | `tree` |
+//! | bytes become a bounded tree of data elements | `elements`, `parser` |
+//! | the few attributes that are used become an `Instance` | `instance`, `pixel_format`, `frames`, `unit`, `voi`, `identity` |
+//! | what is no image of a scan is left aside: segmentations, doses, reports, colour pages | `aside` |
 //! | pixel data become grey values | `pixels` |
-//! | slices are sorted along their normal, doubles and gaps are found, the grid gets its affine | `series` |
+//! | slices of one patient, place and acquisition become a volume | `series`, `stack`, `identity` |
 //!
 //! The tree is read here and not by `dicom-object`: that reader reserves by declared lengths, and it recurses once a
 //! nested sequence, so that a file of a few hundred kB could overflow the stack, which no error handling survives. Ours borrows
 //! slices of the file and counts depth and elements. dicom-rs serves where its work is: the dictionary's tags and
 //! transfer syntaxes, and the decoding of compressed pixel data, behind a check of what the stream declares.
 
+mod aside;
 mod elements;
+mod frames;
+mod identity;
 mod instance;
+mod parser;
+mod pixel_format;
 mod pixels;
 mod series;
+mod stack;
+#[cfg(test)]
+mod study_tests;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod unit;
+mod voi;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::At;
-use crate::facts::Origin;
+use crate::facts::LeftAside;
 use crate::files::read_capped;
-use crate::limits::SERIES_FILES_MAX;
-use crate::volume::Volume;
-use crate::{ImagingError, Picture, Scan};
+use crate::volume::{Volume, Voxels};
+use crate::{ImagingError, Scan};
 
-use elements::{Content, DataSet};
+use elements::Content;
+pub(crate) use elements::head_start;
 use instance::Instance;
+use series::Slice;
 
 /// Opens one file: a picture when it is one projection image, else a volume.
 pub(crate) fn open_file(path: &Path) -> Result<Scan, ImagingError> {
@@ -37,120 +51,146 @@ pub(crate) fn open_file(path: &Path) -> Result<Scan, ImagingError> {
     let bytes = read_capped(path)?;
     let content = Content::open(&bytes, &at)?;
     let data = content.data_set(&at)?;
+    if let Some(aside::Reason::NoImage(what)) = aside::reason(&data, &at)? {
+        return Err(at.unsupported(format!("it is {what}"), "give the image series"));
+    }
     let instance = Instance::read(&data, &at)?;
     let frames = pixels::decode(&content, &data, &instance, &at)?;
     if instance.is_picture() {
-        let grey = pixels::as_picture(frames, &instance);
-        let (rows, columns) = (instance.pixels.rows, instance.pixels.columns);
-        let picture = Picture::new(rows, columns, grey, instance.kind());
-        return Ok(Scan::Picture(picture.with_origin(Origin {
-            known_by: instance.known_by(),
-            modality: instance.modality_code,
-            ..Origin::default()
-        })));
+        return Ok(Scan::Picture(pixels::as_picture(frames, &instance)));
     }
-    let slices = series::slices_of(&instance, frames);
-    let volume = if instance.is_unplaced_stack() {
-        series::assemble_unplaced(slices)
-    } else {
-        series::assemble(slices, &at)?
-    };
+    let is_unplaced = instance.is_unplaced_stack();
+    let slices = series::slices_of(instance, path.file_name().unwrap_or_default().into(), frames);
+    let volume = if is_unplaced { series::assemble_unplaced(slices) } else { series::assemble(slices, &at)? };
     Ok(Scan::Volume(volume))
 }
 
-/// Opens the one series in a folder (not in folders below).
-pub(crate) fn open_folder(folder: &Path) -> Result<Volume, ImagingError> {
+/// Opens the one series, or the one picture, in a folder and the folders below.
+pub(crate) fn open_folder(folder: &Path) -> Result<Scan, ImagingError> {
     let at = At(folder);
-    let mut slices = Vec::new();
-    let mut images_by_series: Vec<(String, usize)> = Vec::new();
-    let mut skipped = 0;
-    let mut voxels = 0u64;
-    for path in dicom_files(folder)? {
-        let at_file = At(&path);
-        let bytes = read_capped(&path)?;
-        let content = Content::open(&bytes, &at_file)?;
-        let data = content.data_set(&at_file)?;
-        if !holds_an_image(&data) {
-            skipped += 1;
-            continue;
-        }
-        let instance = Instance::read(&data, &at_file)?;
-        count_series(&mut images_by_series, &instance.series_uid);
-        // A second series ends the job; its pixels are not decoded, but the rest is counted for the message.
-        if images_by_series.len() > 1 {
-            continue;
-        }
-        voxels += instance.voxel_count();
-        at.at_most("its voxels", voxels, crate::limits::VOXELS_MAX)?;
-        let frames = pixels::decode(&content, &data, &instance, &at_file)?;
-        slices.extend(series::slices_of(&instance, frames));
+    let tree = tree::walk(folder)?;
+    let mut reading = Reading { left_aside: tree.left_aside, ..Reading::new(folder) };
+    for path in tree.dicom {
+        reading.add(path)?;
     }
-    refuse_several(&images_by_series, &at)?;
+    refuse_several(&reading.series, &at)?;
+    let Reading { mut slices, mut left_aside, files_read, .. } = reading;
     if slices.is_empty() {
+        return Err(no_image(&left_aside, &at));
+    }
+    let pictures = slices.iter().filter(|slice| slice.instance.is_picture()).count();
+    if pictures == 1 && slices.len() == 1 {
+        let slice = slices.remove(0);
+        let picture = pixels::as_picture(vec![slice.voxels], &slice.instance);
+        return Ok(Scan::Picture(picture.with_left_aside(left_aside)));
+    }
+    if pictures > 0 {
         return Err(at.series(
-            "it holds no DICOM image",
-            "give the folder that the slices lie in (folders below are not searched)",
+            format!("it holds {pictures} single pictures (projection images), which make no stack"),
+            "give the one file that is meant",
         ));
     }
-    let volume = series::assemble(slices, &at)?;
-    let note =
-        format!("{skipped} DICOM files without an image (contours, reports and the like) were left aside");
-    Ok(volume.with_notes(if skipped > 0 { vec![note] } else { Vec::new() }))
+    let (slices, copies) = series::drop_copies(slices);
+    let files_read = files_read - copies.len();
+    left_aside.extend(copies);
+    left_aside.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Scan::Volume(volume_of(slices, &at)?.with_files(files_read, left_aside)))
 }
 
-/// Files with the mark `DICM`, in the order of their names. Others are none of ours, but a `.dcm` without the mark is
-/// damaged: leaving it out in silence would leave out a slice.
-fn dicom_files(folder: &Path) -> Result<Vec<std::path::PathBuf>, ImagingError> {
-    let at = At(folder);
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| at.read(e))? {
-        let path = entry.map_err(|e| at.read(e))?.path();
-        if path.is_file() {
-            paths.push(path);
+fn volume_of(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingError> {
+    let is_one_unplaced_file =
+        slices.len() == slices[0].instance.frames.len() && slices[0].instance.is_unplaced_stack();
+    if is_one_unplaced_file { Ok(series::assemble_unplaced(slices)) } else { series::assemble(slices, at) }
+}
+
+/// What has been read of a folder so far.
+struct Reading<'a> {
+    folder: &'a Path,
+    slices: Vec<Slice>,
+    left_aside: Vec<LeftAside>,
+    /// Of each series: its UID, how many images, the first one's file.
+    series: Vec<(String, usize, PathBuf)>,
+    files_read: usize,
+    voxels: u64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(folder: &'a Path) -> Reading<'a> {
+        Reading {
+            folder,
+            slices: Vec::new(),
+            left_aside: Vec::new(),
+            series: Vec::new(),
+            files_read: 0,
+            voxels: 0,
         }
-        at.at_most("its files", paths.len() as u64, SERIES_FILES_MAX as u64)?;
     }
-    paths.sort();
-    let mut dicom = Vec::new();
-    for path in paths {
-        let is_directory_record = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
-        match crate::files::Format::of(&path) {
-            Ok(crate::files::Format::Dicom) if !is_directory_record => dicom.push(path),
-            Ok(_) | Err(ImagingError::UnknownFormat { .. }) => {}
-            Err(error) => return Err(error),
+
+    fn add(&mut self, path: PathBuf) -> Result<(), ImagingError> {
+        let at = At(&path);
+        let bytes = read_capped(&path)?;
+        let content = Content::open(&bytes, &at)?;
+        let data = content.data_set(&at)?;
+        if let Some(aside::Reason::NoImage(what) | aside::Reason::NotThisScan(what)) =
+            aside::reason(&data, &at)?
+        {
+            self.left_aside.push(tree::left_aside(self.folder, &path, what));
+            return Ok(());
         }
+        let instance = Instance::read(&data, &at)?;
+        let file = path.strip_prefix(self.folder).unwrap_or(&path).to_path_buf();
+        match self.series.iter_mut().find(|(uid, ..)| *uid == instance.series_uid) {
+            Some((_, images, _)) => *images += 1,
+            None => self.series.push((instance.series_uid.clone(), 1, file.clone())),
+        }
+        // A second series ends the job; its pixels are not decoded, but the rest is counted for the message.
+        if self.series.len() > 1 {
+            return Ok(());
+        }
+        self.voxels += instance.voxel_count();
+        At(self.folder).at_most("its voxels", self.voxels, crate::limits::VOXELS_MAX)?;
+        let frames: Vec<Voxels> = pixels::decode(&content, &data, &instance, &at)?;
+        self.slices.extend(series::slices_of(instance, file, frames));
+        self.files_read += 1;
+        Ok(())
     }
-    Ok(dicom)
 }
 
-fn holds_an_image(data: &DataSet) -> bool {
-    use dicom_dictionary_std::tags;
-    data.has(tags::ROWS)
-        && [tags::PIXEL_DATA, tags::FLOAT_PIXEL_DATA, tags::DOUBLE_FLOAT_PIXEL_DATA]
-            .iter()
-            .any(|&t| data.has(t))
+fn no_image(left_aside: &[LeftAside], at: &At) -> ImagingError {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = left_aside
+        .iter()
+        .take(SHOWN)
+        .map(|file| format!("{} is {}", file.path.display(), file.reason))
+        .collect();
+    let what = match shown.is_empty() {
+        true => "it holds no DICOM image".to_string(),
+        false => format!(
+            "it holds no DICOM image of a scan ({}{})",
+            shown.join("; "),
+            if left_aside.len() > SHOWN { "; ..." } else { "" }
+        ),
+    };
+    at.series(what, "give the folder that the slices lie in, or a file by its own name")
 }
 
-fn count_series(images_by_series: &mut Vec<(String, usize)>, uid: &str) {
-    match images_by_series.iter_mut().find(|(known, _)| known == uid) {
-        Some((_, images)) => *images += 1,
-        None => images_by_series.push((uid.into(), 1)),
-    }
-}
-
-fn refuse_several(images_by_series: &[(String, usize)], at: &At) -> Result<(), ImagingError> {
-    if images_by_series.len() < 2 {
+fn refuse_several(series: &[(String, usize, PathBuf)], at: &At) -> Result<(), ImagingError> {
+    if series.len() < 2 {
         return Ok(());
     }
-    let mut counts: Vec<usize> = images_by_series.iter().map(|(_, images)| *images).collect();
-    counts.sort_unstable_by(|a, b| b.cmp(a));
-    let shown: Vec<String> = counts.iter().take(8).map(|count| format!("one of {count}")).collect();
+    let mut sorted: Vec<_> = series.iter().collect();
+    sorted.sort_by(|a, b| b.1.cmp(&a.1));
+    let shown: Vec<String> = sorted
+        .iter()
+        .take(8)
+        .map(|(_, count, file)| format!("one of {count} with {}", file.display()))
+        .collect();
     Err(at.series(
         format!(
-            "it holds {} series ({}{} images)",
-            counts.len(),
+            "it holds {} series ({}{})",
+            series.len(),
             shown.join(", "),
-            if counts.len() > 8 { ", ..." } else { "" }
+            if series.len() > 8 { ", ..." } else { "" }
         ),
         "put the files of the series that is meant into a folder of its own",
     ))

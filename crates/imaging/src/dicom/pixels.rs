@@ -16,11 +16,12 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use dicom_pixeldata::PixelDecoder;
 
 use super::elements::{Content, DataSet};
-use super::instance::{Instance, PixelFormat, Sample};
+use super::instance::Instance;
+use super::pixel_format::{PixelFormat, Sample};
 use crate::error::At;
 use crate::files::Endian;
 use crate::volume::Voxels;
-use crate::{ImagingError, jpeg};
+use crate::{ImagingError, Picture, jpeg};
 
 /// Grey values of all frames, rescaled.
 pub(crate) fn decode(
@@ -58,20 +59,28 @@ pub(crate) fn decode(
     Ok(frames)
 }
 
-/// A picture's grey values: the smallest is black, also where the file counts the other way (MONOCHROME1).
-pub(crate) fn as_picture(frames: Vec<Voxels>, instance: &Instance) -> Voxels {
-    let grey = Voxels::concat(frames);
-    let Sample::Integer { bits_stored, signed, .. } = instance.pixels.sample else {
-        return grey;
-    };
-    if !instance.pixels.inverted {
-        return grey;
+/// A picture: the smallest value is black, also where the file counts the other way (MONOCHROME1).
+pub(crate) fn as_picture(frames: Vec<Voxels>, instance: &Instance) -> Picture {
+    let (rows, columns) = (instance.pixels.rows, instance.pixels.columns);
+    let (mut grey, mut padding, mut voi) = (Voxels::concat(frames), instance.padding(0), instance.voi);
+    if let Some(mirror) = mirror(instance) {
+        grey = Voxels::compact((0..grey.len()).map(|i| mirror - grey.get(i)).collect());
+        padding = padding.map(|[low, high]| [mirror - high, mirror - low]);
+        voi = voi.mirrored(mirror);
     }
-    // Smallest and largest storable value add up to this; mirroring commutes with the rescaling.
+    Picture::new(rows, columns, grey, instance.unit.kind)
+        .with_padding(padding)
+        .with_window(voi.window)
+        .with_origin(instance.origin())
+}
+
+/// What mirrored grey values are subtracted from, when they are mirrored. Smallest and largest storable value add up to
+/// it; mirroring commutes with the rescaling.
+fn mirror(instance: &Instance) -> Option<f32> {
+    let Sample::Integer { bits_stored, signed, .. } = instance.pixels.sample else { return None };
     let ends = if signed { -1.0 } else { 2f64.powi(bits_stored as i32) - 1.0 };
     let [slope, intercept] = instance.frames[0].rescale.unwrap_or([1.0, 0.0]);
-    let mirror = (slope * ends + 2.0 * intercept) as f32;
-    Voxels::compact((0..grey.len()).map(|i| mirror - grey.get(i)).collect())
+    instance.pixels.inverted.then_some((slope * ends + 2.0 * intercept) as f32)
 }
 
 fn frame_bytes(format: &PixelFormat) -> usize {
@@ -190,7 +199,7 @@ fn jpeg_frame(
     format: &PixelFormat,
     at: &At,
 ) -> Result<Vec<u8>, ImagingError> {
-    let Sample::Integer { bytes: width @ (1 | 2), bits_stored, high_bit, signed } = format.sample else {
+    let Sample::Integer { bytes: width @ (1 | 2), bits_stored, signed } = format.sample else {
         return Err(at.damaged("JPEG pixels have 8 or 16 bits, this image declares others"));
     };
     let frame = jpeg::frame(coded).map_err(|what| at.damaged(what))?;
@@ -220,7 +229,7 @@ fn jpeg_frame(
         (tags::COLUMNS, frame.columns),
         (tags::BITS_ALLOCATED, 8 * width as u16),
         (tags::BITS_STORED, bits_stored as u16),
-        (tags::HIGH_BIT, high_bit as u16),
+        (tags::HIGH_BIT, bits_stored as u16 - 1),
         (tags::PIXEL_REPRESENTATION, signed.into()),
     ];
     let mut object = InMemDicomObject::from_element_iter(
@@ -264,15 +273,15 @@ fn number_of(bytes: &[u8], endian: Endian, sample: Sample) -> f64 {
     match sample {
         Sample::Float => f32::from_le_bytes(endian.bytes(bytes, 0).expect(LENGTH)).into(),
         Sample::Double => f64::from_le_bytes(endian.bytes(bytes, 0).expect(LENGTH)),
-        Sample::Integer { bytes: width, bits_stored, high_bit, signed } => {
+        Sample::Integer { bytes: width, bits_stored, signed } => {
             let raw = match width {
                 1 => u32::from(bytes[0]),
                 2 => endian.u16(bytes, 0).expect(LENGTH).into(),
                 _ => endian.u32(bytes, 0).expect(LENGTH),
             };
             // Bits above the stored ones may hold old overlays; they are shifted out, and the sign is drawn down.
-            let top = raw << (31 - high_bit);
             let unused = 32 - bits_stored;
+            let top = raw << unused;
             if signed { f64::from((top as i32) >> unused) } else { f64::from(top >> unused) }
         }
     }
@@ -284,13 +293,11 @@ mod tests {
 
     #[test]
     fn bits_above_the_stored_ones_are_dropped_and_signs_are_drawn_down() {
-        let sample = |signed| Sample::Integer { bytes: 2, bits_stored: 12, high_bit: 11, signed };
+        let sample = |signed| Sample::Integer { bytes: 2, bits_stored: 12, signed };
         assert_eq!(number_of(&[0xff, 0xff], Endian::Little, sample(false)), 4095.0);
         assert_eq!(number_of(&[0xff, 0xff], Endian::Little, sample(true)), -1.0);
         assert_eq!(number_of(&[0x08, 0x00], Endian::Big, sample(true)), -2048.0);
-        let high = Sample::Integer { bytes: 2, bits_stored: 12, high_bit: 15, signed: false };
-        assert_eq!(number_of(&[0xf0, 0xff], Endian::Little, high), 4095.0);
-        let wide = Sample::Integer { bytes: 4, bits_stored: 32, high_bit: 31, signed: true };
+        let wide = Sample::Integer { bytes: 4, bits_stored: 32, signed: true };
         assert_eq!(number_of(&[0xfe, 0xff, 0xff, 0xff], Endian::Little, wide), -2.0);
     }
 

@@ -11,16 +11,16 @@ use super::*;
 use crate::geometry::VoxelIndex;
 use crate::volume::{Kind, Voxels};
 
-fn text(tag: Tag, vr: VR, value: &str) -> DataElement<InMemDicomObject> {
+pub(super) fn text(tag: Tag, vr: VR, value: &str) -> DataElement<InMemDicomObject> {
     DataElement::new(tag, vr, PrimitiveValue::from(value))
 }
 
-fn number(tag: Tag, value: u16) -> DataElement<InMemDicomObject> {
+pub(super) fn number(tag: Tag, value: u16) -> DataElement<InMemDicomObject> {
     DataElement::new(tag, VR::US, PrimitiveValue::from(value))
 }
 
 /// A CT slice of 2 rows and 3 columns at `z` mm, signed 16 bits, HU = stored - 1000, all voxels `value`.
-fn slice(series: &str, z: f64, value: i16) -> InMemDicomObject {
+pub(super) fn slice(series: &str, z: f64, value: i16) -> InMemDicomObject {
     InMemDicomObject::from_element_iter([
         text(tags::MODALITY, VR::CS, "CT"),
         text(tags::PATIENT_NAME, VR::PN, "SECRET^NAME"),
@@ -47,7 +47,7 @@ fn slice(series: &str, z: f64, value: i16) -> InMemDicomObject {
     ])
 }
 
-fn save(object: InMemDicomObject, transfer_syntax: &str, path: &Path) {
+pub(super) fn save(object: InMemDicomObject, transfer_syntax: &str, path: &Path) {
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(transfer_syntax)
         .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
@@ -56,7 +56,7 @@ fn save(object: InMemDicomObject, transfer_syntax: &str, path: &Path) {
 }
 
 /// A folder of slices at these places, in this order of names.
-fn series(places: &[f64]) -> tempfile::TempDir {
+pub(super) fn series(places: &[f64]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (number, &z) in places.iter().enumerate() {
         save(
@@ -68,14 +68,21 @@ fn series(places: &[f64]) -> tempfile::TempDir {
     folder
 }
 
-fn file_of(object: InMemDicomObject, transfer_syntax: &str) -> (tempfile::TempDir, PathBuf) {
+pub(super) fn file_of(object: InMemDicomObject, transfer_syntax: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.dcm");
     save(object, transfer_syntax, &path);
     (folder, path)
 }
 
-fn refusal(folder: &tempfile::TempDir) -> String {
+pub(super) fn stack(folder: &Path) -> Volume {
+    match open_folder(folder).unwrap() {
+        Scan::Volume(volume) => volume,
+        Scan::Picture(_) => panic!("slices make a volume"),
+    }
+}
+
+pub(super) fn refusal(folder: &tempfile::TempDir) -> String {
     let text = open_folder(folder.path()).unwrap_err().to_string();
     assert!(!text.contains("SECRET"), "{text}");
     text
@@ -83,7 +90,7 @@ fn refusal(folder: &tempfile::TempDir) -> String {
 
 #[test]
 fn slices_are_sorted_by_place_and_put_into_the_patients_space() {
-    let volume = open_folder(series(&[30.0, 10.0, 40.0, 20.0]).path()).unwrap();
+    let volume = stack(series(&[30.0, 10.0, 40.0, 20.0]).path());
     assert_eq!((volume.size(), volume.kind()), ([3, 2, 4], Kind::Hounsfield));
     let grey: Vec<f32> = (0..4).map(|k| volume.value(VoxelIndex([0, 0, k]))).collect();
     assert_eq!(grey, [-990.0, -980.0, -970.0, -960.0]);
@@ -99,8 +106,8 @@ fn doubles_and_gaps_are_named_by_their_place() {
     assert!(text.contains("same place, 20.00 mm"), "{text}");
     let text = refusal(&series(&[10.0, 20.0, 30.0, 50.0, 60.0]));
     assert!(text.contains("between 30.00 mm and 50.00 mm"), "{text}");
-    let volume = open_folder(series(&[10.0, 20.0, 30.3, 40.0]).path()).unwrap();
-    assert!(volume.notes()[0].contains("steps between slices"));
+    let volume = stack(series(&[10.0, 20.0, 30.3, 40.0]).path());
+    assert!(volume.notes()[0].contains("steps between slices are uneven, from 9.70 to 10.30 mm"));
 }
 
 #[test]
@@ -108,7 +115,7 @@ fn several_series_are_named_by_their_number_of_images() {
     let folder = series(&[10.0, 20.0]);
     save(slice("1.3", 10.0, 0), uids::EXPLICIT_VR_LITTLE_ENDIAN, &folder.path().join("other.dcm"));
     let text = refusal(&folder);
-    assert!(text.contains("2 series (one of 2, one of 1 images)"), "{text}");
+    assert!(text.contains("2 series (one of 2 with 0.dcm, one of 1 with other.dcm)"), "{text}");
 }
 
 #[test]
@@ -117,9 +124,12 @@ fn what_is_no_image_is_left_aside_and_a_damaged_slice_is_not() {
     std::fs::write(folder.path().join("LICENSE"), "free").unwrap();
     let report = InMemDicomObject::from_element_iter([text(tags::MODALITY, VR::CS, "SR")]);
     save(report, uids::EXPLICIT_VR_LITTLE_ENDIAN, &folder.path().join("report.dcm"));
-    let volume = open_folder(folder.path()).unwrap();
+    let volume = stack(folder.path());
     assert_eq!(volume.size()[2], 2);
-    assert!(volume.notes()[0].starts_with("1 DICOM file"));
+    let aside: Vec<String> = volume.origin().left_aside.iter().map(|file| file.to_string()).collect();
+    assert_eq!(aside.len(), 2, "{aside:?}");
+    assert!(aside[0].starts_with("LICENSE was left aside: a text"), "{aside:?}");
+    assert!(aside[1].starts_with("report.dcm was left aside: an object without rows"), "{aside:?}");
     std::fs::write(folder.path().join("2.dcm"), "cut").unwrap();
     assert!(refusal(&folder).contains("DICM"));
     let empty = tempfile::tempdir().unwrap();

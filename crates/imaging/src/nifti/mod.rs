@@ -57,10 +57,29 @@ pub(crate) fn read(path: &Path) -> Result<Volume, ImagingError> {
             "the file does not say how the patient lies: its axes are taken as columns, rows, slices".into(),
         );
     }
+    if header.grid.is_oriented() && header.affine.looks_made_up(header.size) {
+        notes.push(
+            "the grid begins at 0 0 0 and only scales, as some tools write when the place was lost: its directions are taken at their word"
+                .into(),
+        );
+    }
+    if let Voxels::U8(values) = &voxels
+        && is_like_a_mask(values)
+    {
+        notes.push("it holds so few different values that it may be a mask and no scan".into());
+    }
     let origin = Origin { known_by, notes, ..Origin::default() };
     Ok(Volume::new(voxels, header.size, header.affine, kind)
         .with_grid_fields(header.grid)
         .with_origin(origin))
+}
+
+/// Whether there are no more different values than masks have labels.
+fn is_like_a_mask(values: &[u8]) -> bool {
+    const LABELS: usize = 8;
+    let mut seen = [false; 256];
+    values.iter().for_each(|&value| seen[usize::from(value)] = true);
+    values.len() > 64 && seen.iter().filter(|&&is_there| is_there).count() <= LABELS
 }
 
 /// Reads labels: whole numbers from 0 to 255.
