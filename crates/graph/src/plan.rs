@@ -185,7 +185,7 @@ pub struct PublicPlan {
 }
 
 /// The version of [`PublicPlan`] and of the saved form.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// The rounding modes of DESIGN.md 4.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ pub(crate) fn check_modality(scan: &Scan, request: &Request) -> Result<Option<St
     match origin(scan).modality.as_deref() {
         Some(code) if wanted.codes().contains(&code) => Ok(None),
         None | Some("OT") => Ok(Some(format!(
-            "the file does not name its modality: that it is {wanted}, as the network needs, is not checked"
+            "the file does not say its modality; that it is {wanted}, which the network was made for, is not checked"
         ))),
         Some(code) => Err(misfit(
             format!("modality {code}"),

@@ -1,7 +1,8 @@
 """Checks with nibabel that masks lie on their scans' own grid.
 
 `check_masks.py make DIR` writes small scans, the same one in several orientations and codings;
-`check_masks.py check DIR` compares every mask* with its scan*: shape, affine, codes, orientation, and labels = (scan > 500).
+`check_masks.py check DIR` compares every mask* with its scan*: shape, affine, codes, orientation, and labels = (scan > 500);
+of a sheared grid also that ITK opens it, where SimpleITK is there.
 """
 
 import pathlib
@@ -37,6 +38,23 @@ def make(folder):
     bare = nib.Nifti1Image(values, None)
     bare.header.set_zooms((0.5, 0.6, 0.7))
     nib.save(bare, folder / "scan_bare.nii.gz")
+    tilted = affine.copy()
+    tilted[:3, 2] += [0, 0.6, 0]
+    nib.save(nib.Nifti1Image(values, tilted), folder / "scan_sheared.nii.gz")
+
+
+def check_sheared(path, mask):
+    """A qform of row, column and their normal stands beside the sheared sform; ITK, which opens no sheared grid, takes it."""
+    qform, code = mask.get_qform(coded=True)
+    assert code > 0, path
+    assert np.allclose(qform[:3, [0, 1, 3]], mask.affine[:3, [0, 1, 3]], atol=1e-4), qform
+    assert np.allclose(qform[:3, :2].T @ qform[:3, 2], 0, atol=1e-4), qform
+    try:
+        import SimpleITK
+    except ImportError:
+        return
+    opened = SimpleITK.ReadImage(str(path))
+    assert np.allclose(opened.GetOrigin(), mask.affine[:3, 3] * [-1, -1, 1], atol=1e-3), opened.GetOrigin()
 
 
 def check(folder):
@@ -47,8 +65,12 @@ def check(folder):
         assert mask.shape == scan.shape, path
         assert np.array_equal(mask.affine, scan.affine), (path, mask.affine, scan.affine)
         assert nib.aff2axcodes(mask.affine) == nib.aff2axcodes(scan.affine), path
-        for field in ("qform_code", "sform_code"):
-            assert int(mask.header[field]) == int(scan.header[field]), (path, field)
+        if "sheared" in path.name:
+            check_sheared(folder / path.name.replace("scan", "mask"), mask)
+        else:
+            assert int(mask.header["qform_code"]) == int(scan.header["qform_code"]), path
+        assert int(mask.header["sform_code"]) == int(scan.header["sform_code"]), path
+        assert int(mask.header["intent_code"]) == 1002, path
         assert mask.get_data_dtype() == np.uint8, path
         assert np.array_equal(np.asanyarray(mask.dataobj), np.asanyarray(scan.dataobj) > 500), path
 

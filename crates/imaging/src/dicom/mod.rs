@@ -179,7 +179,7 @@ fn refuse_several(series: &[(String, usize, PathBuf)], at: &At) -> Result<(), Im
         return Ok(());
     }
     let mut sorted: Vec<_> = series.iter().collect();
-    sorted.sort_by(|a, b| b.1.cmp(&a.1));
+    sorted.sort_by_key(|(_, images, _)| std::cmp::Reverse(*images));
     let shown: Vec<String> = sorted
         .iter()
         .take(8)
