@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use blindscan_e2e::hospital::Hospital;
-use blindscan_e2e::program::run;
+use blindscan_e2e::program::{run, wait_until};
 use blindscan_e2e::vendor::Vendor;
 use blindscan_e2e::{classifier, files, xray};
 use blindscan_graph::ir::Tensor;
@@ -65,7 +65,8 @@ fn a_server_says_what_its_ranges_were_fitted_to_also_for_a_saved_plan() {
     run(place.path(), &["plan", "bare.onnx", "--out", "saved"]).done();
     for model in ["bare.onnx", "saved"] {
         let vendor = Vendor::serve(place.path().join(model).to_str().unwrap(), &[&Hospital::new()], &[]);
-        assert!(vendor.words().contains("fitted to synthetic inputs"), "{model}: {}", vendor.words());
+        // What is said and what is printed come by two pipes.
+        wait_until("the note", || vendor.words().contains("fitted to synthetic inputs"));
     }
 }
 
