@@ -16,7 +16,10 @@
 //! - an axis may be *unfolded*: each tap on it becomes a channel of its own, which reads the input shifted. Then no
 //!   coefficient is spent on positions between strides, and windows of any span fit.
 //!
-//! Groups are layers of their own, side by side. Sources: Huang, Lu, Hong, Ding, "Cheetah", USENIX Security 2022,
+//! Groups are layers of their own, side by side. Several small ones share polynomials: together they are one layer whose weights
+//! between different groups are zero, and M*C*A <= N holds with the channels of all of them. Of G groups of one channel that is
+//! G * G * A <= N, so a depthwise layer on 16 x 16 values takes a quarter of the ciphertexts that it would take alone.
+//! Sources: Huang, Lu, Hong, Ding, "Cheetah", USENIX Security 2022,
 //! section 3; the unfolding is im2col on chosen axes.
 
 use blindscan_arith::conv::LinearShape;
@@ -67,11 +70,11 @@ impl Place {
     }
 }
 
-/// A group and a tile of it: what is computed together. Has `channel_blocks` input ciphertexts and `output_blocks` answers.
+/// A bundle of groups and a tile of it: what is computed together. Has `channel_blocks` input ciphertexts and `output_blocks` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Group of the convolution.
-    pub group: usize,
+    /// Number of the bundle: of the groups that share polynomials.
+    pub bundle: usize,
     /// Number of the tile, row major over the axes.
     pub tile: usize,
 }
@@ -166,6 +169,8 @@ pub struct Packing {
     channels: usize,
     /// Output channels of a group.
     outputs: usize,
+    /// Groups that share polynomials; the last bundle may have fewer.
+    bundle: usize,
     /// Elements between neighbouring channels.
     input_channel_step: usize,
     output_channel_step: usize,
@@ -194,19 +199,23 @@ impl Packing {
         self.degree
     }
 
-    /// Tiles of a group.
+    /// Tiles of a bundle.
     pub fn tiles(&self) -> usize {
         self.axes.iter().map(Axis::tiles).product()
     }
 
-    /// Units: groups times tiles. Unit numbers run over the tiles of a group, then over the groups.
+    /// Units: bundles times tiles. Unit numbers run over the tiles of a bundle, then over the bundles.
     pub fn units(&self) -> usize {
-        self.groups * self.tiles()
+        self.bundles() * self.tiles()
+    }
+
+    fn bundles(&self) -> usize {
+        self.groups.div_ceil(self.bundle)
     }
 
     /// Unit number `index`.
     pub fn unit(&self, index: usize) -> Unit {
-        Unit { group: index / self.tiles(), tile: index % self.tiles() }
+        Unit { bundle: index / self.tiles(), tile: index % self.tiles() }
     }
 
     /// Input ciphertexts of a unit.
@@ -216,14 +225,14 @@ impl Packing {
 
     /// Answer ciphertexts of a unit.
     pub fn output_blocks(&self) -> usize {
-        self.outputs.div_ceil(self.block_outputs)
+        self.bundle_outputs().div_ceil(self.block_outputs)
     }
 
     /// Weights of all the kernel polynomials that one answer is summed over, at most: the noise of the inputs meets each of
     /// them at every coefficient, whichever output channel it belongs to.
     pub fn weights_per_answer(&self) -> usize {
         let folded: usize = self.axes.iter().filter(|axis| !axis.unfolded).map(|axis| axis.kernel).product();
-        self.virtual_channels() * folded * self.block_outputs
+        self.virtual_channels() / self.bundle * folded * self.block_outputs
     }
 
     /// The measure that the choice minimises, in units of one product of a ciphertext and a kernel.
@@ -232,7 +241,7 @@ impl Packing {
             (self.units() as u64, self.channel_blocks() as u64, self.output_blocks() as u64);
         let kernels = inputs.saturating_mul(outputs);
         let ciphertexts = units.saturating_mul(inputs + outputs).saturating_mul(search::CIPHERTEXT);
-        let transforms = kernels.saturating_mul(self.groups as u64).saturating_mul(search::TRANSFORM);
+        let transforms = kernels.saturating_mul(self.bundles() as u64).saturating_mul(search::TRANSFORM);
         ciphertexts.saturating_add(kernels.saturating_mul(units)).saturating_add(transforms)
     }
 
@@ -241,7 +250,10 @@ impl Packing {
         let (tile, steps, area) = (self.tile_position(unit.tile), self.coefficient_steps(), self.area());
         let mut places = Vec::with_capacity(self.degree);
         for (local, (channel, taps)) in self.block_of_channels(block).enumerate() {
-            let channel = unit.group * self.channels + channel;
+            let channel = unit.bundle * self.bundle * self.channels + channel;
+            if channel >= self.groups * self.channels {
+                break;
+            }
             let first = Place { coefficient: local * area, element: channel * self.input_channel_step };
             let lines = std::array::from_fn(|k| {
                 let axis = &self.axes[k];
@@ -254,13 +266,21 @@ impl Packing {
         places
     }
 
-    /// Weights of `group` in the kernel polynomial from input block `channel_block` to answer block `output_block`.
-    pub fn weight_places(&self, group: usize, output_block: usize, channel_block: usize) -> Vec<Place> {
+    /// Weights of `bundle` in the kernel polynomial from input block `channel_block` to answer block `output_block`.
+    pub fn weight_places(&self, bundle: usize, output_block: usize, channel_block: usize) -> Vec<Place> {
         let (steps, area) = (self.coefficient_steps(), self.area());
         let mut places = Vec::new();
         for (output_local, output) in self.block_of_outputs(output_block).enumerate() {
-            let output = group * self.outputs + output;
+            let group = bundle * self.bundle + output / self.outputs;
+            if group >= self.groups {
+                break;
+            }
+            let output = bundle * self.bundle * self.outputs + output;
             for (local, (channel, taps)) in self.block_of_channels(channel_block).enumerate() {
+                if bundle * self.bundle + channel / self.channels != group {
+                    continue;
+                }
+                let channel = channel % self.channels;
                 let first = Place {
                     coefficient: (output_local * self.block_channels + self.block_channels - 1 - local)
                         * area,
@@ -282,10 +302,10 @@ impl Packing {
     pub fn output_places(&self, unit: Unit, block: usize) -> Vec<Place> {
         let (tile, steps, offset) = (self.tile_position(unit.tile), self.coefficient_steps(), self.offset());
         let mut places = Vec::new();
-        for (local, output) in self.block_of_outputs(block).enumerate() {
+        for (local, output) in self.present_outputs(unit, block).enumerate() {
             let first = Place {
                 coefficient: local * self.block_channels * self.area() + offset,
-                element: (unit.group * self.outputs + output) * self.output_channel_step,
+                element: output * self.output_channel_step,
             };
             let lines = std::array::from_fn(|k| {
                 let axis = &self.axes[k];
@@ -304,7 +324,14 @@ impl Packing {
         let tile = self.tile_position(unit.tile);
         let positions: usize =
             self.axes.iter().zip(tile).map(|(axis, tile)| axis.outputs_of(tile).len()).product();
-        positions * self.block_of_outputs(block).len()
+        positions * self.present_outputs(unit, block).len()
+    }
+
+    /// The layer's output channels in answer block `block` of a unit.
+    fn present_outputs(&self, unit: Unit, block: usize) -> std::ops::Range<usize> {
+        let first = unit.bundle * self.bundle * self.outputs;
+        let (own, all) = (self.block_of_outputs(block), self.groups * self.outputs);
+        (first + own.start).min(all)..(first + own.end).min(all)
     }
 
     /// The layer before a choice: tiles of one answer, one channel in, one out.
@@ -326,14 +353,20 @@ impl Packing {
             output_channel_step: shape.output_size().iter().product(),
             weight_output_step: channels * window,
             weight_channel_step: window,
+            bundle: 1,
             block_channels: 1,
             block_outputs: 1,
         }
     }
 
-    /// Channels, each as often as there are taps on unfolded axes.
+    /// Output channels of a bundle.
+    fn bundle_outputs(&self) -> usize {
+        self.bundle * self.outputs
+    }
+
+    /// Channels of a bundle, each as often as there are taps on unfolded axes.
     fn virtual_channels(&self) -> usize {
-        self.channels * self.unfolded_taps().iter().product::<usize>()
+        self.bundle * self.channels * self.unfolded_taps().iter().product::<usize>()
     }
 
     fn unfolded_taps(&self) -> [usize; AXES] {
@@ -354,7 +387,7 @@ impl Packing {
 
     fn block_of_outputs(&self, block: usize) -> std::ops::Range<usize> {
         let first = block * self.block_outputs;
-        first..(first + self.block_outputs).min(self.outputs)
+        first..(first + self.block_outputs).min(self.bundle_outputs())
     }
 
     fn tile_position(&self, tile: usize) -> [usize; AXES] {

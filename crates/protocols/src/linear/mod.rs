@@ -1,6 +1,6 @@
 //! Shares of W*r for a random mask r: what makes a linear layer free of cryptography once the input is known.
 //!
-//! For each block of units (a unit is a tile of one group of the convolution):
+//! For each block of units (a unit is a tile of one group of the convolution, or of several small ones):
 //!
 //! | step | who | message | bytes |
 //! |---|---|---|---|
@@ -75,9 +75,9 @@ pub struct LinearLayer {
     units_in_block: usize,
 }
 
-/// One output block of the units of one group within a block: answers that share kernels.
+/// One output block of the units of one bundle of groups within a block: answers that share kernels.
 struct Row {
-    group: usize,
+    bundle: usize,
     output_block: usize,
     /// Numbers of the units.
     units: Range<usize>,
@@ -183,13 +183,13 @@ impl LinearLayer {
     /// The rows of a block in the order of the wire.
     fn rows(&self, block: Range<usize>) -> Vec<Row> {
         let tiles = self.packing.tiles();
-        let (first, last) = (self.packing.unit(block.start).group, self.packing.unit(block.end - 1).group);
-        let row = |group: usize, output_block| {
-            let units = (group * tiles).max(block.start)..((group + 1) * tiles).min(block.end);
-            Row { group, output_block, units }
+        let (first, last) = (self.packing.unit(block.start).bundle, self.packing.unit(block.end - 1).bundle);
+        let row = |bundle: usize, output_block| {
+            let units = (bundle * tiles).max(block.start)..((bundle + 1) * tiles).min(block.end);
+            Row { bundle, output_block, units }
         };
         let outputs = 0..self.packing.output_blocks();
-        (first..=last).flat_map(|group| outputs.clone().map(move |output| row(group, output))).collect()
+        (first..=last).flat_map(|bundle| outputs.clone().map(move |output| row(bundle, output))).collect()
     }
 
     /// Bytes of each answer of a message with one row's answers for `units`.

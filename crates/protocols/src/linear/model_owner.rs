@@ -110,7 +110,7 @@ impl LinearLayer {
         for first in (0..channel_blocks).step_by(KERNELS_AT_A_TIME) {
             let end = (first + KERNELS_AT_A_TIME).min(channel_blocks);
             let kernel = |channel_block| {
-                let places = self.packing.weight_places(row.group, row.output_block, channel_block);
+                let places = self.packing.weight_places(row.bundle, row.output_block, channel_block);
                 context.kernel(&places, weights)
             };
             let kernels: Vec<Spectrum> = (first..end).into_par_iter().map(kernel).collect();

@@ -49,14 +49,27 @@ fn each_tile(packing: &mut Packing, axis: usize, area: usize, visit: &mut impl F
     }
 }
 
-/// Calls `visit` with every number of channels in a block, and the most outputs that still fit.
+/// Calls `visit` with every number of channels in a block, and the most outputs that still fit; then with bundles of two, four,
+/// eight.. groups whose channels share one block.
 fn each_block(packing: &mut Packing, visit: &mut impl FnMut(&Packing)) {
     let room = packing.degree / packing.area();
-    for channels in balanced_parts(packing.virtual_channels()).into_iter().filter(|&c| c <= room) {
-        let outputs = packing.outputs.min(room / channels);
+    let mut offer = |packing: &mut Packing, channels: usize| {
+        let all = packing.bundle_outputs();
+        let outputs = all.min(room / channels);
         packing.block_channels = channels;
-        packing.block_outputs = packing.outputs.div_ceil(packing.outputs.div_ceil(outputs));
+        packing.block_outputs = all.div_ceil(all.div_ceil(outputs));
         visit(packing);
+    };
+    packing.bundle = 1;
+    for channels in balanced_parts(packing.virtual_channels()).into_iter().filter(|&c| c <= room) {
+        offer(packing, channels);
+    }
+    while packing.bundle < packing.groups {
+        packing.bundle = (packing.bundle * 2).min(packing.groups);
+        if packing.virtual_channels() > room {
+            return;
+        }
+        offer(packing, packing.virtual_channels());
     }
 }
 

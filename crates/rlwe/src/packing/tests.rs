@@ -85,7 +85,7 @@ fn packed(packing: &Packing, shape: &LinearShape, input: &[i64], weights: &[i64]
             let mut sum = vec![0; degree];
             for block in 0..packing.channel_blocks() {
                 let x = polynomial(&packing.input_places(unit, block), input);
-                let w = polynomial(&packing.weight_places(unit.group, out, block), weights);
+                let w = polynomial(&packing.weight_places(unit.bundle, out, block), weights);
                 sum.iter_mut().zip(negacyclic(&x, &w)).for_each(|(sum, term)| *sum += term);
             }
             let places = packing.output_places(unit, out);
@@ -199,6 +199,37 @@ fn grouped_and_depthwise_layers_are_exact_over_one_two_and_three_axes() {
     assert_packs(&conv(&[40], &[5], (6, 9), 3), 256, 1);
     assert_packs(&conv(&[11, 13], &[3, 3], (6, 6), 6), 256, 2);
     assert_packs(&conv(&[5, 6, 7], &[3, 2, 3], (4, 6), 2), 256, 3);
+}
+
+#[test]
+fn every_bundle_of_groups_is_exact_with_the_last_one_short_too() {
+    let mut strided = conv(&[4, 4], &[3, 3], (5, 5), 5);
+    strided.strides = vec![2, 1];
+    strided.pads_begin = vec![1, 1];
+    for shape in [conv(&[3, 4], &[1, 1], (7, 7), 7), conv(&[4, 4], &[2, 2], (6, 9), 3), strided] {
+        let (input, weights) = (values(shape.input_count(), 5), values(shape.weight_count(), 6));
+        let expected = defined(&shape, &input, &weights);
+        let mut bundles = std::collections::BTreeSet::new();
+        search::each(&Packing::unpacked(&shape, 256), &mut |packing| {
+            assert_eq!(packed(packing, &shape, &input, &weights), expected, "{packing:?}");
+            bundles.insert(packing.bundle);
+        });
+        assert!(bundles.len() >= 3, "{bundles:?}");
+    }
+}
+
+#[test]
+fn small_groups_share_ciphertexts() {
+    for (size, channels, most) in [(16, 256, 128), (8, 512, 128), (4, 1024, 128)] {
+        let shape = conv(&[size, size], &[1, 1], (channels, channels), channels);
+        let packing = Packing::new(&shape, 4096, usize::MAX).unwrap();
+        let ciphertexts = packing.units() * (packing.channel_blocks() + packing.output_blocks());
+        assert!(
+            ciphertexts <= most,
+            "{size}: {ciphertexts} where one per channel there and back is {}",
+            2 * channels
+        );
+    }
 }
 
 #[test]
