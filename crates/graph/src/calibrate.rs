@@ -1,7 +1,8 @@
 //! From a graph in floats to a fixed plan: scales, widths and integer weights.
 //!
 //! Every scale is a power of two and belongs to a whole tensor. The steps, in the order of the files:
-//! * what values the samples reach, in floats (here), after constant channels are folded
+//! * what values the samples reach, in floats (here), after constant channels are folded,
+//!   factors and shifts moved into the layers around them ([`crate::factors`]),
 //!   and uneven ones equalised ([`crate::dead`], [`crate::equalise`]);
 //! * how many fraction bits each activation keeps, hence each accumulator's scale and each shift (`scales`);
 //! * integer weights, and the half unit that turns floors into rounding (`weights`);
@@ -17,6 +18,7 @@ mod weights;
 
 use crate::dead::fold_constant_channels;
 use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
+use crate::factors;
 use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
 use crate::float;
 use crate::ir::{Graph, Head, Tensor, ValueId};
@@ -32,6 +34,9 @@ const BITS_MIN: u32 = 4;
 const CHEAP_BITS_MAX: u32 = 2;
 /// Most bits of a weight with its sign, the extra ones of small layers included: what the homomorphic step takes.
 pub const WEIGHT_BITS_MAX: u32 = 16;
+
+/// A shift this many times beyond a tensor's largest value is one that no value undoes, whatever the margin of ranges.
+const FAR_MIN: f64 = 4.0;
 
 /// How often bounds may be raised before the plan is given up.
 const ROUNDS: usize = 8;
@@ -133,7 +138,8 @@ pub fn calibrate(
     Ok(calibrated(graph.clone(), input_spec, samples, options)?.plan)
 }
 
-/// As [`calibrate`], and tells how the plan came about. Channels that are constant are folded into biases first; channels of very
+/// As [`calibrate`], and tells how the plan came about. Channels that are constant are folded into biases first; then factors and
+/// shifts per channel are moved into the layers around them; channels of very
 /// different size are equalised where that brings the answers on the samples closer to the floats.
 pub fn calibrated(
     mut graph: Graph,
@@ -148,7 +154,12 @@ pub fn calibrated(
     }
     let samples_digest = digest(samples);
     let constant_channels = fold_constant_channels(&mut graph, input_spec.range);
-    let clear = ClearRuns::of(&graph, input_spec, samples)?;
+    let mut clear = ClearRuns::of(&graph, input_spec, samples)?;
+    lower(&graph)?;
+    if factors::has_any(&graph) {
+        graph = factors::moved(&graph, &clear.sizes, f64::from(options.margin).max(FAR_MIN));
+        clear = ClearRuns::of(&graph, input_spec, samples)?;
+    }
     let fit = |graph: &Graph, sizes: &[Vec<f64>]| fit(graph, sizes, input_spec, samples, options);
     let plain = fit(&graph, &clear.sizes);
     let Some(even) = equalise(&graph, &clear.sizes) else {
@@ -357,8 +368,8 @@ impl Task<'_> {
     }
 
     fn attempt(&self, precision: &Precision) -> Attempt {
-        let scales = scales::Scales::choose(self, precision);
-        let weights = weights::quantise(self, precision, &scales);
+        let mut scales = scales::Scales::choose(self, precision);
+        let weights = weights::quantise(self, precision, &mut scales);
         let ranges = ranges::Ranges::find(self, &scales, &weights);
 
         Attempt { fractions: scales.fractions, steps: scales.steps, weights, ranges }

@@ -9,7 +9,7 @@
 //!
 //! The answer in floats stays the same: to the bit for zeros, up to the rounding of a bias for other constants.
 
-use crate::ir::{Graph, Node, Op, ValueId};
+use crate::ir::{Graph, Node, Op, Tensor, ValueId};
 use crate::kernels::{Layout, channels, has_channels, numbers, numbers_mut};
 
 /// What floats may be off by, relative to the sum of magnitudes: far more than any order of adding makes.
@@ -76,10 +76,25 @@ fn of_node(graph: &Graph, node: &Node, inputs: &[&[Interval]]) -> Option<Vec<Int
         Op::Add if first.len() == inputs[1].len() => {
             Some(first.iter().zip(inputs[1]).map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect())
         }
+        Op::AddConstant { constant } => Some(shifted(first, constant)),
         Op::Concat { axis: 1 } => Some(inputs.concat()),
         Op::Reshape => reshaped(first, channels(shape(node.output))),
         Op::Pad { .. } | Op::Transpose { .. } | Op::Add | Op::Concat { .. } => None,
     }
+}
+
+/// The intervals with the least and the most of what is added in each channel.
+fn shifted(input: &[Interval], constant: &Tensor) -> Vec<Interval> {
+    let ends = |own: &[f32]| {
+        let own = own.iter().map(|&c| f64::from(c));
+        (own.clone().fold(f64::INFINITY, f64::min), own.fold(f64::NEG_INFINITY, f64::max))
+    };
+    let run = match constant.shape[1] == input.len() {
+        true => constant.data.len() / input.len(),
+        false => constant.data.len(),
+    };
+    let added = constant.data.chunks(run).map(ends).cycle();
+    input.iter().zip(added).map(|(&(low, high), (least, most))| (low + least, high + most)).collect()
 }
 
 /// Sums of products. Where zeros may stand in for an input, they count.

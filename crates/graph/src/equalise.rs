@@ -203,6 +203,12 @@ fn weights<'a>(
 /// Multiplies an operator's numbers so that inputs times their factors give outputs times theirs. False when a float cannot
 /// hold a result exactly.
 fn scale(op: &mut Op, layout: Option<Layout>, input: &[i32], output: &[i32]) -> bool {
+    if let Op::AddConstant { constant } = op
+        && output.iter().any(|&exponent| exponent != 0)
+    {
+        let run = constant.data.len() / output.len();
+        return constant.data.chunks_mut(run).zip(output).all(|(own, &exponent)| scaled(own, exponent));
+    }
     let Some(layout) = layout else { return true };
     let (weight, bias) = numbers_mut(op).expect("an operator with a layout has numbers");
     let kernels = weight.chunks_mut(layout.taps).enumerate().all(|(index, kernel)| {

@@ -12,7 +12,7 @@ use blindscan_arith::conv::convolve_exact;
 
 use crate::ir::{Tensor, Window};
 use crate::local;
-use crate::plan::{OutputPolicy, PlanError, PlanNode, PublicPlan, Step, TensorId, Weights};
+use crate::plan::{AddConstant, OutputPolicy, PlanError, PlanNode, PublicPlan, Step, TensorId, Weights};
 
 pub use clamp::{Clamped, clamped};
 pub use report::TensorReport;
@@ -105,6 +105,12 @@ fn run(
         Step::Activate { relu, drop } => {
             let least = if *relu { 0 } else { i64::MIN };
             inputs[0].iter().map(|&x| x.max(least) >> drop).collect()
+        }
+        Step::AddConstant(AddConstant { shape, .. }) => {
+            let constants = weights.constants(index).expect("the weights were checked");
+            let constants = local::broadcast(&constants.values, shape, &plan.tensors[node.output].shape);
+            let sums = local::apply(plan, node, &inputs).expect("a shift is local");
+            sums.iter().zip(constants).map(|(x, constant)| x.wrapping_add(constant)).collect()
         }
         Step::MaxPool(window) => {
             max_pool(inputs[0], &plan.tensors[node.inputs[0]].shape, &plan.tensors[node.output].shape, window)

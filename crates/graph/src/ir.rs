@@ -140,6 +140,11 @@ pub enum Op {
     },
     /// Sum of two values of one shape.
     Add,
+    /// A constant added: as many axes as the value, each of extent 1 or the value's.
+    AddConstant {
+        /// What is added.
+        constant: Tensor,
+    },
     /// Joins values along an axis.
     Concat {
         /// The axis.
@@ -177,6 +182,7 @@ impl std::fmt::Debug for Op {
                 write!(f, "AveragePool({window:?}, padding counts: {count_include_pad})")
             }
             Op::Add => f.write_str("Add"),
+            Op::AddConstant { constant } => write!(f, "AddConstant({constant:?})"),
             Op::Concat { axis } => write!(f, "Concat(axis {axis})"),
             Op::Pad { begin, end } => write!(f, "Pad({begin:?}, {end:?})"),
             Op::Reshape => f.write_str("Reshape"),

@@ -17,6 +17,7 @@
 pub mod calibrate;
 mod dead;
 pub mod equalise;
+mod factors;
 pub mod fixed;
 pub mod float;
 pub mod ir;

@@ -4,7 +4,7 @@
 //! can never be rearranged otherwise than its value is.
 
 use crate::ir::Window;
-use crate::plan::{PlanNode, PublicPlan, Step};
+use crate::plan::{AddConstant, PlanNode, PublicPlan, Step};
 
 /// An integer that local steps can add, scale and move.
 pub trait Word: Copy + Default {
@@ -34,7 +34,8 @@ impl Word for i64 {
 
 /// The output of a local step, or `None` when the step is not local. `inputs` are in the node's order.
 ///
-/// The plan must be valid; shares must then be reduced to the output's ring by the caller.
+/// The plan must be valid; shares must then be reduced to the output's ring by the caller. Of a [`Step::AddConstant`] this
+/// is the public part: whoever holds the constants adds them.
 pub fn apply<T: Word>(plan: &PublicPlan, node: &PlanNode, inputs: &[&[T]]) -> Option<Vec<T>> {
     let shape = |index: usize| plan.tensors[node.inputs[index]].shape.as_slice();
     let output = plan.tensors[node.output].shape.as_slice();
@@ -44,6 +45,9 @@ pub fn apply<T: Word>(plan: &PublicPlan, node: &PlanNode, inputs: &[&[T]]) -> Op
         Step::Add { shift_left: [a, b] } => {
             let (a, b) = (1 << a, 1 << b);
             inputs[0].iter().zip(inputs[1]).map(|(x, y)| x.times(a).plus(y.times(b))).collect()
+        }
+        Step::AddConstant(AddConstant { shift_left, .. }) => {
+            inputs[0].iter().map(|x| x.times(1 << shift_left)).collect()
         }
         Step::Concat { axis, shift_left } => {
             let shapes: Vec<&[usize]> = (0..inputs.len()).map(shape).collect();
@@ -59,6 +63,17 @@ pub fn apply<T: Word>(plan: &PublicPlan, node: &PlanNode, inputs: &[&[T]]) -> Op
         }),
         Step::Scale { factor } => inputs[0].iter().map(|x| x.times(*factor)).collect(),
     })
+}
+
+/// A tensor of `shape`, whose extents are those of `target` or 1, repeated to `target`.
+pub fn broadcast<T: Copy>(constants: &[T], shape: &[usize], target: &[usize]) -> Vec<T> {
+    let steps = strides(shape);
+    let mut out = Vec::with_capacity(target.iter().product());
+    for_each_index(target, |index| {
+        let at = |axis: usize| if shape[axis] == 1 { 0 } else { index[axis] * steps[axis] };
+        out.push(constants[(0..target.len()).map(at).sum::<usize>()]);
+    });
+    out
 }
 
 /// Steps between neighbours along each axis of a row-major tensor.
@@ -202,6 +217,13 @@ mod tests {
         assert_eq!(sums, [10, 14, 18, 26, 30, 34]);
         let padded = sum_pool(&input, &[1, 1, 3, 4], &[1, 1, 2, 3], &window(&[2, 2], &[2, 2], &[1, 1]));
         assert_eq!(padded, [0, 3, 3, 12, 30, 18]);
+    }
+
+    #[test]
+    fn constants_are_repeated_along_the_axes_where_they_have_one_entry() {
+        assert_eq!(broadcast(&[7, 8], &[1, 2, 1], &[1, 2, 3]), [7, 7, 7, 8, 8, 8]);
+        assert_eq!(broadcast(&[1, 2, 3], &[1, 1, 3], &[1, 2, 3]), [1, 2, 3, 1, 2, 3]);
+        assert_eq!(broadcast(&[5], &[1, 1], &[2, 2]), [5; 4]);
     }
 
     #[test]

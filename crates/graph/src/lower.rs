@@ -5,6 +5,7 @@
 //! * a ReLU and the rescaling behind a linear layer are one step;
 //! * a ReLU that feeds only a max pool comes behind it: the maximum commutes with ReLU and floor;
 //! * a wide tensor that meets a linear layer, or narrow tensors in a concatenation, is rescaled with its sign, once;
+//! * a constant is added where it stands, to a narrow tensor or an accumulator;
 //! * a mean is a sum whose divisor is carried along and disappears in the next layer's weights.
 
 mod linear;
@@ -13,8 +14,8 @@ mod tests;
 
 use std::collections::HashMap;
 
-use crate::ir::{Graph, Node, Op, ValueId, Window};
-use crate::plan::{Linear, PlanError, Problem, Step, TensorId, output_shape, split_taps};
+use crate::ir::{Graph, Node, Op, Tensor as FloatTensor, ValueId, Window};
+use crate::plan::{AddConstant, Linear, PlanError, Problem, Step, TensorId, output_shape, split_taps};
 
 /// Means over more elements than this are rescaled before they meet a linear layer.
 const NARROW_MEAN_TAPS: usize = 16;
@@ -55,6 +56,8 @@ pub(crate) enum DraftStep {
     Linear(FloatLayer),
     /// Rescaling, of max(x, 0) when `relu`.
     Activate { relu: bool },
+    /// A constant added, in floats: as many axes as the tensor.
+    AddConstant(FloatTensor),
     /// Multiplication by about 1 / divisor, which makes the tensor's divisor 1.
     Divide,
     /// Any other step; its shifts are still 0.
@@ -148,6 +151,7 @@ impl<'a> Lowering<'a> {
                 self.average_pool(node, window, *count_include_pad)?
             }
             Op::Add => self.add(node)?,
+            Op::AddConstant { constant } => self.add_constant(node, constant)?,
             Op::Concat { axis } => self.concat(node, *axis)?,
             Op::Pad { begin, end } => {
                 self.moved(node, Step::Pad { begin: begin.clone(), end: end.clone() })?
@@ -188,6 +192,9 @@ impl<'a> Lowering<'a> {
         let (shape, divisor) = match &step {
             DraftStep::Linear(layer) => (output_shape(&Step::Linear(layer.linear.clone()), &shapes, &[])?, 1),
             DraftStep::Activate { .. } => (first.shape.clone(), first.divisor),
+            DraftStep::AddConstant(constant) => {
+                (output_shape(&constant_step(constant, 2, 0), &shapes, &[])?, first.divisor)
+            }
             DraftStep::Divide => (first.shape.clone(), 1),
             DraftStep::Other(step) => {
                 let shape = output_shape(step, &shapes, &self.graph.values[source].shape)?;
@@ -276,6 +283,20 @@ impl<'a> Lowering<'a> {
         self.push(node.name.clone(), step, inputs, node.output, wide)
     }
 
+    /// The model owner's addition: a narrow tensor stays narrow, an accumulator an accumulator.
+    fn add_constant(&mut self, node: &Node, constant: &FloatTensor) -> Result<TensorId, String> {
+        if constant.data.len() != FloatTensor::count(&constant.shape) {
+            return Err("its constants do not fill their shape".into());
+        }
+        if !constant.data.iter().all(|x| x.is_finite()) {
+            return Err("a constant is not a finite number; the model was not exported soundly".into());
+        }
+        let input = self.input(node, 0)?;
+        let wide = self.tensors[input].wide;
+        let step = DraftStep::AddConstant(constant.clone());
+        self.push(node.name.clone(), step, vec![input], node.output, wide)
+    }
+
     fn concat(&mut self, node: &Node, axis: usize) -> Result<TensorId, String> {
         let inputs: Vec<TensorId> =
             (0..node.inputs.len()).map(|index| self.input(node, index)).collect::<Result<_, _>>()?;
@@ -344,6 +365,11 @@ impl<'a> Lowering<'a> {
         let input = self.narrow(input)?;
         self.push(name, DraftStep::Linear(layer), vec![input], source, true)
     }
+}
+
+/// The integer step of a constant.
+pub(crate) fn constant_step(constant: &FloatTensor, bits: u32, shift_left: u32) -> Step {
+    Step::AddConstant(AddConstant { shape: constant.shape.clone(), bits, shift_left })
 }
 
 impl Lowered {

@@ -27,7 +27,7 @@ pub use input::{Axis, GreyScale, InPlane, InputSpec, Modality, Normalisation, To
 pub use shapes::output_shape;
 pub(crate) use validate::split_taps;
 pub use validate::steers_a_terminal;
-pub use weights::{LayerWeights, Weights};
+pub use weights::{Constants, LayerWeights, Weights};
 
 /// An index into [`PublicPlan::tensors`].
 pub type TensorId = usize;
@@ -98,6 +98,8 @@ pub enum Step {
         /// One a input.
         shift_left: [u32; 2],
     },
+    /// Secret integers added. They are in [`Weights`] under this node's index; the model owner adds them to its share.
+    AddConstant(AddConstant),
     /// Joins inputs along an axis, each first shifted left by its amount and reduced to the output's ring.
     Concat {
         /// The axis.
@@ -157,6 +159,17 @@ pub struct Linear {
     pub weight_bits: u32,
     /// Fraction bits of the integer weights (disclosed: per tensor, never per channel).
     pub weight_fraction: i32,
+}
+
+/// The addition of integers that the model owner alone holds: one per channel, per feature or per element.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AddConstant {
+    /// Extents of the constants: as many axes as the input, each 1 (repeated along it) or the input's.
+    pub shape: Vec<usize>,
+    /// |constant| < 2^(bits - 1): disclosed for the whole tensor, never per channel.
+    pub bits: u32,
+    /// The input is first shifted left by this many bits.
+    pub shift_left: u32,
 }
 
 /// The half of a fixed plan that both sides hold.
@@ -267,6 +280,7 @@ impl Step {
             Self::MaxPool(_) => "max pool",
             Self::SumPool(_) => "sum pool",
             Self::Add { .. } => "add",
+            Self::AddConstant(_) => "add constant",
             Self::Concat { .. } => "concat",
             Self::Pad { .. } => "pad",
             Self::Reshape => "reshape",

@@ -189,7 +189,8 @@ impl Builder {
             7 => self.skip(),
             8 => self.pad(),
             9 => self.transpose(),
-            10 => self.depthwise(),
+            10 if self.random.one_in(2) => self.depthwise(),
+            10 => self.constant(),
             _ => self.relu(),
         }
         if self.random.one_in(2) {
@@ -224,6 +225,18 @@ impl Builder {
         let (weight, bias) = (self.tensor(weight_shape, 1), self.bias(channels));
         let (window, shape) = (self.unit(), self.shape());
         self.push(Op::Conv { window, groups: channels, weight, bias }, vec![self.now], shape);
+    }
+
+    /// A constant for each channel, or for each element.
+    fn constant(&mut self) {
+        let shape = self.shape();
+        let mut own = shape.clone();
+        if self.random.one_in(2) {
+            own[2..].fill(1);
+        }
+        let data = (0..Tensor::count(&own)).map(|_| self.random.float(-0.5, 0.5)).collect();
+        let constant = Tensor { shape: own, data };
+        self.push(Op::AddConstant { constant }, vec![self.now], shape);
     }
 
     fn transposed(&mut self) {
@@ -384,14 +397,16 @@ mod tests {
             assert_eq!(inputs.len(), SAMPLES);
             steps.extend(plan.public.nodes.iter().map(|node| node.step.name()));
             ranks.insert(plan.public.tensors[plan.public.input].shape.len() - 2);
-            // A transposed convolution's zeros and channels may come on top of the graph's own tensors.
+            // A transposed convolution's zeros and channels, and a ReLU beside its input, may come on top of the graph's
+            // own tensors.
             assert!(
-                plan.public.tensors.iter().all(|tensor| tensor.count() <= 4 * ELEMENTS_MAX),
+                plan.public.tensors.iter().all(|tensor| tensor.count() <= 8 * ELEMENTS_MAX),
                 "seed {seed}"
             );
         }
         let all = [
             "add",
+            "add constant",
             "concat",
             "convolution",
             "dense",

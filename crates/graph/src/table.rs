@@ -61,6 +61,9 @@ fn numbers(step: &Step) -> String {
         }
         Step::Activate { drop, .. } => format!("drops {drop}"),
         Step::Add { shift_left } => format!("shifts {shift_left:?}"),
+        Step::AddConstant(constant) => {
+            format!("constants {} bits, shifts {}", constant.bits, constant.shift_left)
+        }
         Step::Concat { shift_left, .. } => format!("shifts {shift_left:?}"),
         Step::Scale { factor } => format!("times {factor}"),
         Step::MaxPool(window) | Step::SumPool(window) => {

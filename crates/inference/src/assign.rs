@@ -14,6 +14,7 @@ use blindscan_wire::Traffic;
 use crate::InferenceError;
 use crate::cost::{LayerCost, Leg, PlanCost};
 use crate::operators::activate::Activate;
+use crate::operators::add_constant::AddConstant;
 use crate::operators::answer::Answer;
 use crate::operators::linear::{Linear, Masked};
 use crate::operators::max_pool::{MaxPool, Stage};
@@ -38,6 +39,8 @@ pub struct AssignedPlan {
 pub(crate) enum Operator {
     /// Each party on its own share.
     Local,
+    /// The same, and the model owner adds its constants.
+    AddConstant(AddConstant),
     Linear(Box<Linear>),
     Activate(Activate),
     MaxPool(MaxPool),
@@ -79,7 +82,7 @@ impl AssignedPlan {
 
     /// Number of layers that speak, the answer included: what progress is counted in.
     pub fn layer_count(&self) -> usize {
-        self.operators.iter().filter(|operator| !matches!(operator, Operator::Local)).count() + 1
+        self.operators.iter().filter(|operator| operator.speaks()).count() + 1
     }
 
     /// How often the private answer differs from the clear one although both parties did what they should.
@@ -100,7 +103,7 @@ impl AssignedPlan {
         let (mut offline, mut online) = (supply::setup_leg(), begin_online(party));
         let mut layers = Vec::new();
         for (node, operator) in self.plan.nodes.iter().zip(&self.operators) {
-            if matches!(operator, Operator::Local) {
+            if !operator.speaks() {
                 continue;
             }
             let (before, before_online) = (offline.traffic, online.traffic);
@@ -159,7 +162,7 @@ impl AssignedPlan {
             }
             Operator::Activate(activate) => cost.compared = activate.count as u64,
             Operator::MaxPool(pool) => cost.compared = pool.compared(),
-            Operator::Local => {}
+            Operator::Local | Operator::AddConstant(_) => {}
         }
         cost
     }
@@ -200,9 +203,14 @@ fn end_offline(party: Party) -> Leg {
 }
 
 impl Operator {
+    /// Whether messages belong to it.
+    pub(crate) fn speaks(&self) -> bool {
+        !matches!(self, Self::Local | Self::AddConstant(_))
+    }
+
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Local => "local",
+            Self::Local | Self::AddConstant(_) => "local",
             Self::Linear(_) => "linear",
             Self::Activate(activate) if activate.protocol.relu => "relu",
             Self::Activate(_) => "rescale",
@@ -212,7 +220,7 @@ impl Operator {
 
     fn demand(&self) -> PadDemand {
         match self {
-            Self::Local | Self::Linear(_) => PadDemand::default(),
+            Self::Local | Self::AddConstant(_) | Self::Linear(_) => PadDemand::default(),
             Self::Activate(activate) => activate.demand(),
             Self::MaxPool(pool) => pool.demand(),
         }
@@ -220,7 +228,7 @@ impl Operator {
 
     fn stock_bytes(&self, party: Party) -> usize {
         match self {
-            Self::Local => 0,
+            Self::Local | Self::AddConstant(_) => 0,
             Self::Linear(linear) => linear.stock_bytes(),
             Self::Activate(activate) => activate.stock_bytes(party),
             Self::MaxPool(pool) => pool.stock_bytes(party),
@@ -229,7 +237,7 @@ impl Operator {
 
     fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
         match self {
-            Self::Local => Leg::NONE,
+            Self::Local | Self::AddConstant(_) => Leg::NONE,
             Self::Linear(linear) => linear.offline_leg(party),
             Self::Activate(activate) => activate.offline_leg(party, schedule),
             Self::MaxPool(pool) => pool.offline_leg(party, schedule),
@@ -238,7 +246,7 @@ impl Operator {
 
     fn online_leg(&self, party: Party) -> Leg {
         match self {
-            Self::Local => Leg::NONE,
+            Self::Local | Self::AddConstant(_) => Leg::NONE,
             Self::Linear(linear) => linear.online_leg(party),
             Self::Activate(activate) => activate.online_leg(party),
             Self::MaxPool(pool) => pool.online_leg(party),
@@ -288,7 +296,18 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
             let lowest = if input.non_negative { 0 } else { -(1i64 << (input.ring_bits - 2)) + 1 };
             Operator::MaxPool(MaxPool { stages, padding: ring(input).from_signed(lowest), ring: ring(input) })
         }
-        _ => Operator::Local,
+        Step::AddConstant(step) => {
+            Operator::AddConstant(AddConstant { shape: step.shape.clone(), output: output.shape.clone() })
+        }
+        Step::SumPool(_)
+        | Step::Add { .. }
+        | Step::Concat { .. }
+        | Step::Pad { .. }
+        | Step::Reshape
+        | Step::Transpose { .. }
+        | Step::PixelShuffle { .. }
+        | Step::Interleave { .. }
+        | Step::Scale { .. } => Operator::Local,
     })
 }
 

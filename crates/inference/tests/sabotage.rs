@@ -249,6 +249,32 @@ fn a_weight_changed_at_the_model_owner_changes_the_answer_that_is_compared() {
 }
 
 #[test]
+fn a_constant_changed_at_the_model_owner_changes_the_answer_and_nothing_that_the_image_owner_sends() {
+    let mut scene = Scene::new();
+    scene.made = models::with_constants();
+    scene.plan = AssignedPlan::new(scene.made.public.clone()).unwrap();
+    let input = scene.image(0.7);
+    let halves = scene.prepare(1);
+    let honest = scene.run(&halves, &scene.made.weights, &input);
+    let expected = honest.output.unwrap();
+    assert!(expected == reference(&scene.made, &input));
+
+    assert_eq!(scene.made.weights.constants.len(), 2, "one per channel, and a map");
+    for step in 0..2 {
+        let mut changed = scene.made.clone();
+        changed.weights.constants[step].1.values[0] ^= 1 << 4;
+        let ran = scene.run(&halves, &changed.weights, &input);
+        let answer = ran.output.unwrap();
+        assert!(answer != expected, "step {step}: one changed constant is seen");
+        assert!(answer == reference(&changed, &input), "and the answer is that of the changed model");
+        let before_the_constants = 1;
+        assert_eq!(ran.view[..before_the_constants], honest.view[..before_the_constants]);
+        let lengths = |messages: &[Vec<u8>]| messages.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&ran.sent), lengths(&honest.sent), "no length tells of a constant");
+    }
+}
+
+#[test]
 fn a_stretch_of_another_stock_is_never_taken_for_the_right_one() {
     let scene = Scene::new();
     let input = scene.image(0.4);

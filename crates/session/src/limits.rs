@@ -66,7 +66,17 @@ fn asked(plan: &PublicPlan) -> Limits {
                 let rivals = taps.map(|taps| taps - 1).sum();
                 sum.comparisons = sum.comparisons.saturating_add(widest.saturating_mul(rivals));
             }
-            _ => {}
+            // Local: what they take is in their elements.
+            Step::SumPool(_)
+            | Step::Add { .. }
+            | Step::AddConstant(_)
+            | Step::Concat { .. }
+            | Step::Pad { .. }
+            | Step::Reshape
+            | Step::Transpose { .. }
+            | Step::PixelShuffle { .. }
+            | Step::Interleave { .. }
+            | Step::Scale { .. } => {}
         }
     }
     sum

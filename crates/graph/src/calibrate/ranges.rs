@@ -1,7 +1,7 @@
 //! The largest integer of each tensor, and the smallest ring that holds it.
 
 use super::{Task, scales::Scales};
-use crate::plan::{LayerWeights, Linear, Range, Step, Weights};
+use crate::plan::{AddConstant, LayerWeights, Linear, Range, Step, Weights};
 
 /// A calibrated bound is at least this, so that a layer that slept on the samples has some room.
 const BOUND_MIN: u64 = 15;
@@ -32,15 +32,12 @@ impl Ranges {
         let input = task.lowered.input;
         ranges.bounds[input] = rounded_up(task.input_most(), scales.fractions[input], 1);
         ranges.non_negative[input] = task.range.0 >= 0.0;
-        let mut layers = weights.layers.iter();
-        for (node, step) in task.lowered.nodes.iter().zip(&scales.steps) {
-            let layer =
-                matches!(step, Step::Linear(_)).then(|| &layers.next().expect("a layer a linear step").1);
-            let derived = ranges.derived(step, &node.inputs, layer).min(BOUND_MAX);
+        for (index, (node, step)) in task.lowered.nodes.iter().zip(&scales.steps).enumerate() {
+            let derived = ranges.derived(step, &node.inputs, weights, index).min(BOUND_MAX);
             ranges.settle(task, scales, &node.inputs, node.output, derived);
             ranges.non_negative[node.output] = match step {
                 Step::Activate { relu: true, .. } => true,
-                Step::Linear(_) => false,
+                Step::Linear(_) | Step::AddConstant(_) => false,
                 _ => node.inputs.iter().all(|&id| ranges.non_negative[id]),
             };
         }
@@ -65,13 +62,13 @@ impl Ranges {
         }
     }
 
-    /// The bound that follows from the inputs' bounds.
-    fn derived(&self, step: &Step, inputs: &[usize], layer: Option<&LayerWeights>) -> u64 {
+    /// The bound that follows from the inputs' bounds and the secrets of node `index`.
+    fn derived(&self, step: &Step, inputs: &[usize], weights: &Weights, index: usize) -> u64 {
         let input = self.bounds[inputs[0]];
         let shifted = |index: usize, shift: u32| u128::from(self.bounds[inputs[index]]) << shift;
         let wide = match step {
             Step::Linear(linear) => {
-                let layer = layer.expect("a linear step has weights");
+                let layer = weights.layer(index).expect("a linear step has weights");
                 linear_bound(linear, layer, input, self.non_negative[inputs[0]])
             }
             // A floor takes negative values away from zero; zeros and positive ones it does not.
@@ -79,6 +76,11 @@ impl Ranges {
             Step::Activate { relu: false, drop } => u128::from(input.div_ceil(1 << drop)),
             Step::SumPool(window) => u128::from(input) * window.taps() as u128,
             Step::Add { shift_left: [a, b] } => shifted(0, *a) + shifted(1, *b),
+            Step::AddConstant(AddConstant { shift_left, .. }) => {
+                let constants = weights.constants(index).expect("an added constant has integers");
+                let most = constants.values.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0);
+                shifted(0, *shift_left) + u128::from(most)
+            }
             Step::Concat { shift_left, .. } => {
                 (0..inputs.len()).map(|index| shifted(index, shift_left[index])).max().expect("inputs")
             }

@@ -1,7 +1,7 @@
 //! Fraction bits: what each activation keeps, hence what each accumulator has and each rescaling drops.
 
 use super::{Precision, Task, with_widths};
-use crate::lower::{DraftNode, DraftStep};
+use crate::lower::{DraftNode, DraftStep, constant_step};
 use crate::plan::{Step, TensorId, split_taps};
 
 /// How many more fraction bits than the coarsest branch a branch of a concatenation or sum may keep. More would only widen
@@ -45,6 +45,7 @@ impl Scales {
                 let drop = (input - wanted).clamp(0, 30);
                 (Step::Activate { relu: *relu, drop: drop as u32 }, input - drop)
             }
+            DraftStep::AddConstant(constant) => (constant_step(constant, 2, 0), input),
             DraftStep::Divide => {
                 let divisor = task.lowered.tensors[node.inputs[0]].divisor;
                 let bits = DIVISION_BITS + ceil_log2(f64::from(divisor));

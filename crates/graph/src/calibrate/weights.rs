@@ -1,23 +1,43 @@
-//! Integer weights and biases, and the half unit in the bias that makes the next rescaling round to nearest.
+//! Integer weights, biases and constants, and the half unit in them that makes the next rescaling round to nearest.
 
 use super::{Precision, Task, scales::Scales};
 use crate::lower::{DraftStep, FloatLayer};
-use crate::plan::{LayerWeights, Step, TensorId, Weights};
+use crate::plan::{Constants, LayerWeights, Step, TensorId, Weights};
 
-/// All layers' integers. Biases include the rounding offsets.
-pub(super) fn quantise(task: &Task<'_>, precision: &Precision, scales: &Scales) -> Weights {
-    let mut layers = Vec::new();
+/// All secrets as integers. Biases and constants include the rounding offsets; the steps learn how wide the constants are.
+pub(super) fn quantise(task: &Task<'_>, precision: &Precision, scales: &mut Scales) -> Weights {
+    let mut weights = Weights::default();
     for (index, node) in task.lowered.nodes.iter().enumerate() {
-        let (DraftStep::Linear(layer), Step::Linear(linear)) = (&node.step, &scales.steps[index]) else {
-            continue;
-        };
-        let divisor = f64::from(task.lowered.tensors[node.inputs[0]].divisor);
-        let fractions = (linear.weight_fraction, scales.fractions[node.output]);
-        layers.push((index, integers(layer, divisor, fractions, precision.weight_bits[index])));
+        let divisor = task.lowered.tensors[node.inputs[0]].divisor;
+        match (&node.step, &scales.steps[index]) {
+            (DraftStep::Linear(layer), Step::Linear(linear)) => {
+                let fractions = (linear.weight_fraction, scales.fractions[node.output]);
+                let integers = integers(layer, divisor.into(), fractions, precision.weight_bits[index]);
+                weights.layers.push((index, integers));
+            }
+            (DraftStep::AddConstant(constant), _) => {
+                let scale = f64::from(scales.fractions[node.output]).exp2() * f64::from(divisor);
+                let integer = |&c: &f32| (f64::from(c) * scale).round() as i64;
+                let values = constant.data.iter().map(integer).collect();
+                weights.constants.push((index, Constants { values }));
+            }
+            _ => {}
+        }
     }
-    let mut weights = Weights { layers };
     add_rounding(task, scales, &mut weights);
+    for (index, constants) in &weights.constants {
+        if let Step::AddConstant(step) = &mut scales.steps[*index] {
+            step.bits = bits_with_sign(&constants.values);
+        }
+    }
     weights
+}
+
+/// The least k of at least 2 with |value| < 2^(k - 1) for all values.
+fn bits_with_sign(values: &[i64]) -> u32 {
+    let most = values.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0);
+
+    (u64::BITS - most.leading_zeros() + 1).max(2)
 }
 
 /// One layer's integers at (weight's, accumulator's) fraction bits.
@@ -37,11 +57,20 @@ fn add_rounding(task: &Task<'_>, scales: &Scales, weights: &mut Weights) {
     let search = Search { task, scales, makers, readers };
     for (node, step) in task.lowered.nodes.iter().zip(&scales.steps) {
         let Step::Activate { drop: drop @ 1.., .. } = step else { continue };
-        for (layer, offset) in search.layers(node.inputs[0], 1 << (drop - 1)).unwrap_or_default() {
-            let at = weights.layers.iter_mut().find(|(index, _)| *index == layer);
-            let (_, layer) = at.expect("the search ends in linear layers");
-            layer.bias.iter_mut().for_each(|bias| *bias += offset);
+        for (node, offset) in search.nodes(node.inputs[0], 1 << (drop - 1)).unwrap_or_default() {
+            added_at(weights, node).iter_mut().for_each(|number| *number += offset);
         }
+    }
+}
+
+/// The numbers that node `node` adds to its output: one per channel, or its constants.
+fn added_at(weights: &mut Weights, node: usize) -> &mut [i64] {
+    let layer = weights.layers.iter_mut().find(|(index, _)| *index == node);
+    let constants = weights.constants.iter_mut().find(|(index, _)| *index == node);
+    match (layer, constants) {
+        (Some((_, layer)), _) => &mut layer.bias,
+        (_, Some((_, constants))) => &mut constants.values,
+        _ => unreachable!("the search ends in nodes that add numbers"),
     }
 }
 
@@ -53,30 +82,30 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The layers, with amounts, whose biases add `offset` to every element of a tensor and to nothing else. Zeros that are
+    /// The nodes, with amounts, whose biases or constants add `offset` to every element of a tensor and to nothing else. Zeros that are
     /// put around or between stay zeros, which rescale to zero without any offset.
-    fn layers(&self, tensor: TensorId, offset: i64) -> Option<Vec<(usize, i64)>> {
+    fn nodes(&self, tensor: TensorId, offset: i64) -> Option<Vec<(usize, i64)>> {
         if self.readers[tensor] != 1 {
             return None;
         }
         let index = self.makers[tensor]?;
         let inputs = &self.task.lowered.nodes[index].inputs;
         match &self.scales.steps[index] {
-            Step::Linear(_) => Some(vec![(index, offset)]),
+            Step::Linear(_) | Step::AddConstant(_) => Some(vec![(index, offset)]),
             Step::MaxPool(_)
             | Step::Pad { .. }
             | Step::Reshape
             | Step::Transpose { .. }
             | Step::PixelShuffle { .. }
-            | Step::Interleave { .. } => self.layers(inputs[0], offset),
+            | Step::Interleave { .. } => self.nodes(inputs[0], offset),
             Step::Add { shift_left } => {
-                (0..2).find_map(|side| self.layers(inputs[side], unshifted(offset, shift_left[side])?))
+                (0..2).find_map(|side| self.nodes(inputs[side], unshifted(offset, shift_left[side])?))
             }
             Step::Concat { shift_left, .. } => {
                 let branches = inputs.iter().zip(shift_left);
                 let found: Option<Vec<_>> =
-                    branches.map(|(&input, &shift)| self.layers(input, unshifted(offset, shift)?)).collect();
-                found.map(|layers| layers.concat())
+                    branches.map(|(&input, &shift)| self.nodes(input, unshifted(offset, shift)?)).collect();
+                found.map(|nodes| nodes.concat())
             }
             Step::Activate { .. } | Step::SumPool(_) | Step::Scale { .. } => None,
         }

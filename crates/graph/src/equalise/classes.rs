@@ -126,6 +126,9 @@ impl Ties {
                 }
             }
             Op::Relu | Op::MaxPool { .. } | Op::AveragePool { .. } | Op::Add => self.alike(node),
+            Op::AddConstant { constant } if constant.shape.get(1) == Some(&self.channels(output).len()) => {
+                self.alike(node);
+            }
             Op::Pad { begin, end } if begin[..2] == [0, 0] && end[..2] == [0, 0] => self.alike(node),
             Op::Transpose { perm } if perm[..2] == [0, 1] => self.alike(node),
             Op::Concat { axis: 1 } => {
@@ -139,7 +142,7 @@ impl Ties {
             }
             Op::Concat { .. } => self.alike(node),
             Op::Reshape => self.reshaped(node.inputs[0], output),
-            Op::Pad { .. } | Op::Transpose { .. } => self.unknown(node),
+            Op::AddConstant { .. } | Op::Pad { .. } | Op::Transpose { .. } => self.unknown(node),
         }
     }
 

@@ -90,6 +90,15 @@ fn plain(plan: &FixedPlan, input: &[i64]) -> Vec<Vec<i128>> {
             Step::Add { shift_left: [a, b] } => {
                 x.iter().zip(&values[node.inputs[1]]).map(|(x, y)| (x << a) + (y << b)).collect()
             }
+            Step::AddConstant(step) => {
+                let constants = &plan.weights.constants(number).unwrap().values;
+                let constant = |index: &Vec<usize>| {
+                    let own: Vec<usize> = index.iter().zip(&step.shape).map(|(i, n)| i % n).collect();
+                    i128::from(constants[at(&step.shape, &own)])
+                };
+                let sum = |(x, index)| (x << step.shift_left) + constant(index);
+                x.iter().zip(&indices(output)).map(sum).collect()
+            }
             Step::Concat { axis, shift_left } => indices(output)
                 .iter()
                 .map(|index| {

@@ -10,6 +10,7 @@ mod layout;
 mod pool;
 
 use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId};
+use crate::local;
 
 /// Why a graph could not be evaluated.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,6 +134,10 @@ fn run(graph: &Graph, node: &Node, values: &mut [Option<Tensor>], dying: &dyn Fn
         Op::MaxPool { window } => pool::max(x, &shape, window),
         Op::AveragePool { window, count_include_pad } => pool::average(x, &shape, window, *count_include_pad),
         Op::Add => inputs[0].data.iter().zip(&inputs[1].data).map(|(a, b)| a + b).collect(),
+        Op::AddConstant { constant } => {
+            let constants = local::broadcast(&constant.data, &constant.shape, &shape);
+            x.data.iter().zip(constants).map(|(a, b)| a + b).collect()
+        }
         Op::Concat { axis } => layout::concat(&inputs, *axis),
         Op::Pad { begin, .. } => layout::pad(x, &shape, begin),
         Op::Transpose { perm } => layout::transpose(x, &shape, perm),

@@ -46,6 +46,7 @@ impl Model {
             DraftStep::Linear(_) => "linear",
             DraftStep::Activate { relu: true } => "relu",
             DraftStep::Activate { relu: false } => "rescale",
+            DraftStep::AddConstant(_) => "add constant",
             DraftStep::Divide => "divide",
             DraftStep::Other(step) => step.name(),
         };

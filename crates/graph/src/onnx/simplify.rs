@@ -1,4 +1,5 @@
-//! The draft made a [`Graph`]: dead steps dropped, affine steps merged into the linear step before them, zero padding into
+//! The draft made a [`Graph`]: dead steps dropped, affine steps merged into the linear step before them (or, without a scale,
+//! made additions of constants), zero padding into
 //! the convolution behind it, values renumbered.
 
 use super::draft::{Affine, Draft, DraftNode, Step};
@@ -157,6 +158,11 @@ impl Pass {
             self.replace(output, input);
             return Ok((Status::Folded, format!("merged into {}", self.nodes[maker].name)));
         }
+        if affine.scale.iter().all(|&s| s == 1.0) {
+            let op = self.constant_op(affine, self.values[input].shape.len())?;
+            self.push(Node { name, op, inputs: vec![input], output });
+            return Ok((Status::Supported, "a constant that the model owner adds".to_owned()));
+        }
         self.depthwise(name, input, output, affine)?;
         Ok((Status::Supported, "a depthwise convolution with a window of 1".to_owned()))
     }
@@ -166,6 +172,17 @@ impl Pass {
         self.uses[input] += self.uses[output];
         self.uses[input] -= 1;
         self.current[output] = input;
+    }
+
+    /// A shift without a scale, for data of `rank` axes.
+    fn constant_op(&mut self, affine: &Affine, rank: usize) -> Result<Op, Refusal> {
+        self.budget.spend(affine.shift.len())?;
+        let mut shape = vec![1; rank];
+        if let Some(axis) = affine.axis {
+            shape[axis] = affine.shift.len();
+        }
+        let data = affine.shift.iter().map(|&number| number as f32).collect();
+        Ok(Op::AddConstant { constant: Tensor { shape, data } })
     }
 
     /// An affine step of its own: a depthwise convolution, between reshapes where the data has another form.

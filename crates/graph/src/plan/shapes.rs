@@ -2,7 +2,7 @@
 //!
 //! Extents may come from a peer: arithmetic is checked, nothing is allocated beyond the answer.
 
-use super::{Linear, Step};
+use super::{AddConstant, Linear, Step};
 use crate::ir::Window;
 
 /// Largest number of elements of a tensor, and of a layer's weights.
@@ -30,6 +30,7 @@ pub fn output_shape(step: &Step, inputs: &[&[usize]], declared: &[usize]) -> Res
         Step::MaxPool(window) => max_pool_shape(window, input)?,
         Step::SumPool(window) => pool_shape(window, input)?,
         Step::Add { .. } => same(input, inputs[1])?,
+        Step::AddConstant(AddConstant { shape, .. }) => repeated(shape, input)?,
         Step::Concat { axis, .. } => concat_shape(*axis, inputs)?,
         Step::Pad { begin, end } => pad_shape(begin, end, input)?,
         Step::Reshape => declared.to_vec(),
@@ -144,6 +145,13 @@ fn max_pool_shape(window: &Window, input: &[usize]) -> Result<Vec<usize>, String
 
 fn same(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     if a == b { Ok(a.to_vec()) } else { Err(format!("shapes {a:?} and {b:?} differ")) }
+}
+
+/// The input's shape, when constants of `shape` can be repeated to it.
+fn repeated(shape: &[usize], input: &[usize]) -> Result<Vec<usize>, String> {
+    let fits =
+        shape.len() == input.len() && shape.iter().zip(input).all(|(&own, &other)| own == 1 || own == other);
+    if fits { Ok(input.to_vec()) } else { Err(format!("constants of shape {shape:?} do not fit {input:?}")) }
 }
 
 fn concat_shape(axis: usize, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {

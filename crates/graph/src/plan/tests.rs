@@ -144,6 +144,7 @@ fn weights_that_do_not_fit_are_refused() {
     }
 }
 
+<<<<<<< HEAD
 /// A specification that uses every field.
 fn in_millimetres() -> InputSpec {
     InputSpec {
@@ -203,6 +204,57 @@ fn input_specifications_that_contradict_themselves_are_refused() {
     ];
     for spec in refused {
         assert!(spec.problem().is_some(), "{spec:?}");
+=======
+/// A plan that adds constants.
+fn with_constants() -> FixedPlan {
+    (0..).map(|seed| random_plan(seed).0).find(|plan| !plan.weights.constants.is_empty()).unwrap()
+}
+
+#[test]
+fn constants_that_do_not_fit_are_refused_and_the_digest_sees_each() {
+    let plan = with_constants();
+    let check = |change: fn(&mut Vec<(usize, Constants)>)| {
+        let mut weights = plan.weights.clone();
+        change(&mut weights.constants);
+        weights.check(&plan.public)
+    };
+    assert!(check(|_| ()).is_ok());
+    let refused: [fn(&mut Vec<(usize, Constants)>); 5] = [
+        |constants| drop(constants.pop()),
+        |constants| constants.push((usize::MAX, Constants { values: vec![] })),
+        |constants| constants[0].0 += 1000,
+        |constants| constants[0].1.values.push(0),
+        |constants| constants[0].1.values[0] = 1 << 40,
+    ];
+    for change in refused {
+        assert!(matches!(check(change), Err(PlanError::Weights { .. })));
+    }
+    let mut other = plan.weights.clone();
+    other.constants[0].1.values[0] ^= 1;
+    assert_ne!(other.digest(), plan.weights.digest());
+    assert_ne!(other.commitment(&[1; 32]), plan.weights.commitment(&[1; 32]));
+}
+
+#[test]
+fn a_step_whose_constants_do_not_fit_its_tensor_is_refused() {
+    let plan = with_constants().public;
+    let refused: [fn(&mut AddConstant); 5] = [
+        |step| step.shape[1] += 1,
+        |step| step.shape.truncate(1),
+        |step| step.bits = 0,
+        |step| step.bits = 33,
+        |step| step.shift_left = 32,
+    ];
+    for change in refused {
+        let mut broken = plan.clone();
+        let steps = broken.nodes.iter_mut().map(|node| &mut node.step);
+        steps.for_each(|step| {
+            if let Step::AddConstant(step) = step {
+                change(step);
+            }
+        });
+        assert!(matches!(broken.validate(), Err(PlanError::Invalid { .. })));
+>>>>>>> a4b00d0 (Let constants cost nothing: shifts are the model owner's addition, factors go through ReLU into the next layer)
     }
 }
 

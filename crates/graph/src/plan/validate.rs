@@ -3,7 +3,7 @@
 //! A plan may come from a peer. It is checked once, when it is loaded or received.
 
 use super::shapes::{count, output_shape};
-use super::{Linear, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step, TensorSpec};
+use super::{AddConstant, Linear, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step, TensorSpec};
 use crate::ir::Head;
 
 /// Most nodes and tensors.
@@ -192,6 +192,7 @@ fn check_numbers(step: &Step) -> Result<(), String> {
         Step::Add { shift_left } => shift_left,
         Step::Concat { shift_left, .. } => shift_left,
         Step::Activate { drop, .. } => std::slice::from_ref(drop),
+        Step::AddConstant(AddConstant { shift_left, .. }) => std::slice::from_ref(shift_left),
         _ => &[],
     };
     if shifts.iter().any(|&shift| shift > 31) {
@@ -201,6 +202,9 @@ fn check_numbers(step: &Step) -> Result<(), String> {
         Step::Scale { factor: 0 } => Err("a factor is 0".into()),
         Step::Linear(Linear { weight_bits, .. }) if !(2..=24).contains(weight_bits) => {
             Err(format!("weights of {weight_bits} bits; 2 to 24 are allowed"))
+        }
+        Step::AddConstant(AddConstant { bits, .. }) if !(2..=32).contains(bits) => {
+            Err(format!("constants of {bits} bits; 2 to 32 are allowed"))
         }
         Step::Linear(Linear { weight_fraction, .. }) if weight_fraction.unsigned_abs() > SCALE_MAX as u32 => {
             Err(format!("weights with {weight_fraction} fraction bits are out of range"))
@@ -230,6 +234,7 @@ fn check_scales(step: &Step, inputs: &[&TensorSpec], output: &TensorSpec) -> Res
             (inputs[0].fraction + halvings as i32, divisor) == (output.fraction, u64::from(output.divisor))
         }
         Step::Add { shift_left } => shifted(shift_left),
+        Step::AddConstant(AddConstant { shift_left, .. }) => shifted(std::slice::from_ref(shift_left)),
         Step::Concat { shift_left, .. } => shifted(shift_left),
         _ => scale(inputs[0]) == scale(output),
     };

@@ -127,6 +127,7 @@ fn op_name(op: &Op) -> &'static str {
         Op::MaxPool { .. } => "MaxPool",
         Op::AveragePool { .. } => "AveragePool",
         Op::Add => "Add",
+        Op::AddConstant { .. } => "AddConstant",
         Op::Concat { .. } => "Concat",
         Op::Pad { .. } => "Pad",
         Op::Reshape => "Reshape",

@@ -211,9 +211,30 @@ fn constants_scale_and_shift_along_any_axis() {
     let rows = with(&[1, 1, 2, 2], "Mul", ["x", "c"], &[2, 1], &[1.0, 10.0]);
     assert_eq!(rows.ops(), ["Reshape", "Conv", "Reshape"]);
     assert_close(&rows.answer(&x).data, &[1.0, 2.0, 30.0, 40.0]);
-    let columns = with(&[1, 2, 2], "Add", ["x", "c"], &[2], &[0.0, 10.0]);
+    let columns = with(&[1, 2, 2], "Mul", ["x", "c"], &[2], &[1.0, 10.0]);
     assert_eq!(columns.ops(), ["Transpose", "Reshape", "Conv", "Reshape", "Transpose"]);
-    assert_close(&columns.answer(&x).data, &[1.0, 12.0, 3.0, 14.0]);
+    assert_close(&columns.answer(&x).data, &[1.0, 20.0, 3.0, 40.0]);
+}
+
+#[test]
+fn a_constant_without_a_scale_is_added_and_is_no_convolution() {
+    let with = |op: &str, inputs: [&str; 2], dims: &[i64], c: &[f32]| {
+        Model::new(&[1, 2, 2]).weight("c", dims, c).node(op, &inputs, "y", vec![])
+    };
+    let x = counting(4);
+    for (model, expected) in [
+        (with("Add", ["x", "c"], &[], &[5.0]), [6.0, 7.0, 8.0, 9.0]),
+        (with("Sub", ["x", "c"], &[2, 1], &[1.0, 3.0]), [0.0, 1.0, 0.0, 1.0]),
+        (with("Add", ["c", "x"], &[2], &[0.0, 10.0]), [1.0, 12.0, 3.0, 14.0]),
+        (with("Add", ["x", "c"], &[1, 2, 2], &[0.0, 10.0, 20.0, 30.0]), [1.0, 12.0, 23.0, 34.0]),
+        (with("Sub", ["x", "c"], &[2, 2], &[0.0, 1.0, 2.0, 3.0]), [1.0, 1.0, 1.0, 1.0]),
+    ] {
+        assert_eq!(model.ops(), ["AddConstant"]);
+        assert_close(&model.answer(&x).data, &expected);
+    }
+    let from = with("Sub", ["c", "x"], &[2, 2], &[10.0, 20.0, 30.0, 40.0]);
+    assert_eq!(from.ops(), ["Conv", "AddConstant"]);
+    assert_close(&from.answer(&x).data, &[9.0, 18.0, 27.0, 36.0]);
 }
 
 #[test]

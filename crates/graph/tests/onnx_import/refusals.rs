@@ -75,15 +75,20 @@ fn assert_refused(model: &Model, fragment: &str) {
 
 #[test]
 fn each_thing_that_cannot_be_computed_is_refused_with_a_reason() {
-    let image =
-        || Model::new(&[1, 2, 4, 4]).weight("w", &[2, 2, 1, 1], &[1.0; 4]).weight("c", &[2, 1, 4], &[1.0; 8]);
+    let image = || {
+        Model::new(&[1, 2, 4, 4]).weight("w", &[2, 2, 1, 1], &[1.0; 4]).weight(
+            "c",
+            &[2, 1, 4],
+            &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+        )
+    };
     let kernel = || ints("kernel_shape", &[2, 2]);
     for (model, fragment) in [
         (image().node("Mul", &["x", "x"], "y", vec![]), "both depend on the image"),
         (image().node("MatMul", &["x", "x"], "y", vec![]), "attention"),
         (image().node("MatMul", &["c", "x"], "y", vec![]), "stands on the left"),
         (image().node("Div", &["c", "x"], "y", vec![]), "divides by data"),
-        (image().node("Add", &["x", "c"], "y", vec![]), "more than one axis"),
+        (image().node("Mul", &["x", "c"], "y", vec![]), "more than one axis"),
         (image().weight("b", &[3, 1, 2, 4, 4], &[0.0; 96]).node("Add", &["x", "b"], "y", vec![]), "enlarge"),
         (image().weight("z", &[], &[0.0]).node("Div", &["x", "z"], "y", vec![]), "division by zero"),
         (

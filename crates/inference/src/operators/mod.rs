@@ -10,6 +10,7 @@
 //! Where both parties do the same there is one function with a party; where they do not, there are two.
 
 pub(crate) mod activate;
+pub(crate) mod add_constant;
 pub(crate) mod answer;
 pub(crate) mod linear;
 pub(crate) mod max_pool;

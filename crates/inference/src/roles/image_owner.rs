@@ -62,7 +62,7 @@ impl ImageOwner {
         stock.section(seed.0.to_vec())?;
         for operator in &plan.operators {
             match operator {
-                Operator::Local => continue,
+                Operator::Local | Operator::AddConstant(_) => continue,
                 Operator::Linear(linear) => {
                     let mut mask = Erased(linear.input.mask(&seed));
                     reduce(&mut mask.0, linear.ring);
@@ -102,7 +102,7 @@ impl ImageOwner {
         let seed = MaskSeed(stock.section(32)?[..].try_into().expect("a section has the length asked for"));
         for (node, operator) in plan.plan().nodes.iter().zip(&plan.operators) {
             let words = match operator {
-                Operator::Local => local_step(plan, node, &shares),
+                Operator::Local | Operator::AddConstant(_) => local_step(plan, node, &shares),
                 Operator::Linear(linear) => {
                     linear.image_owner_online(&mut shares, &seed, &mut stock, channel)?
                 }
@@ -116,7 +116,7 @@ impl ImageOwner {
             progress.share(node.output, &words);
             shares.put(node.output, words);
             shares.used(&node.inputs);
-            if !matches!(operator, Operator::Local) {
+            if operator.speaks() {
                 progress.step(channel.traffic());
             }
         }

@@ -1,5 +1,6 @@
 //! The model owner: has the weights, learns nothing.
 
+use blindscan_arith::ring::Ring;
 use blindscan_graph::plan::{LayerWeights, Weights};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::key_exchange;
@@ -12,9 +13,11 @@ use rand_core::CryptoRng;
 use super::{Observer, Phase, Progress, local_step};
 use crate::InferenceError;
 use crate::assign::{AssignedPlan, Operator};
-use crate::shares::{Erased, Shares};
+use crate::shares::{Erased, Shares, reduce};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::{Transfers, transfers};
+
+const CHECKED: &str = "weights were checked against their plan";
 
 const ME: Party = Party::ModelOwner;
 
@@ -55,7 +58,7 @@ impl ModelOwner {
         let mut ends = PadEnds::ModelOwner { forward: &mut receiving, backward: &mut sending };
         for (index, operator) in plan.operators.iter().enumerate() {
             match operator {
-                Operator::Local => continue,
+                Operator::Local | Operator::AddConstant(_) => continue,
                 Operator::Linear(linear) => {
                     let layer = layer(weights, index);
                     let share = linear.layer.model_owner_offline(&layer.weight, &self.peer, rng, channel)?;
@@ -93,6 +96,12 @@ impl ModelOwner {
         for (index, (node, operator)) in plan.plan().nodes.iter().zip(&plan.operators).enumerate() {
             let words = match operator {
                 Operator::Local => local_step(plan, node, &shares),
+                Operator::AddConstant(step) => {
+                    let mut words = local_step(plan, node, &shares);
+                    step.add(&mut words, weights.constants(index).expect(CHECKED));
+                    reduce(&mut words, Ring::new(plan.plan().tensors[node.output].ring_bits));
+                    words
+                }
                 Operator::Linear(linear) => {
                     linear.model_owner_online(&mut shares, layer(weights, index), &mut stock, channel)?
                 }
@@ -106,7 +115,7 @@ impl ModelOwner {
             progress.share(node.output, &words);
             shares.put(node.output, words);
             shares.used(&node.inputs);
-            if !matches!(operator, Operator::Local) {
+            if operator.speaks() {
                 progress.step(channel.traffic());
             }
         }
@@ -118,5 +127,5 @@ impl ModelOwner {
 
 /// The weights of a linear node.
 fn layer(weights: &Weights, node: usize) -> &LayerWeights {
-    weights.layer(node).expect("weights were checked against their plan")
+    weights.layer(node).expect(CHECKED)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use blindscan_graph::calibrate::{Options, calibrate};
 use blindscan_graph::fixed::quantise_input;
-use blindscan_graph::ir::{Graph, Head, Node, Op, Tensor, ValueInfo, Window};
+use blindscan_graph::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use blindscan_graph::npy;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
 
@@ -103,11 +103,72 @@ pub(crate) fn small(policy: OutputPolicy, places: bool) -> FixedPlan {
         let weight = builder.weights(vec![3, features]);
         builder.push(Op::Dense { weight, bias: vec![0.1, -0.1, 0.0] }, vec![1, 3]);
     }
+    calibrated(&builder.graph, policy)
+}
+
+/// The plan of a graph on inputs of 0 to 1.
+pub(crate) fn calibrated(graph: &Graph, policy: OutputPolicy) -> FixedPlan {
     let spec = InputSpec::tensor((0.0, 1.0));
-    let mut sample = drawn(&[1, 1, size, size]);
+    let mut sample = drawn(&graph.values[graph.input].shape);
     sample.data.iter_mut().for_each(|x| *x = (*x + 4.0) / 8.0);
     let options = Options { policy, ..Options::default() };
-    calibrate(&builder.graph, &spec, &[sample], &options).unwrap()
+    calibrate(graph, &spec, &[sample], &options).unwrap()
+}
+
+/// Two convolutions with a constant for each channel before a ReLU and a map after it: nothing that a layer could take up.
+pub(crate) fn with_constants() -> FixedPlan {
+    let size = SMALL_SIZE;
+    let mut builder = Builder::new(vec![1, 1, size, size]);
+    builder.convolution(3, 1);
+    builder.push(Op::Relu, vec![1, 3, size, size]);
+    let shift = Tensor { shape: vec![1, 3, 1, 1], data: vec![-0.5, 0.25, -0.125] };
+    builder.push(Op::AddConstant { constant: shift }, vec![1, 3, size, size]);
+    builder.push(Op::Relu, vec![1, 3, size, size]);
+    let map = drawn(&[1, 3, size, size]);
+    builder.push(Op::AddConstant { constant: map }, vec![1, 3, size, size]);
+    builder.convolution(2, 3);
+    calibrated(&builder.graph, OutputPolicy::Logits)
+}
+
+/// A block of a DenseNet on `size` x `size` values: each layer reads all before it through a batch norm. Ends in a mean and
+/// three logits.
+pub(crate) fn dense_block(size: usize, signed: bool) -> Graph {
+    let mut builder = Builder::new(vec![1, 1, size, size]);
+    builder.convolution(6, 3);
+    let mut joined = builder.graph.output;
+    for _ in 0..3 {
+        builder.batch_norm(signed);
+        builder.convolution(8, 1);
+        builder.push(Op::Relu, vec![1, 8, size, size]);
+        builder.convolution(4, 3);
+        let channels = builder.graph.values[joined].shape[1] + 4;
+        let inputs = vec![joined, builder.graph.output];
+        builder.push_behind(inputs, Op::Concat { axis: 1 }, vec![1, channels, size, size]);
+        joined = builder.graph.output;
+    }
+    builder.batch_norm(signed);
+    let channels = builder.graph.values[joined].shape[1];
+    let window = Window { kernel: vec![size; 2], ..unit() };
+    builder.push(Op::AveragePool { window, count_include_pad: true }, vec![1, channels, 1, 1]);
+    builder.push(Op::Reshape, vec![1, channels]);
+    let weight = builder.weights(vec![3, channels]);
+    builder.push(Op::Dense { weight, bias: vec![0.1, -0.1, 0.0] }, vec![1, 3]);
+    builder.graph
+}
+
+/// Two convolutions over 64 channels of 8 x 8 values with 0.5 subtracted between two ReLUs; without the subtraction and its ReLU
+/// when not `shifted`.
+pub(crate) fn shifted(shifted: bool) -> FixedPlan {
+    let mut builder = Builder::new(vec![1, 1, 8, 8]);
+    builder.convolution(64, 3);
+    builder.push(Op::Relu, vec![1, 64, 8, 8]);
+    if shifted {
+        let constant = Tensor { shape: vec![1; 4], data: vec![-0.5] };
+        builder.push(Op::AddConstant { constant }, vec![1, 64, 8, 8]);
+        builder.push(Op::Relu, vec![1, 64, 8, 8]);
+    }
+    builder.convolution(2, 1);
+    calibrated(&builder.graph, OutputPolicy::Logits)
 }
 
 /// Puts one node behind another.
@@ -123,10 +184,27 @@ impl Builder {
     }
 
     fn push(&mut self, op: Op, shape: Vec<usize>) {
+        self.push_behind(vec![self.graph.output], op, shape);
+    }
+
+    fn push_behind(&mut self, inputs: Vec<ValueId>, op: Op, shape: Vec<usize>) {
         let (index, graph) = (self.graph.nodes.len(), &mut self.graph);
         graph.values.push(ValueInfo { name: format!("value{}", index + 1), shape });
-        graph.nodes.push(Node { name: format!("node{index}"), op, inputs: vec![index], output: index + 1 });
+        graph.nodes.push(Node { name: format!("node{index}"), op, inputs, output: index + 1 });
         graph.output = index + 1;
+    }
+
+    /// A batch norm of its own and a ReLU: factors of about 1, some of them negative when `signed`, one of them 0.
+    fn batch_norm(&mut self, signed: bool) {
+        let shape = self.graph.values[self.graph.output].shape.clone();
+        let channels = shape[1];
+        let drawn = drawn(&[channels + 7]).data;
+        let sign = |c: usize| if signed && drawn[c + 3] < -1.0 { -1.0 } else { 1.0 };
+        let factor = |c: usize| if signed && c == 2 { 0.0 } else { sign(c) * (1.0 + drawn[c].abs() / 4.0) };
+        let weight = Tensor { shape: vec![channels, 1, 1, 1], data: (0..channels).map(factor).collect() };
+        let bias = (0..channels).map(|c| drawn[c + 5] / 8.0).collect();
+        self.push(Op::Conv { window: unit(), groups: channels, weight, bias }, shape.clone());
+        self.push(Op::Relu, shape);
     }
 
     /// A convolution that keeps rows and columns.

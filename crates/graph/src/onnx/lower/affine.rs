@@ -5,7 +5,7 @@ use super::super::draft::{Affine, Draft, Step};
 use super::super::literal::Literal;
 use super::super::{Refusal, refuse, shape};
 use super::{Lowered, Used};
-use crate::ir::{Op, ValueId};
+use crate::ir::{Op, Tensor, ValueId};
 
 /// (x - mean) / sqrt(variance + epsilon) * scale + bias, a channel.
 pub(super) fn batch_normalization(call: &Call, draft: &mut Draft, used: Used) -> Result<Lowered, Refusal> {
@@ -115,13 +115,53 @@ fn with_constant(
     numbers: fn(f64) -> (f64, f64),
 ) -> Result<Lowered, Refusal> {
     let x = call.value(index)?;
-    let axis = varying_axis(draft.shape(x), &constant.shape)?;
-    let (scale, shift) = constant.to_floats().into_iter().map(|c| numbers(c.into())).unzip();
-    emit(call, draft, x, Affine { axis, scale, shift })
+    let (scale, shift): (Vec<f64>, Vec<f64>) =
+        constant.to_floats().into_iter().map(|c| numbers(c.into())).unzip();
+    match varying_axis(draft.shape(x), &constant.shape)? {
+        Varying::Nowhere => emit(call, draft, x, Affine { axis: None, scale, shift }),
+        Varying::Along(axis) => emit(call, draft, x, Affine { axis: Some(axis), scale, shift }),
+        Varying::Widely if scale.iter().all(|&s| s == scale[0]) => {
+            add_map(call, draft, x, scale[0], (&constant.shape, shift))
+        }
+        Varying::Widely => refuse(
+            format!("its constant of shape {:?} varies along more than one axis", constant.shape),
+            "multiply by one number, or one per channel",
+        ),
+    }
 }
 
-/// The one axis of the data along which a broadcast constant varies.
-fn varying_axis(data: &[usize], constant: &[usize]) -> Result<Option<usize>, Refusal> {
+/// scale * x plus a map that varies along several axes.
+fn add_map(
+    call: &Call,
+    draft: &mut Draft,
+    mut x: ValueId,
+    scale: f64,
+    (constant, shift): (&[usize], Vec<f64>),
+) -> Result<Lowered, Refusal> {
+    let shape = draft.shape(x).to_vec();
+    if scale != 1.0 {
+        let step = Step::Affine(Affine { axis: None, scale: vec![scale], shift: vec![0.0] });
+        x = draft.emit_named(call, "/scaled", step, vec![x], shape.clone())?;
+    }
+    let data: Vec<f32> = shift.iter().map(|&number| number as f32).collect();
+    if !data.iter().all(|number| number.is_finite()) {
+        return refuse("its constant is not finite", "check the training");
+    }
+    let ones = vec![1; shape.len() - constant.len()];
+    let constant = Tensor { shape: [&ones, constant].concat(), data };
+    draft.emit(call, Step::Op(Op::AddConstant { constant }), vec![x], shape).map(Lowered::supported)
+}
+
+/// How a constant that is repeated to the data's shape varies.
+enum Varying {
+    Nowhere,
+    /// Along one axis of the data.
+    Along(usize),
+    /// Along several.
+    Widely,
+}
+
+fn varying_axis(data: &[usize], constant: &[usize]) -> Result<Varying, Refusal> {
     if shape::broadcast(data, constant)? != data {
         return refuse(
             format!("its constant of shape {constant:?} would enlarge data of shape {data:?}"),
@@ -130,14 +170,11 @@ fn varying_axis(data: &[usize], constant: &[usize]) -> Result<Option<usize>, Ref
     }
     let lead = data.len() - constant.len();
     let varying: Vec<usize> = (0..constant.len()).filter(|&axis| constant[axis] != 1).collect();
-    match varying.as_slice() {
-        [] => Ok(None),
-        [axis] => Ok(Some(lead + axis)),
-        _ => refuse(
-            format!("its constant of shape {constant:?} varies along more than one axis"),
-            "use one number, or one a channel",
-        ),
-    }
+    Ok(match varying.as_slice() {
+        [] => Varying::Nowhere,
+        [axis] => Varying::Along(lead + axis),
+        _ => Varying::Widely,
+    })
 }
 
 fn emit(call: &Call, draft: &mut Draft, x: ValueId, affine: Affine) -> Result<Lowered, Refusal> {

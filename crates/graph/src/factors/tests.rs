@@ -1,0 +1,233 @@
+//! The graph with factors moved gives the same values, and where it should it has no depthwise convolution left.
+
+use super::*;
+use crate::float::evaluate;
+use crate::ir::{Head, Window};
+use crate::random::random_graph;
+
+fn window(kernel: usize, pad: usize) -> Window {
+    Window {
+        kernel: vec![kernel; 2],
+        strides: vec![1; 2],
+        dilations: vec![1; 2],
+        pads_begin: vec![pad; 2],
+        pads_end: vec![pad; 2],
+    }
+}
+
+/// Nodes behind one another, with numbers drawn from a seed.
+struct Model {
+    graph: Graph,
+    state: u64,
+}
+
+impl Model {
+    fn new(shape: &[usize], seed: u64) -> Self {
+        let values = vec![ValueInfo { name: "input".into(), shape: shape.to_vec() }];
+        let graph =
+            Graph { name: "m".into(), values, nodes: vec![], input: 0, output: 0, head: Head::Logits };
+        Self { graph, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+    }
+
+    fn draw(&mut self, count: usize, low: f32, high: f32) -> Vec<f32> {
+        let mut next = || {
+            self.state ^= self.state << 13;
+            self.state ^= self.state >> 7;
+            self.state ^= self.state << 17;
+            low + (high - low) * ((self.state >> 40) as f32 / (1u64 << 24) as f32)
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn add(&mut self, op: Op, inputs: &[ValueId], shape: Vec<usize>) -> ValueId {
+        let output = self.graph.values.len();
+        let name = format!("node{}", self.graph.nodes.len());
+        self.graph.values.push(ValueInfo { name: format!("{name}_out"), shape });
+        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), output });
+        self.graph.output = output;
+        output
+    }
+
+    fn shape(&self, value: ValueId) -> Vec<usize> {
+        self.graph.values[value].shape.clone()
+    }
+
+    fn convolution(&mut self, input: ValueId, out: usize, kernel: usize) -> ValueId {
+        let mut shape = self.shape(input);
+        let weight_shape = vec![out, shape[1], kernel, kernel];
+        let data = self.draw(Tensor::count(&weight_shape), -0.6, 0.6);
+        let (weight, bias) = (Tensor { shape: weight_shape, data }, self.draw(out, -0.2, 0.2));
+        shape[1] = out;
+        self.add(Op::Conv { window: window(kernel, kernel / 2), groups: 1, weight, bias }, &[input], shape)
+    }
+
+    fn affine(&mut self, input: ValueId, factors: Vec<f32>, bias: Vec<f32>) -> ValueId {
+        let (shape, groups) = (self.shape(input), factors.len());
+        let weight = Tensor { shape: vec![groups, 1, 1, 1], data: factors };
+        self.add(Op::Conv { window: window(1, 0), groups, weight, bias }, &[input], shape)
+    }
+
+    fn relu(&mut self, input: ValueId) -> ValueId {
+        let shape = self.shape(input);
+        self.add(Op::Relu, &[input], shape)
+    }
+
+    fn batch_norm(&mut self, input: ValueId, low: f32) -> ValueId {
+        let channels = self.shape(input)[1];
+        let (factors, bias) = (self.draw(channels, low, 2.0), self.draw(channels, -0.7, 0.7));
+        let scaled = self.affine(input, factors, bias);
+        self.relu(scaled)
+    }
+
+    fn concat(&mut self, inputs: &[ValueId]) -> ValueId {
+        let mut shape = self.shape(inputs[0]);
+        shape[1] = inputs.iter().map(|&input| self.shape(input)[1]).sum();
+        self.add(Op::Concat { axis: 1 }, inputs, shape)
+    }
+
+    fn sample(&mut self) -> Tensor {
+        let shape = self.shape(0);
+        Tensor { data: self.draw(Tensor::count(&shape), -1.0, 1.0), shape }
+    }
+}
+
+/// A block of a DenseNet: everything before is joined, scaled, and read by a convolution. `low` is the least factor.
+fn dense_block(seed: u64, low: f32) -> Model {
+    let mut model = Model::new(&[1, 2, 6, 6], seed);
+    let mut joined = model.convolution(0, 4, 3);
+    for _ in 0..3 {
+        let normal = model.batch_norm(joined, low);
+        let narrow = model.convolution(normal, 4, 1);
+        let relu = model.relu(narrow);
+        let added = model.convolution(relu, 3, 3);
+        joined = model.concat(&[joined, added]);
+    }
+    let normal = model.batch_norm(joined, low);
+    let channels = model.shape(normal)[1];
+    let op = Op::AveragePool { window: window(6, 0), count_include_pad: true };
+    let mean = model.add(op, &[normal], vec![1, channels, 1, 1]);
+    let flat = model.add(Op::Reshape, &[mean], vec![1, channels]);
+    let data = model.draw(3 * channels, -0.5, 0.5);
+    let weight = Tensor { shape: vec![3, channels], data };
+    model.add(Op::Dense { weight, bias: vec![0.1, 0.2, 0.3] }, &[flat], vec![1, 3]);
+    model
+}
+
+/// What the samples show of each value.
+fn seen(graph: &Graph, samples: &[Tensor]) -> Vec<ChannelRanges> {
+    let channels =
+        |value: &ValueInfo| if value.shape.len() > 1 && value.shape[0] == 1 { value.shape[1] } else { 1 };
+    let mut seen: Vec<ChannelRanges> = graph.values.iter().map(|value| vec![0.0; channels(value)]).collect();
+    for sample in samples {
+        crate::float::evaluate_with(graph, sample, &mut |value, tensor| {
+            let run = tensor.data.len() / seen[value].len();
+            for (own, channel) in seen[value].iter_mut().zip(tensor.data.chunks(run)) {
+                *own = channel.iter().fold(*own, |most, x| most.max(f64::from(x.abs())));
+            }
+        })
+        .unwrap();
+    }
+    seen
+}
+
+/// Moves factors, and checks that nothing else has changed.
+fn assert_same(graph: &Graph, samples: &[Tensor], what: &str) -> Graph {
+    let moved = moved(graph, &seen(graph, samples), 4.0);
+    for sample in samples {
+        let (before, after) = (evaluate(graph, sample).unwrap(), evaluate(&moved, sample).unwrap());
+        assert_eq!(before.shape, after.shape, "{what}");
+        let most = before.data.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+        for (a, b) in before.data.iter().zip(&after.data) {
+            assert!((a - b).abs() <= 1e-4 * most, "{what}: {a} became {b}");
+        }
+    }
+    moved
+}
+
+fn affines(graph: &Graph) -> usize {
+    graph.nodes.iter().filter(|node| is_affine(&node.op, &graph.values[node.inputs[0]].shape)).count()
+}
+
+#[test]
+fn random_graphs_give_the_same_values() {
+    let mut fewer = 0;
+    for seed in 0..400 {
+        let (graph, samples) = random_graph(seed);
+        let moved = assert_same(&graph, &samples, &format!("seed {seed}"));
+        assert!(affines(&moved) <= affines(&graph), "seed {seed}");
+        fewer += usize::from(affines(&moved) < affines(&graph));
+    }
+    assert!(fewer > 10, "{fewer} graphs had factors to move");
+}
+
+#[test]
+fn a_dense_block_has_no_batch_norm_left_whatever_the_signs() {
+    for seed in 1..30 {
+        let mut positive = dense_block(seed, 0.1);
+        let sample = positive.sample();
+        let moved = assert_same(&positive.graph, &[sample], "positive");
+        assert_eq!(affines(&moved), 0);
+        let joins = |graph: &Graph| graph.nodes.iter().filter(|n| matches!(n.op, Op::Concat { .. })).count();
+        assert!(joins(&moved) <= joins(&positive.graph) + 1, "positive factors need nothing beside");
+
+        let mut signed = dense_block(seed, -2.0);
+        let sample = signed.sample();
+        let moved = assert_same(&signed.graph, &[sample], "signed");
+        assert_eq!(affines(&moved), 0);
+        assert!(joins(&moved) > joins(&signed.graph), "the layer behind reads the input beside the ReLU");
+    }
+}
+
+#[test]
+fn factors_of_zero_and_shifts_beyond_all_values_are_exact() {
+    for (factors, shifts) in [
+        (vec![0.0, 1.0, -1.0, 0.5], vec![0.75, 0.0, 0.25, -0.5]),
+        (vec![0.0, 0.0, 0.0, 0.0], vec![0.75, -0.5, 0.25, 0.0]),
+        (vec![1e-6, -1e-6, 1e-6, -1e-6], vec![0.75, 0.5, -0.25, -1.0]),
+        (vec![300.0, -300.0, 0.01, 1.0], vec![1.0, 1.0, 1.0, 1.0]),
+    ] {
+        for kernel in [1, 3] {
+            let mut model = Model::new(&[1, 2, 5, 5], 3);
+            let first = model.convolution(0, 4, 3);
+            let pooled = model.add(
+                Op::AveragePool { window: window(3, 1), count_include_pad: true },
+                &[first],
+                vec![1, 4, 5, 5],
+            );
+            let scaled = model.affine(pooled, factors.clone(), shifts.clone());
+            let relu = model.relu(scaled);
+            // Where the layer behind pads, a constant is no bias.
+            let last = model.convolution(relu, 3, kernel);
+            model.relu(last);
+            let sample = model.sample();
+            let moved = assert_same(&model.graph, &[sample], &format!("{factors:?}, kernel {kernel}"));
+            assert_eq!(affines(&moved), 0, "{factors:?}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_norm_that_nothing_takes_up_stays_a_layer() {
+    let mut model = Model::new(&[1, 2, 5, 5], 5);
+    let first = model.convolution(0, 4, 3);
+    let first = model.relu(first);
+    let normal = model.batch_norm(first, -2.0);
+    let pooled = model.add(Op::MaxPool { window: window(3, 1) }, &[normal], vec![1, 4, 5, 5]);
+    model.add(Op::Add, &[pooled, first], vec![1, 4, 5, 5]);
+    let sample = model.sample();
+    assert_eq!(affines(&assert_same(&model.graph, &[sample], "sum")), 1);
+}
+
+#[test]
+fn a_positive_batch_norm_passes_a_max_pool_and_a_signed_one_does_not() {
+    for (low, left) in [(0.1, 0), (-2.0, 1)] {
+        let mut model = Model::new(&[1, 2, 6, 6], 8);
+        let first = model.convolution(0, 4, 3);
+        let first = model.relu(first);
+        let normal = model.batch_norm(first, low);
+        let pooled = model.add(Op::MaxPool { window: window(3, 1) }, &[normal], vec![1, 4, 6, 6]);
+        model.convolution(pooled, 3, 1);
+        let sample = model.sample();
+        assert_eq!(affines(&assert_same(&model.graph, &[sample], "pool")), left);
+    }
+}
