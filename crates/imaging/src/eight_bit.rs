@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::request::{ToEightBit, misfit};
-use crate::volume::Kind;
+use crate::voxels::Kind;
 use crate::{ImagingError, Scan};
 
 /// Where black and white lie in one scan. The ends may be the patient's: `Debug` does not show them.

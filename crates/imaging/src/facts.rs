@@ -15,7 +15,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::geometry::{Affine, Axis, PlaneIndex, VoxelIndex, cross, dot, length};
-use crate::volume::{Kind, Volume};
+use crate::volume::Volume;
+use crate::voxels::Kind;
 use crate::{Picture, Scan};
 
 /// How a scan is opened.
@@ -244,7 +245,7 @@ fn normal(affine: &Affine, along: usize, axis: Axis) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::Voxels;
+    use crate::voxels::Voxels;
 
     fn volume(affine: [[f64; 4]; 3]) -> Scan {
         Scan::Volume(Volume::new(Voxels::U8(vec![0; 24]), [2, 3, 4], Affine(affine), Kind::EightBit))

@@ -6,7 +6,8 @@ use crate::facts::{Origin, place_mm};
 use crate::geometry::{PlaneIndex, length};
 use crate::planes::Slicing;
 use crate::request::{Form, Request, misfit};
-use crate::volume::{Kind, Volume};
+use crate::volume::Volume;
+use crate::voxels::Kind;
 use crate::{ImagingError, KnownBy, Scan};
 
 /// Holds the scan's form against the network's.

@@ -37,6 +37,7 @@ pub mod prepare;
 pub mod request;
 pub mod resize;
 mod volume;
+mod voxels;
 
 use std::path::Path;
 
@@ -50,7 +51,8 @@ pub use planes::{GreyPlane, InPlane, LabelPlane, Slicing};
 pub use prepare::{Preparation, Tensor, planes};
 pub use request::{Form, Modality, Normalisation, Request, ToEightBit, Trained};
 pub use resize::Filter;
-pub use volume::{Kind, Volume, Voxels};
+pub use volume::Volume;
+pub use voxels::{Kind, Voxels};
 
 /// What a file or a folder held.
 #[derive(Debug)]

@@ -222,7 +222,7 @@ pub fn dice(a: &[u8], b: &[u8]) -> Result<f64, ImagingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::{Kind, Voxels};
+    use crate::voxels::{Kind, Voxels};
 
     #[test]
     fn dice_is_twice_the_common_part_by_the_sum() {

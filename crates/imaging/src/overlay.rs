@@ -54,7 +54,7 @@ fn is_edge(labels: &LabelPlane, row: usize, column: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::Kind;
+    use crate::voxels::Kind;
 
     #[test]
     fn a_small_plane_is_enlarged_and_its_mask_outlined() {

@@ -15,7 +15,8 @@ use crate::error::At;
 use crate::facts::{KnownBy, LeftAside, Origin};
 use crate::files::{Format, read_capped};
 use crate::limits::{PICTURE_PIXELS_MAX, PICTURE_SIDE_MAX};
-use crate::volume::{Kind, Voxels, ends, overruled};
+use crate::volume::overruled;
+use crate::voxels::{Kind, Voxels, ends};
 use crate::{ImagingError, jpeg};
 
 /// A single grey image.

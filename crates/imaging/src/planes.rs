@@ -6,7 +6,8 @@
 use std::fmt;
 
 use crate::geometry::{Axis, PlaneIndex, PlanePixel, VoxelIndex};
-use crate::volume::{Kind, Volume, Voxels};
+use crate::volume::Volume;
+use crate::voxels::{Kind, Voxels};
 use crate::{ImagingError, Picture};
 
 /// How a plane is laid before the network.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::geometry::Axis;
 use crate::planes::InPlane;
 use crate::resize::Filter;
-use crate::volume::Kind;
+use crate::voxels::Kind;
 use crate::{ImagingError, Misfit};
 
 /// Whether the network was made for volumes or for pictures.

@@ -37,7 +37,8 @@ use std::path::{Path, PathBuf};
 use crate::error::At;
 use crate::facts::LeftAside;
 use crate::files::read_capped;
-use crate::volume::{Volume, Voxels};
+use crate::volume::Volume;
+use crate::voxels::Voxels;
 use crate::{ImagingError, Scan};
 
 use elements::Content;

@@ -20,7 +20,7 @@ use super::instance::Instance;
 use super::pixel_format::{PixelFormat, Sample};
 use crate::error::At;
 use crate::files::Endian;
-use crate::volume::Voxels;
+use crate::voxels::Voxels;
 use crate::{ImagingError, Picture, jpeg};
 
 /// Grey values of all frames, rescaled.

@@ -19,7 +19,8 @@ use crate::ImagingError;
 use crate::error::At;
 use crate::facts::{LeftAside, Origin, SliceSource};
 use crate::geometry::{Affine, cross, dot, length};
-use crate::volume::{Volume, Voxels};
+use crate::volume::Volume;
+use crate::voxels::Voxels;
 
 /// One frame of one file.
 pub(crate) struct Slice {

@@ -9,7 +9,7 @@ use super::tests::{file_of, number, refusal, save, series, slice, stack, text};
 use super::*;
 use crate::facts::KnownBy;
 use crate::geometry::{PatientMm, VoxelIndex};
-use crate::volume::Kind;
+use crate::voxels::Kind;
 
 const EXPLICIT: &str = uids::EXPLICIT_VR_LITTLE_ENDIAN;
 

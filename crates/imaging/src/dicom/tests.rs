@@ -9,7 +9,7 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
 use super::*;
 use crate::geometry::VoxelIndex;
-use crate::volume::{Kind, Voxels};
+use crate::voxels::{Kind, Voxels};
 
 pub(super) fn text(tag: Tag, vr: VR, value: &str) -> DataElement<InMemDicomObject> {
     DataElement::new(tag, vr, PrimitiveValue::from(value))

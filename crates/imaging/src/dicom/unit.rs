@@ -6,7 +6,7 @@ use super::elements::DataSet;
 use super::frames::{Frame, group};
 use super::pixel_format::{PixelFormat, Sample};
 use crate::facts::KnownBy;
-use crate::volume::Kind;
+use crate::voxels::Kind;
 
 /// The kind of the grey values.
 #[derive(Clone, PartialEq)]

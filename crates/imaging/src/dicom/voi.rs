@@ -7,7 +7,7 @@ use dicom_dictionary_std::tags;
 
 use super::elements::DataSet;
 use super::pixel_format::PixelFormat;
-use crate::volume::Kind;
+use crate::voxels::Kind;
 
 /// The values that become black and white.
 #[derive(Clone, Copy, Default, PartialEq)]

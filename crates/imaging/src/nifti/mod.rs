@@ -15,6 +15,7 @@
 //! the compressed bytes can hold before anything is inflated; then exactly so many bytes are.
 
 mod header;
+mod qform;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -28,7 +29,8 @@ use crate::error::At;
 use crate::facts::Origin;
 use crate::files::{Endian, can_inflate_to, inflate, read_capped};
 use crate::geometry::Affine;
-use crate::volume::{Volume, Voxels};
+use crate::volume::Volume;
+use crate::voxels::Voxels;
 use crate::{ImagingError, mask::Mask};
 
 pub(crate) use header::GridFields;

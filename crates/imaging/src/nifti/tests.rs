@@ -3,7 +3,7 @@
 use super::*;
 use crate::geometry::{Axis, VoxelIndex};
 use crate::mask::{MaskWords, write_labelled_mask};
-use crate::volume::Kind;
+use crate::voxels::Kind;
 use crate::{InPlane, Slicing, read_mask, write_mask};
 
 /// A file put together by hand, for the fields that the writer never writes.
