@@ -1,7 +1,7 @@
 //! The qform: a turn as a quaternion, spacings and an offset (method 2 of `nifti1.h`), read and written.
 
 use super::header::GridFields;
-use crate::geometry::{Affine, cross, dot};
+use crate::geometry::{Affine, cross, dot, length};
 
 impl GridFields {
     /// The same with a qform, for programs that open no sheared sform: row, column and their normal, from the same corner.
@@ -25,7 +25,11 @@ impl GridFields {
     /// What a mask on the same grid carries: the very same fields, and a qform where a sheared sform stands alone.
     pub(crate) fn for_mask(self) -> GridFields {
         let affine = self.affine();
-        let is_sheared = affine.unsheared().is_some_and(|straight| !straight.is_close_to(&affine));
+        // ITK opens no grid whose directions are off a right angle by 1e-4.
+        let is_sheared = affine.unsheared().is_some_and(|straight| {
+            let (step, normal) = (affine.step_mm(2), straight.step_mm(2));
+            length([0, 1, 2].map(|c| step[c] - normal[c])) > 2e-5 * length(step)
+        });
         if self.sform_code > 0 && self.qform_code == 0 && is_sheared {
             self.with_qform(&affine)
         } else {
@@ -73,4 +77,48 @@ fn quaternion(turn: &[[f64; 3]; 3]) -> [f64; 3] {
     let sign = if rows[largest][0] < 0.0 { -1.0 } else { 1.0 };
     let scale = sign / (2.0 * squares[largest].sqrt());
     [1, 2, 3].map(|part| rows[largest][part] * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Turned about all three axes, spaced 0.7, 0.8 and 2.5 mm, mirrored or not, and sheared.
+    fn grid(angles: [f64; 3], mirror: f64, shear: f64) -> Affine {
+        let ([sa, sb, sc], [ca, cb, cc]) = (angles.map(f64::sin), angles.map(f64::cos));
+        let turn = [
+            [cb * cc, sa * sb * cc - ca * sc, ca * sb * cc + sa * sc],
+            [cb * sc, sa * sb * sc + ca * cc, ca * sb * sc - sa * cc],
+            [-sb, sa * cb, ca * cb],
+        ];
+        Affine(turn.map(|[x, y, z]| [0.7 * x, 0.8 * y, 2.5 * mirror * z + shear * y, 40.0 + x]))
+    }
+
+    #[test]
+    fn a_qform_alone_gives_the_straight_grid_back() {
+        use std::f64::consts::PI;
+        let turns = [0.0, 0.3, -1.2, PI / 2.0, PI, 2.9];
+        for (a, b, c) in turns.iter().flat_map(|&a| turns.iter().flat_map(move |&b| turns.map(|c| (a, b, c))))
+        {
+            for (mirror, shear) in [(1.0, 0.0), (-1.0, 0.0), (1.0, 0.6), (-1.0, -0.6)] {
+                let affine = grid([a, b, c], mirror, shear);
+                let fields = GridFields { sform_code: 0, ..GridFields::from_affine(&affine) };
+                let straight = affine.unsheared().unwrap();
+                assert!(fields.affine().is_close_to(&straight), "{:?} {straight:?}", fields.affine());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_gets_a_qform_where_a_sheared_sform_stands_alone() {
+        let alone =
+            |shear| GridFields { qform_code: 0, ..GridFields::from_affine(&grid([0.1; 3], 1.0, shear)) };
+        assert_eq!(alone(0.0).for_mask(), alone(0.0));
+        for shear in [2.5e-4, 0.6] {
+            let fields = alone(shear).for_mask();
+            assert_eq!((fields.qform_code, fields.srow), (1, alone(shear).srow));
+        }
+        let both = GridFields { qform_code: 2, ..alone(0.6) };
+        assert_eq!(both.for_mask(), both, "a qform of the scan's own stays");
+    }
 }
