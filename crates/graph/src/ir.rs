@@ -93,7 +93,7 @@ pub struct Window {
 /// `Debug` shows geometry and shapes, never a weight.
 #[derive(Clone)]
 pub enum Op {
-    /// Convolution; a stand-alone BatchNormalization is a depthwise one with a window of 1.
+    /// Convolution; a stand-alone BatchNormalization is a depthwise one with a window of 1, until a plan is made.
     Conv {
         /// Taps, steps, padding with zeros.
         window: Window,
