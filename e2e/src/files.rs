@@ -98,6 +98,44 @@ pub fn dense(features: &[usize]) -> Vec<u8> {
         .encode_to_vec()
 }
 
+/// An ONNX model of two inputs: 2 relu(x + y - 3) + relu(x). Its first feature never fires for inputs up to 1.
+pub fn sleeper() -> Vec<u8> {
+    let tensor = |name: &str, dims: &[i64], data: &[f32]| TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: data_type::FLOAT,
+        float_data: data.to_vec(),
+        ..TensorProto::default()
+    };
+    let node = |op: &str, inputs: &[&str], output: &str| NodeProto {
+        input: inputs.iter().map(|&name| name.into()).collect(),
+        output: vec![output.into()],
+        name: op.to_lowercase() + output,
+        op_type: op.into(),
+        ..NodeProto::default()
+    };
+    let graph = GraphProto {
+        node: vec![
+            node("MatMul", &["x", "first"], "products"),
+            node("Add", &["products", "bias"], "sums"),
+            node("Relu", &["sums"], "features"),
+            node("MatMul", &["features", "second"], "answer"),
+        ],
+        name: "sleeper".into(),
+        initializer: vec![
+            tensor("first", &[2, 2], &[1.0, 1.0, 1.0, 0.0]),
+            tensor("bias", &[2], &[-3.0, 0.0]),
+            tensor("second", &[2, 1], &[2.0, 1.0]),
+        ],
+        input: vec![vector("x", 2)],
+        output: vec![vector("answer", 1)],
+        ..GraphProto::default()
+    };
+    let opset = OperatorSetIdProto { domain: String::new(), version: 17 };
+    ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..ModelProto::default() }
+        .encode_to_vec()
+}
+
 /// The declaration of a vector of floats.
 fn vector(name: &str, extent: usize) -> ValueInfoProto {
     let dimension = |extent| DimensionProto { dim_value: Some(extent), dim_param: None };

@@ -23,7 +23,10 @@ use crate::record::{FittedTo, Record};
 pub(crate) struct Model {
     /// The float graph; a saved plan has none.
     pub(crate) graph: Option<Graph>,
-    /// For each of the plan's tensors the graph's value that it is in integers, as far as it is one.
+    /// The graph as the plan was fitted to it: with channels folded or equalised. Its answer is the other's for inputs of the
+    /// declared range.
+    pub(crate) fitted: Option<Graph>,
+    /// For each of the plan's tensors the value of `fitted` that it is in integers, as far as it is one.
     pub(crate) values: Vec<Option<ValueId>>,
     /// The public half of the fixed plan.
     pub(crate) plan: PublicPlan,
@@ -85,12 +88,20 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     let fitted_to = samples.fitted_to();
     let (spec, samples) = samples.gather()?;
     let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options)? };
-    let made =
-        calibrated(graph, &spec, &samples, &settings).with_context(|| format!("{}", path.display()))?;
+    let made = calibrated(graph.clone(), &spec, &samples, &settings)
+        .with_context(|| format!("{}", path.display()))?;
     let record = record(&made, &settings, fitted_to, samples.len());
     notes.extend(record.notes());
     let FixedPlan { public: plan, weights } = made.plan;
-    Ok(Model { graph: Some(made.graph), values: made.values, plan, weights, record: Some(record), notes })
+    Ok(Model {
+        graph: Some(graph),
+        fitted: Some(made.graph),
+        values: made.values,
+        plan,
+        weights,
+        record: Some(record),
+        notes,
+    })
 }
 
 fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
@@ -110,7 +121,7 @@ fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
     }
     let record = Record::load(path)?;
     let notes = record.as_ref().map(Record::notes).unwrap_or_default();
-    Ok(Model { graph: None, values: Vec::new(), plan, weights, record, notes })
+    Ok(Model { graph: None, fitted: None, values: Vec::new(), plan, weights, record, notes })
 }
 
 /// What the options promise of a plan that is made already must hold.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use blindscan_e2e::program::run;
-use blindscan_e2e::{classifier, ct, root, segmenter, text, xray};
+use blindscan_e2e::{classifier, ct, files, root, segmenter, text, xray};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use serde_json::Value;
@@ -160,6 +160,26 @@ fn a_folder_of_images_is_compared_a_line_each_with_a_summary_that_can_be_signed(
     for part in ["pneumonia.jpeg", "3 image(s)", "Dice of fixed against float", "WARNING: in 1 image(s)"] {
         assert!(ended.stdout.contains(part), "{part} is not in: {}", ended.stdout);
     }
+}
+
+#[test]
+fn the_float_answer_is_the_models_own_also_where_an_input_leaves_the_range() {
+    // A feature that never fires within the range is folded away when the plan is made; beyond the range it fires.
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("sleeper.onnx"), files::sleeper()).unwrap();
+    let write = |name: &str, shape: &[usize], data: &[f32]| {
+        npy::write(&place.path().join(name), &Tensor { shape: shape.to_vec(), data: data.to_vec() }).unwrap();
+    };
+    write("sample.npy", &[1, 2], &[1.0, 0.5]);
+    write("input.npy", &[1, 2], &[3.0, 3.0]);
+    write("answer.npy", &[1, 1], &[9.0]);
+    let asked =
+        ["compare", "sleeper.onnx", "input.npy", "--calibrate", "sample.npy", "--expected", "answer.npy"];
+    let ended = run(place.path(), &[&asked[..], &["--json"]].concat()).done();
+    let report = ended.json();
+    assert!(reports::real(&report, "/float_max_abs_error") < 1e-5, "{report}");
+    assert!(reports::real(&report, "/fixed_max_abs_error") > 7.0, "the plan clamps the input");
+    assert!(report["notes"].to_string().contains("constant channels") && ended.stderr.contains("WARNING"));
 }
 
 #[test]

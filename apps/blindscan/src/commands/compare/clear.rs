@@ -143,15 +143,16 @@ fn agreement(plan: &PublicPlan, answer: &Output, fixed: &Tensor, float: &Tensor)
     })
 }
 
-/// Runs the float graph and holds each of its values against the tensor that is that value in integers.
+/// Runs the float graph as the plan was fitted to it, and holds each of its values against the tensor that is that value in
+/// integers. The answer is the model's own: the two part where an input leaves the declared range.
 fn float_rows(
     model: &Model,
     input: &Tensor,
     integers: &[Vec<i64>],
     rows: &mut [Row],
 ) -> Result<Option<Tensor>> {
-    let Some(graph) = &model.graph else { return Ok(None) };
-    let logits = float::evaluate_with(graph, input, &mut |value, seen| {
+    let Some(graph) = &model.fitted else { return Ok(None) };
+    float::evaluate_with(graph, input, &mut |value, seen| {
         let tensors = (0..rows.len()).filter(|&tensor| model.values[tensor] == Some(value));
         for tensor in tensors.collect::<Vec<TensorId>>() {
             let real = fixed::dequantise(&model.plan, tensor, &integers[tensor]);
@@ -160,7 +161,7 @@ fn float_rows(
             rows[tensor].fixed_max_abs_error = Some(largest_difference(&real.data, &seen.data));
         }
     })?;
-    Ok(Some(logits))
+    reference::float_logits(model, input)
 }
 
 /// The first layer whose error jumps: by at least half of the largest jump. None where nothing was held against floats.
