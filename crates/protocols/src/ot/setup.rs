@@ -13,6 +13,7 @@
 use blindscan_arith::block::Block;
 use blindscan_wire::{Channel, Traffic};
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::security::{Checked, Security};
 use super::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
@@ -43,15 +44,15 @@ pub fn setup_at<S: Security, R: CryptoRng + ?Sized>(
     let receiving = Instance { session, direction: Direction::of_receiver(party) };
 
     // Delta is the complement of the choices.
-    let choices = random_block(rng) & !1;
-    let (chooser, message) = base::Receiver::new(sending, choices, rng);
+    let choices = Zeroizing::new(random_block(rng) & !1);
+    let (chooser, message) = base::Receiver::new(sending, *choices, rng);
     let theirs = channel.exchange(&message, base::RECEIVER_BYTES)?;
     let (keys, mut answer) = base::Sender::new(receiving).answer(&theirs, rng)?;
     let (receiver, told) = SoftSpokenReceiver::new(&keys, field, &receiving, rng);
     answer.extend(told);
     let theirs = channel.exchange(&answer, base::SENDER_BYTES + field.first_bytes())?;
     let (answer, told) = theirs.split_at(base::SENDER_BYTES);
-    let sender = SoftSpokenSender::new(&chooser.finish(answer)?, choices, field, &sending, told)?;
+    let sender = SoftSpokenSender::new(&chooser.finish(answer)?, *choices, field, &sending, told)?;
 
     Ok((sender, receiver))
 }

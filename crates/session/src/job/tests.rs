@@ -383,6 +383,105 @@ fn a_peer_that_fails_a_check_is_counted_and_other_errors_are_not() {
     assert!(matches!(error, SessionError::UncountedCheck { .. }), "what cannot be counted is said: {error}");
 }
 
+/// A peer that turns one bit in the middle of one of its messages.
+struct Turning<'a> {
+    channel: &'a mut dyn Channel,
+    at: usize,
+    sent: usize,
+}
+
+impl<'a> Turning<'a> {
+    fn new(channel: &'a mut dyn Channel, at: usize) -> Self {
+        Self { channel, at, sent: 0 }
+    }
+
+    fn turned(&mut self, message: &[u8]) -> Vec<u8> {
+        let mut message = message.to_vec();
+        let middle = message.len() / 2;
+        if self.sent == self.at {
+            message[middle] ^= 1;
+        }
+        self.sent += 1;
+        message
+    }
+}
+
+impl Channel for Turning<'_> {
+    fn send(&mut self, message: &[u8]) -> Result<(), blindscan_wire::WireError> {
+        let message = self.turned(message);
+        self.channel.send(&message)
+    }
+
+    fn receive(&mut self, length: usize) -> Result<Vec<u8>, blindscan_wire::WireError> {
+        self.channel.receive(length)
+    }
+
+    fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, blindscan_wire::WireError> {
+        let message = self.turned(message);
+        self.channel.exchange(&message, length)
+    }
+
+    fn finish(&mut self) -> Result<(), blindscan_wire::WireError> {
+        self.channel.finish()
+    }
+
+    fn traffic(&self) -> blindscan_wire::Traffic {
+        self.channel.traffic()
+    }
+}
+
+#[test]
+fn a_client_that_cheats_in_transfers_is_counted_and_its_stock_is_dropped_until_it_is_refused() {
+    let place = Place::new();
+    let service = place.service(&place.plan);
+    let failed = FailedChecks::of(&place.state("server-state"), Peers::Clients);
+    let keys = stock_keys(&place.state("server-state")).join(CLIENT.to_string());
+    let kept = || (place.names_at_server().len(), std::fs::read_dir(&keys).unwrap().count());
+    let mut counted = 0;
+    // Where a message is not one of the transfers, another error comes of it, or a wrong share: no check looks there.
+    for at in 0..60 {
+        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let (stock, before) = (place.stock(), kept());
+        let played = play(
+            |channel| {
+                let mut cheat = Turning::new(channel, at);
+                place.client(SERVER).prepare(&stock, &mut Unobserved, &mut cheat).map(drop)
+            },
+            |channel| server.next(&mut Unobserved, channel),
+        );
+        if let Err(SessionError::FailedCheck { peer, failures, .. }) = played.right {
+            counted += 1;
+            assert_eq!((peer, failures), (CLIENT, counted), "message {at}");
+            assert_eq!(kept(), before, "message {at}: the stock is dropped");
+            assert_eq!(failed.admit(&CLIENT).is_err(), counted >= crate::failed_checks::MOST);
+        }
+    }
+    assert!(counted >= crate::failed_checks::MOST, "{counted} were found");
+}
+
+#[test]
+fn a_server_that_cheats_in_transfers_is_counted_by_its_client() {
+    let place = Place::new();
+    let service = place.service(&place.plan);
+    let failed = FailedChecks::of(&place.client_state(), Peers::Servers);
+    let mut counted = 0;
+    for at in 0..60 {
+        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let stock = place.stock();
+        let before = stock.unused().unwrap().len();
+        let played = play(
+            |channel| place.client(SERVER).prepare(&stock, &mut Unobserved, channel).map(drop),
+            |channel| server.next(&mut Unobserved, &mut Turning::new(channel, at)),
+        );
+        if let Err(SessionError::FailedCheck { peer, failures, .. }) = played.left {
+            counted += 1;
+            assert_eq!((peer, failures), (SERVER, counted), "message {at}");
+            assert_eq!(stock.unused().unwrap().len(), before, "message {at}: the stock is dropped");
+        }
+    }
+    assert!(counted > 0 && failed.entries().unwrap()[0].failures == counted);
+}
+
 #[test]
 fn a_servers_reason_cannot_steer_a_terminal() {
     let place = Place::new();

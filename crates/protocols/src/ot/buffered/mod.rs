@@ -31,6 +31,7 @@ pub use sender::BufferedSender;
 use blindscan_arith::bits::{self, Bits};
 use blindscan_arith::hash::CorrelationHash;
 use blindscan_wire::Traffic;
+use zeroize::Zeroize;
 
 use super::softspoken::{self, SmallField};
 use super::{COT_MULTIPLE, Instance};
@@ -117,6 +118,17 @@ fn whole_words(used: usize) -> usize {
 fn drop_front<T: Copy>(items: &mut Vec<T>, count: usize) {
     items.copy_within(count.., 0);
     items.truncate(items.len() - count);
+}
+
+/// Makes a vector longer, by zeros. Where it has to move for that, its old place is erased.
+fn grow<T: Copy + Default + Zeroize>(items: &mut Vec<T>, length: usize) {
+    if items.capacity() < length {
+        let mut moved = Vec::with_capacity(length);
+        moved.extend_from_slice(items);
+        items.zeroize();
+        *items = moved;
+    }
+    items.resize(length, T::default());
 }
 
 /// Bit planes that grow by pieces.

@@ -6,7 +6,7 @@ use blindscan_arith::hash::CorrelationHash;
 use blindscan_wire::{Channel, WireError};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{PIECE, Planes, Supply, drop_front, hash_of, pad_count, pieces, whole_words, word_mask};
+use super::{PIECE, Planes, Supply, drop_front, grow, hash_of, pad_count, pieces, whole_words, word_mask};
 use crate::ProtocolError;
 use crate::ot::pads::{DigitPadsReceiver, PadReceiver, WordPadsReceiver};
 use crate::ot::{Claim, CotReceiver, Instance};
@@ -67,10 +67,10 @@ impl BufferedReceiver {
         drop_front(&mut self.choices, whole_words(self.used) / 64);
         self.used -= whole_words(self.used);
         let (old, batch) = (self.hashes.len(), self.supply.next_batch());
-        self.keys.resize(batch, 0);
-        self.choices.resize((old + batch) / 64, 0);
+        grow(&mut self.keys, batch);
+        grow(&mut self.choices, (old + batch) / 64);
         cot.extend_into(&mut self.choices[old / 64..], &mut self.keys, channel)?;
-        self.hashes.resize(old + batch, 0);
+        grow(&mut self.hashes, old + batch);
         self.hash.hash(&self.keys, &mut self.hashes[old..]);
         self.cot = Some(cot);
         Ok(())

@@ -6,7 +6,8 @@ use blindscan_wire::{Channel, WireError};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    PIECE, Planes, Supply, drop_front, fields_with_bit, hash_of, pad_count, pieces, whole_words, word_mask,
+    PIECE, Planes, Supply, drop_front, fields_with_bit, grow, hash_of, pad_count, pieces, whole_words,
+    word_mask,
 };
 use crate::ProtocolError;
 use crate::ot::pads::{DigitPadsSender, PadSender, WordPadsSender};
@@ -76,10 +77,10 @@ impl BufferedSender {
         drop_front(&mut self.one, whole_words(self.used));
         self.used -= whole_words(self.used);
         let (old, batch) = (self.zero.len(), self.supply.next_batch());
-        self.keys.resize(batch, 0);
+        grow(&mut self.keys, batch);
         cot.extend_into(&mut self.keys, channel)?;
-        self.zero.resize(old + batch, 0);
-        self.one.resize(old + batch, 0);
+        grow(&mut self.zero, old + batch);
+        grow(&mut self.one, old + batch);
         self.hash.hash_both(&self.keys, cot.delta(), &mut self.zero[old..], &mut self.one[old..]);
         self.cot = Some(cot);
         Ok(())
