@@ -287,6 +287,7 @@ impl StockWriter {
         place.keys.keep(self.header.id, &self.key)?;
         let named = fs::rename(&self.path, &place.name).and_then(|()| sync_folder_of(&place.name));
         if named.is_err() {
+            let _ = fs::remove_file(&place.name);
             let _ = place.keys.erase(self.header.id);
         }
         self.io(named)

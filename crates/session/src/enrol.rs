@@ -195,6 +195,11 @@ impl Door {
         Ok(door)
     }
 
+    /// The clients that have failed consistency checks.
+    pub fn failed(&self) -> &FailedChecks {
+        &self.failed
+    }
+
     /// The clients that are known.
     pub fn allowed(&self) -> &AllowList {
         &self.allowed

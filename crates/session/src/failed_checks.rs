@@ -1,18 +1,22 @@
 //! Peers whose oblivious transfers failed a consistency check: counted on the disk, and refused from [`MOST`] failures on
 //! until a person lifts it.
 //!
-//! A peer that deviates is caught, but for a guess: of a group of four bits of Delta it passes one time in sixteen. A guess
-//! that fails tells it nothing that lasts, for Delta is fresh in every stock; but with tries without end one would pass.
-//! An honest peer fails only when a machine or a program is broken. Three failures let two such accidents pass without a
-//! person, and leave a cheat 1 - (15/16)^3 = 18 % to learn four of the 127 secret bits of one stock before it is locked
-//! out, once, and 1.2 % for eight bits. A connection ends with its first failure, and connections that were open before
-//! the last one may add one failure each.
+//! A peer that deviates is caught, but for a guess: of a group of four bits of Delta it passes one time in sixteen (of the
+//! first, for Delta is odd, one in eight). A guess that fails tells it nothing that lasts, for Delta is fresh in every stock;
+//! but with tries without end one would pass. An honest peer fails only when a machine or a program is broken. Three failures
+//! let two such accidents pass without a person, and leave a cheat 1 - (15/16)^3 = 18 % to learn four of the 127 secret bits
+//! of one stock before it is locked out, and 1.2 % for eight bits. A connection ends with its first failure, and each job
+//! asks again whether its peer is let in; jobs that run side by side when the third is counted add one failure each. With
+//! four places that is six tries, and 1 - (15/16)^6 = 32 %.
 //!
 //! The count never falls by itself: a cheat would mix in honest jobs. The list lies in the state directory, not in the
 //! folder of stock, and holds at most [`PEERS_MAX`] peers: they are all peers that a person has let in, or has connected
-//! to. When it cannot be read, everybody is refused.
+//! to. When it cannot be read, everybody is refused. A failure that cannot be written down, as on a full disk, is kept in
+//! memory, and its peer is refused by this process from then on.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blindscan_wire::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
@@ -52,11 +56,12 @@ impl Peers {
     }
 }
 
-/// The list on disk.
+/// The list on disk. Clones share what could not be written there.
 #[derive(Clone, Debug)]
 pub struct FailedChecks {
     path: PathBuf,
     peers: Peers,
+    unwritten: Arc<Mutex<HashSet<Fingerprint>>>,
 }
 
 /// A peer that is refused, or a list that cannot say.
@@ -75,6 +80,11 @@ pub enum RefusedPeer {
         /// What lists and lifts.
         command: &'static str,
     },
+    /// It has failed, and that could not be written down.
+    #[error(
+        "{0} has failed a consistency check of its transfers, which could not be written down; it is refused until this program is started again"
+    )]
+    Unwritten(Fingerprint),
     /// The list cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -107,7 +117,7 @@ impl Entry {
 impl FailedChecks {
     /// The list of a state directory. It need not exist: then it is empty.
     pub fn of(directory: &Path, peers: Peers) -> Self {
-        Self { path: directory.join(peers.file()), peers }
+        Self { path: directory.join(peers.file()), peers, unwritten: Arc::default() }
     }
 
     /// Every peer that has failed a check.
@@ -117,6 +127,9 @@ impl FailedChecks {
 
     /// Refuses a peer that has failed too often.
     pub fn admit(&self, peer: &Fingerprint) -> Result<(), RefusedPeer> {
+        if self.unwritten().contains(peer) {
+            return Err(RefusedPeer::Unwritten(*peer));
+        }
         let digits = peer.to_string();
         match self.entries()?.into_iter().find(|entry| entry.fingerprint == digits && entry.is_refused()) {
             None => Ok(()),
@@ -126,8 +139,20 @@ impl FailedChecks {
         }
     }
 
-    /// Counts a failed check; how many it are now. On the disk when this returns.
+    /// Counts a failed check; how many there are now. On the disk when this returns, or else in memory.
     pub fn record(&self, peer: &Fingerprint) -> Result<u32, StoreError> {
+        let written = self.write(peer);
+        if written.is_err() {
+            self.unwritten().insert(*peer);
+        }
+        written
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, peer: &Fingerprint) -> Result<u32, StoreError> {
         let digits = peer.to_string();
         files::update_toml(&self.path, |file: &mut File| {
             if let Some(entry) = file.peer.iter_mut().find(|entry| entry.fingerprint == digits) {
@@ -213,6 +238,9 @@ mod tests {
         files::replace(&list.path, toml::to_string(&full).unwrap().as_bytes()).unwrap();
         assert_eq!(list.entries().unwrap().len(), PEERS_MAX);
         assert!(list.record(&peer(0xff)).unwrap_err().to_string().contains("lift some"));
+        let elsewhere = list.clone();
+        assert!(matches!(elsewhere.admit(&peer(0xff)), Err(RefusedPeer::Unwritten(_))), "not forgotten");
+        assert!(elsewhere.admit(&peer(0xfe)).is_ok());
         assert!(list.lift(&entry(7).fingerprint.parse().unwrap()).unwrap());
         assert_eq!(list.record(&peer(0xff)).unwrap(), 1);
     }

@@ -268,14 +268,21 @@ pub struct Service {
     weights: Weights,
     weights_digest: [u8; 32],
     stock: PathBuf,
-    state: PathBuf,
+    keys: PathBuf,
+    failed: FailedChecks,
 }
 
 impl Service {
     /// Serves a plan with its weights. Each client has a folder of its own in the folder of prepared stocks, and their keys
-    /// lie in the state directory, as does the count of checks that clients have failed.
-    pub fn new(plan: AssignedPlan, weights: Weights, stock: PathBuf, state: PathBuf) -> Self {
-        Self { plan, weights_digest: weights.digest(), weights, stock, state }
+    /// lie in the state directory. Checks that clients fail are counted in `failed`, where the door asks.
+    pub fn new(
+        plan: AssignedPlan,
+        weights: Weights,
+        stock: PathBuf,
+        state: &Path,
+        failed: FailedChecks,
+    ) -> Self {
+        Self { plan, weights_digest: weights.digest(), weights, stock, keys: stock_keys(state), failed }
     }
 
     /// Clears what a crash left behind in each client's folder of stock.
@@ -289,7 +296,7 @@ impl Service {
 
     /// One client's folder of stock, with the keys of it.
     fn folder(&self, client: &Path) -> Result<StockFolder, StockError> {
-        StockFolder::open(&self.stock.join(client), &stock_keys(&self.state).join(client))
+        StockFolder::open(&self.stock.join(client), &self.keys.join(client))
     }
 
     /// The plan with protocols.
@@ -314,7 +321,6 @@ pub struct Server<'a, R> {
     session: SessionId,
     made_for: [u8; 32],
     client: Fingerprint,
-    failed: FailedChecks,
     folder: StockFolder,
     owner: Option<ModelOwner>,
     probed: bool,
@@ -331,8 +337,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     ) -> Result<Self, SessionError> {
         let folder = service.folder(Path::new(&client.to_string())).map_err(crate::inference)?;
         let made_for = purpose(&[&service.plan.digest(), client.as_bytes(), &service.weights_digest]);
-        let failed = FailedChecks::of(&service.state, Peers::Clients);
-        Ok(Self { service, session, made_for, client, failed, folder, owner: None, probed: false, rng })
+        Ok(Self { service, session, made_for, client, folder, owner: None, probed: false, rng })
     }
 
     /// Does the next job that the client asks for; `None` when it has finished.
@@ -341,7 +346,14 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Option<Done>, SessionError> {
-        match control::receive(MESSAGE_BYTES_MAX, channel)? {
+        let request = control::receive(MESSAGE_BYTES_MAX, channel)?;
+        if request != Request::Finish && self.service.failed.admit(&self.client).is_err() {
+            return refuse(
+                "this client has failed too many consistency checks; ask the operator".into(),
+                channel,
+            );
+        }
+        match request {
             Request::Finish => Ok(None),
             Request::Probe => {
                 self.probe(channel)?;
@@ -417,7 +429,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
     ) -> Result<Done, SessionError> {
         let service = self.service;
         let served = ModelOwner::online(&service.plan, &service.weights, stock, observer, channel);
-        served.map_err(|error| counted(error, self.client, &self.failed))?;
+        served.map_err(|error| counted(error, self.client, &self.service.failed))?;
         Ok(Done::Served)
     }
 
@@ -435,7 +447,7 @@ impl<'a, R: CryptoRng> Server<'a, R> {
         owner.set_ot(ot);
         let service = self.service;
         let made = owner.offline(&service.plan, &service.weights, writer, &mut self.rng, observer, channel);
-        made.map_err(|error| counted(error, self.client, &self.failed))
+        made.map_err(|error| counted(error, self.client, &self.service.failed))
     }
 
     fn header(&self, id: [u8; 16]) -> StockHeader {

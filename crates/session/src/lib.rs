@@ -83,7 +83,9 @@ pub enum SessionError {
         source: Box<InferenceError>,
     },
     /// The same, and it could not be counted.
-    #[error("{source}. Peer {peer} has failed a check, and that could not be written down: {reason}")]
+    #[error(
+        "{source}. Peer {peer} has failed a check, and that could not be written down: {reason}. It is refused until this program is started again"
+    )]
     UncountedCheck {
         /// Who.
         peer: Fingerprint,

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         server: identity.fingerprint(),
         secret,
     };
-    let service = Service::new(plan, weights, args.stock.clone(), args.keys.clone());
+    let service = Service::new(plan, weights, args.stock.clone(), &args.keys, door.failed().clone());
     service.clear_leftovers()?;
     let house =
         Arc::new(House { service, door, server: identity.fingerprint(), log: Log { json: args.json } });

@@ -9,7 +9,9 @@
 //!
 //! A section that was changed, moved, taken from another stock or put under another header does not open. A stock in a
 //! folder has its key in a file of its own, elsewhere: whoever gets at the stock alone, on a disk or in a backup, has
-//! noise; and when the key is erased, so is every copy of the stock. Source: NIST SP 800-38D.
+//! noise; and when the key is erased, so is every copy of the stock. Erasing overwrites the key where the file system writes
+//! in place; on flash, on a file system that copies on write, or in a backup of the folder of keys it may survive.
+//! Source: NIST SP 800-38D.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -120,7 +122,7 @@ impl KeyFolder {
         StockError::NoKey { id, folder: self.0.clone() }
     }
 
-    /// Overwrites and removes the key of a stock; when this returns, no crash brings it back. None is no error.
+    /// Overwrites and removes the key of a stock; when this returns, no crash brings its name back. None is no error.
     pub(super) fn erase(&self, id: StockId) -> Result<(), StockError> {
         let path = self.path_of(id);
         let overwritten = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
