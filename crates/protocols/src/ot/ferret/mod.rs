@@ -51,7 +51,8 @@ pub use sets::LpnSet;
 
 use blindscan_arith::block::Block;
 use blindscan_arith::lpn::LocalCode;
-use zeroize::Zeroize;
+use blindscan_arith::tree;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Instance;
 
@@ -92,9 +93,19 @@ impl Tweaks {
         self.nodes ^ Block::from(tree) << 32 ^ Block::from(level) << 16
     }
 
-    /// For the masks of a tree, one a level.
-    fn masks(&self, tree: u64) -> Block {
-        self.masks ^ Block::from(tree)
+    /// The masks of a tree, one a level, from the keys of its kept transfers.
+    ///
+    /// Each level has an AES key of its own. A receiver has a say in its keys: were two levels hashed under one AES key, it could
+    /// make their masks coincide, and the sum of two messages would be that of a hidden node and its hidden child. The child is
+    /// `E(y) xor y` of the node y, but for public positions, so that the node falls out of the sum, E is inverted, and Delta is bare.
+    fn masks(&self, tree: u64, keys: &[Block], shift: Block) -> Zeroizing<Vec<Block>> {
+        let mut masks = Zeroizing::new(keys.to_vec());
+        for (level, mask) in masks.iter_mut().enumerate() {
+            *mask ^= shift;
+            let start = self.masks ^ Block::from(tree) << 32 ^ Block::from(level as u64) << 16;
+            tree::hash(start, std::slice::from_mut(mask));
+        }
+        masks
     }
 }
 

@@ -102,8 +102,7 @@ impl<S: Security> FerretReceiver<S> {
     /// the sender told. Were they taken from its sums, it could turn them and with them the noise.
     fn grow_tree(&mut self, tree: usize, told: &[Block]) {
         let masks = self.kept.masks_of(self.set, tree);
-        let mut pads = Zeroizing::new(masks.to_vec());
-        tree::hash(self.tweaks.masks(self.trees_begun), &mut pads);
+        let pads = self.tweaks.masks(self.trees_begun, masks, 0);
         let (mut path, mut total) = (0, 0);
         self.leaves.blocks[0] = 0;
         for (level, (mask, pad)) in masks.iter().zip(pads.iter()).enumerate() {

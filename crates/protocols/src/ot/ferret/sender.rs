@@ -101,12 +101,7 @@ impl FerretSender {
     /// Grows one tree, and appends to the message its masked sums and the sum of its leaves and Delta.
     fn grow_tree(&mut self, tree: usize, message: &mut Vec<Block>) {
         let masks = self.kept.masks_of(self.set, tree);
-        let [zero, one] = [0, self.delta].map(|shift| {
-            let mut pads: Zeroizing<Vec<Block>> =
-                Zeroizing::new(masks.iter().map(|key| key ^ shift).collect());
-            tree::hash(self.tweaks.masks(self.trees_begun), &mut pads);
-            pads
-        });
+        let [zero, one] = [0, self.delta].map(|shift| self.tweaks.masks(self.trees_begun, masks, shift));
         let (first, mut total) = (message.len(), 0);
         self.leaves.blocks[0] = self.roots.block();
         for (level, (zero, one)) in zero.iter().zip(one.iter()).enumerate() {

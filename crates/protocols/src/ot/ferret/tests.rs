@@ -344,6 +344,76 @@ fn tweaks_keep_trees_of_equal_masks_apart() {
     assert_eq!(distinct.len(), keys.len(), "no leaf of an iteration comes twice");
 }
 
+/// The sender's end of transfers that a cheating receiver has chosen so that the masks of a tree's levels are hashes of one
+/// input, were they hashed under one AES key by their positions: all choices zero, and keys that differ by the level.
+struct Chosen;
+
+/// Odd, as the setup makes it.
+const CHOSEN_DELTA: Block = 0x1357_9bdf_0246_8ace_1122_3344_5566_7789;
+
+impl CotSender for Chosen {
+    fn delta(&self) -> Block {
+        CHOSEN_DELTA
+    }
+
+    fn binding(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn receiver_never_waits(&self) -> bool {
+        true
+    }
+
+    fn extend_into(&mut self, keys: &mut [Block], _: &mut dyn Channel) -> Result<(), ProtocolError> {
+        // The lowest bit of a kept key is cleared, so levels that differ in higher bits are those that meet: 0 and 2.
+        for (i, key) in keys.iter_mut().enumerate() {
+            *key = 1 << 70 ^ (i.wrapping_sub(TOY.k()) % TOY.depth()) as Block;
+        }
+        Ok(())
+    }
+
+    fn claim_bytes(&self) -> usize {
+        0
+    }
+
+    fn answer(self: Box<Self>, _: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn masks_of_two_levels_differ_whatever_keys_the_receiver_chose() {
+    let mut sender = FerretSender::new(TOY, Box::new(Chosen), &FORWARD, 5);
+    let told = play(
+        |channel| sender.extend(64, channel).map(drop).unwrap(),
+        |channel| {
+            channel.send(&[]).unwrap();
+            // Requests are rounded up to 128 transfers: two trees, of which the first is looked at.
+            block::from_bytes(&channel.receive(2 * TOY.tree_bytes()).unwrap())
+        },
+    )
+    .right;
+    // The attacker's side: the same tree, whose root the test knows.
+    let mut nodes = vec![0; 64];
+    nodes[0] = blindscan_arith::prg::Prg::new(5).block();
+    let tweaks = Tweaks::new(&FORWARD);
+    let masks: Vec<[Block; 2]> = (0..TOY.depth())
+        .map(|level| {
+            let keep = if level + 1 == TOY.depth() { KEY_BITS } else { Block::MAX };
+            let sums = tree::grow(tweaks.level(0, level as u32), &mut nodes[..2 << level], keep);
+            [told[2 * level] ^ sums[0], told[2 * level + 1] ^ sums[1]]
+        })
+        .collect();
+    let all: std::collections::HashSet<Block> = masks.iter().flatten().copied().collect();
+    assert_eq!(all.len(), 2 * TOY.depth(), "two masks of a tree are equal");
+    // Sabotage: the same keys under one AES key, by position, as a group of the hash is.
+    let mut shared: Vec<Block> =
+        (0..TOY.depth()).map(|level| (1 << 70 ^ level as Block) & KEY_BITS).collect();
+    tree::hash(7, &mut shared);
+    let distinct: std::collections::HashSet<Block> = shared.iter().copied().collect();
+    assert!(distinct.len() < TOY.depth());
+}
+
 #[test]
 fn pads_are_those_of_the_ideal_as_with_softspoken() {
     for source in [Source::Ferret(FIELD, TOY), Source::SoftSpoken(FIELD)] {
