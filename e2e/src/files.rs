@@ -1,8 +1,8 @@
-//! Files made to order: volumes, masks and models that no bundle brings.
+//! Files made to order: volumes, slices, masks and models that no bundle brings.
 
 use blindscan_graph::onnx::proto::{
-    DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, ValueInfoProto, data_type,
+    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, data_type,
 };
 use prost::Message;
 
@@ -39,6 +39,102 @@ pub fn nifti(size: [usize; 3], datatype: i16, voxels: &[u8], description: &str) 
     put(344, b"n+1\0");
     header.extend_from_slice(voxels);
     header
+}
+
+/// One slice of a DICOM series of 8-bit pixels, explicit little endian: `instance` is its number, `place_mm` where it lies along
+/// the table, 5 mm from the next in a series that counts by `instance`. Its series and patient are those of every such slice.
+pub fn dicom_slice(
+    modality: &str,
+    instance: u16,
+    place_mm: f64,
+    rows: u16,
+    columns: u16,
+    pixels: &[u8],
+) -> Vec<u8> {
+    let text = |group: u16, element: u16, kind: &[u8; 2], value: &str| {
+        let padding = if kind == b"UI" { '\0' } else { ' ' };
+        let mut value = value.to_string();
+        if value.len() % 2 == 1 {
+            value.push(padding);
+        }
+        short_element(group, element, kind, value.as_bytes())
+    };
+    let number = |element: u16, value: u16| short_element(0x28, element, b"US", &value.to_le_bytes());
+    let meta = text(2, 0x10, b"UI", "1.2.840.10008.1.2.1");
+    let mut file = [&[0; 128][..], b"DICM"].concat();
+    file.extend(short_element(2, 0, b"UL", &(meta.len() as u32).to_le_bytes()));
+    file.extend(meta);
+    for part in [
+        text(0x08, 0x16, b"UI", "1.2.840.10008.5.1.4.1.1.2"),
+        text(0x08, 0x18, b"UI", &format!("1.2.3.{instance}")),
+        text(0x08, 0x60, b"CS", modality),
+        text(0x10, 0x10, b"PN", DICOM_PATIENT),
+        text(0x10, 0x20, b"LO", DICOM_PATIENT),
+        text(0x20, 0x0d, b"UI", "1.2.4"),
+        text(0x20, 0x0e, b"UI", "1.2.5"),
+        text(0x20, 0x13, b"IS", &instance.to_string()),
+        text(0x20, 0x32, b"DS", &format!("-10\\-20\\{place_mm}")),
+        text(0x20, 0x37, b"DS", "1\\0\\0\\0\\1\\0"),
+        number(0x02, 1),
+        text(0x28, 0x04, b"CS", "MONOCHROME2"),
+        number(0x10, rows),
+        number(0x11, columns),
+        text(0x28, 0x30, b"DS", "1\\1"),
+        number(0x100, 8),
+        number(0x101, 8),
+        number(0x102, 7),
+        number(0x103, 0),
+    ] {
+        file.extend(part);
+    }
+    file.extend([0xe0, 0x7f, 0x10, 0, b'O', b'B', 0, 0]);
+    file.extend((pixels.len() as u32).to_le_bytes());
+    file.extend_from_slice(pixels);
+    file
+}
+
+/// Name and number of the patient in every slice that is made here.
+pub const DICOM_PATIENT: &str = "ROE^CANARY";
+
+/// A data element whose length takes 16 bits.
+fn short_element(group: u16, element: u16, kind: &[u8; 2], value: &[u8]) -> Vec<u8> {
+    let length = value.len() as u16;
+    [&group.to_le_bytes()[..], &element.to_le_bytes(), kind, &length.to_le_bytes(), value].concat()
+}
+
+/// An ONNX model of one dense layer on a vector of four and a sigmoid over its rows: a finding for each row of weights.
+pub fn findings(rows: &[[f32; 4]]) -> Vec<u8> {
+    let weights = TensorProto {
+        dims: vec![rows.len() as i64, 4],
+        data_type: data_type::FLOAT,
+        float_data: rows.concat(),
+        name: "weights".into(),
+        ..TensorProto::default()
+    };
+    let transposed =
+        AttributeProto { name: "transB".into(), i: Some(1), r#type: 2, ..AttributeProto::default() };
+    let node = |op: &str, input: &[&str], output: &str, attribute: Vec<AttributeProto>| NodeProto {
+        input: input.iter().map(ToString::to_string).collect(),
+        output: vec![output.into()],
+        name: op.to_lowercase(),
+        op_type: op.into(),
+        attribute,
+        ..NodeProto::default()
+    };
+    let graph = GraphProto {
+        node: vec![
+            node("Gemm", &["image", "weights"], "logits", vec![transposed]),
+            node("Sigmoid", &["logits"], "probabilities", Vec::new()),
+        ],
+        name: "findings".into(),
+        initializer: vec![weights],
+        input: vec![vector("image", 4)],
+        output: vec![vector("probabilities", rows.len())],
+        ..GraphProto::default()
+    };
+    let opset = OperatorSetIdProto { domain: String::new(), version: 17 };
+    ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..ModelProto::default() }
+        .encode_to_vec()
 }
 
 /// An ONNX model whose nodes are these operators, one after another, on a vector of four.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use blindscan_imaging::Kind;
 use blindscan_session::PlanDigest;
 use blindscan_wire::fingerprint::Fingerprint;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Do the offline phase ahead of time (the image owner's side)
     Prepare(PrepareArgs),
+    /// Say what a scan is, and whether it fits a model, without sending anything (the image owner's side)
+    Look(LookArgs),
     /// Segment slices of a scan (the image owner's side)
     Segment(SegmentArgs),
     /// Classify one image (the image owner's side)
@@ -54,11 +57,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where mask.nii.gz, overlay.png and report.json go
+    /// Where mask.nii.gz, covered.nii.gz, overlay.png and report.json go
     #[arg(long, default_value = "blindscan-demo")]
     pub(crate) out: PathBuf,
-    /// The folder with the demo's scan and model
-    #[arg(long, hide = true)]
+    /// The folder with the demo's scan and model (default: demo/covid-ct of a checkout)
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
     /// Slice of the scan, counted from 0
     #[arg(long)]
@@ -66,7 +69,10 @@ pub(crate) struct DemoArgs {
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) ot: OtChoice,
-    /// Print the report as JSON instead of the table
+    /// Print each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
+    /// Print the report as JSON instead
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -188,6 +194,9 @@ pub(crate) struct CompareArgs {
     /// Slice of a scan, counted from 0 (default: the middle)
     #[arg(long)]
     pub(crate) slice: Option<usize>,
+    /// What grey values mean, where the file does not say it or is wrong: hu, eight-bit or other
+    #[arg(long)]
+    pub(crate) unit: Option<Kind>,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) ot: OtChoice,
@@ -316,6 +325,40 @@ pub(crate) struct PrepareArgs {
     /// Folder for the stock
     #[arg(long)]
     pub(crate) stock: PathBuf,
+    /// Print each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a scan is read and judged.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StudyOptions {
+    /// What grey values mean, where the file does not say it or is wrong: hu, eight-bit or other
+    #[arg(long)]
+    pub(crate) unit: Option<Kind>,
+    /// A card that says what the model takes: the .toml beside a model, or one kept of a server
+    #[arg(long, value_name = "FILE")]
+    pub(crate) card: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 the scan fits (or there was no card to judge it by); 3 it does not fit; 1 it cannot be read; 2 the command line is wrong."
+)]
+pub(crate) struct LookArgs {
+    /// A NIfTI file, a DICOM file or folder, an image, or a .npy file
+    pub(crate) study: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: StudyOptions,
+    /// Judge by what this server sent at an earlier connection: its join line, or @FILE that holds it; nothing is sent
+    #[arg(long, conflicts_with = "card")]
+    pub(crate) server: Option<String>,
+    /// Folder of this client's identity, where cards of servers are kept
+    #[arg(long, default_value = "blindscan-keys")]
+    pub(crate) keys: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -327,10 +370,12 @@ pub(crate) struct SegmentArgs {
     pub(crate) scan: PathBuf,
     #[command(flatten)]
     pub(crate) server: ServerOptions,
-    /// Where mask.nii.gz (or mask.png), overlay.png and report.json go
+    #[command(flatten)]
+    pub(crate) study: StudyOptions,
+    /// Where mask.nii.gz (or mask.png), overlay.png and report.json go; for some slices only, covered.nii.gz says which
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// Slices, counted from 0: one (7), a range (5..9, the end not included), or all
+    /// Slices, counted from 0: all, or a list of slices and ranges, such as 3,7..20,30..60:5 (ends not included, steps of 5)
     #[arg(long, default_value = "all")]
     pub(crate) slices: String,
     /// Use what `prepare` made
@@ -342,6 +387,9 @@ pub(crate) struct SegmentArgs {
     /// Compare with an expert's mask
     #[arg(long)]
     pub(crate) expert: Option<PathBuf>,
+    /// Print each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -353,6 +401,11 @@ pub(crate) struct ClassifyArgs {
     pub(crate) image: PathBuf,
     #[command(flatten)]
     pub(crate) server: ServerOptions,
+    #[command(flatten)]
+    pub(crate) study: StudyOptions,
+    /// Slice of a scan of several, counted from 0
+    #[arg(long)]
+    pub(crate) slice: Option<usize>,
     /// Where report.json goes
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
@@ -363,8 +416,11 @@ pub(crate) struct ClassifyArgs {
     #[arg(long)]
     pub(crate) reference: Option<PathBuf>,
     /// Put every value of the answer into the report
-    #[arg(long, hide = true)]
+    #[arg(long)]
     pub(crate) values: bool,
+    /// Print each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,9 +1,13 @@
-//! The client's way to a server: identity, join line, TLS, the door, the handshake.
+//! The client's way to a server: identity, join line, TLS, the door, the handshake; and the way out.
+//!
+//! Whether a scan fits the server's plan is judged before a job is asked for. A client whose scan does not fit leaves as one that only
+//! wanted the plan: it says that it has finished, and nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use blindscan_graph::plan::PublicPlan;
 use blindscan_inference::AssignedPlan;
 use blindscan_inference::stock::StockFolder;
 use blindscan_session::failed_checks::{FailedChecks, Peers};
@@ -15,9 +19,11 @@ use blindscan_wire::link::LinkConfig;
 use blindscan_wire::stream::StreamChannel;
 use blindscan_wire::tls::{ClientTls, Identity};
 
+use crate::card::Card;
 use crate::cli::ServerOptions;
 use crate::ot::OtChoice;
 use crate::random::Random;
+use crate::system::told;
 
 /// An agreed session of the image owner.
 pub(crate) struct Connection {
@@ -29,7 +35,28 @@ pub(crate) struct Connection {
     pub(crate) ot: OtChoice,
 }
 
-/// Connects, and agrees on a plan.
+impl Connection {
+    /// Looks at the plan before any job is asked for. Where `judge` refuses, the server is left as by a client that only
+    /// wanted its plan.
+    pub(crate) fn judged<T>(self, judge: impl FnOnce(&PublicPlan) -> Result<T>) -> Result<(Self, T)> {
+        match judge(self.client.plan().plan()) {
+            Ok(fit) => Ok((self, fit)),
+            Err(reason) => {
+                // The reason is what the user must see; a connection that breaks on the way out changes nothing.
+                let _ = self.leave();
+                Err(reason)
+            }
+        }
+    }
+
+    /// Says that nothing more will be asked.
+    pub(crate) fn leave(self) -> Result<()> {
+        let Self { client, mut channel, .. } = self;
+        Ok(client.finish(&mut channel)?)
+    }
+}
+
+/// Connects, and agrees on a plan, whose card is kept beside the keys.
 pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     let line = join_line(&options.server)?;
     let identity = identity(&options.keys)?;
@@ -45,8 +72,16 @@ pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     };
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, options.plan_digest, &mut rng, &mut channel)?;
+    if let Err(error) = Card::of(&plan).keep(&options.keys, &line.server) {
+        eprintln!("note: what this server takes was not kept for the next time: {}", told(&error));
+    }
     let client = Client::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
     Ok(Connection { channel, client, ot: options.ot })
+}
+
+/// The card that this client keeps of a server from an earlier connection, and the file.
+pub(crate) fn kept_card(server: &str, keys: &Path) -> Result<Option<(Card, PathBuf)>> {
+    Ok(Card::kept(keys, &join_line(server)?.server))
 }
 
 /// A client's folder of stock, whose keys lie beside its identity.

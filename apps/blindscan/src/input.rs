@@ -1,65 +1,144 @@
-//! From a file to the network's input, as the plan's input specification says; and from labels back to files.
+//! From what was read to the network's input, as the input specification says; or a refusal that says why not.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use blindscan_graph::fixed::{self, Clamped};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use blindscan_graph::plan::{self, GreyScale, InputSpec, Modality, PublicPlan};
+use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
     self as imaging, Axis, Filter, Form, InPlane, Kind, Normalisation, Preparation, Request, Scan,
     ToEightBit, Trained,
 };
 
-/// What a job takes its inputs from.
-pub(crate) enum Source {
-    /// A scan, and what the network wants of it.
-    Scan(Box<(Scan, Request)>),
-    /// A tensor from a `.npy` file.
-    Tensor(Tensor),
+use crate::study::{Content, Found, Study};
+
+/// What a job takes its inputs from: a study that fits the plan.
+pub(crate) struct Source {
+    study: Study,
+    /// What the network wants of a scan; nothing of a tensor.
+    request: Option<Request>,
+    notes: Vec<String>,
 }
 
 impl Source {
-    /// Opens a file for a plan, and refuses what does not fit its input specification.
-    pub(crate) fn open(path: &Path, plan: &PublicPlan) -> Result<Self> {
-        let shape = &plan.tensors[plan.input].shape;
-        if is_npy(path) {
-            return Ok(Self::Tensor(read_npy(path, shape)?));
-        }
-        let request = match plan.input_spec.modality {
-            Modality::Tensor => plain_request(path, shape)?,
-            _ => request(&plan.input_spec),
-        };
-        let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
-        Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?;
-        Ok(Self::Scan(Box::new((scan, request))))
+    /// Opens a file for a plan, and refuses what does not fit its input specification. `unit` is the user's word for what grey
+    /// values mean.
+    pub(crate) fn open(path: &Path, unit: Option<Kind>, plan: &PublicPlan) -> Result<Self> {
+        Self::new(Study::open(path, unit)?, plan)
+    }
+
+    /// Holds a study against a plan.
+    pub(crate) fn new(study: Study, plan: &PublicPlan) -> Result<Self> {
+        let Fit { request, notes } = fit(&study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
+        Ok(Self { study, request, notes })
     }
 
     /// How many images the source holds.
     pub(crate) fn count(&self) -> usize {
-        match self {
-            Self::Scan(scan) => scan.0.plane_count(scan.1.axis),
-            Self::Tensor(_) => 1,
-        }
+        self.scan().map_or(1, |(scan, request)| scan.plane_count(request.axis))
     }
 
     /// The float input of one image.
     pub(crate) fn tensor(&self, index: usize, plan: &PublicPlan) -> Result<Tensor> {
-        match self {
-            Self::Tensor(tensor) => Ok(tensor.clone()),
-            Self::Scan(scan) => {
-                let (scan, request) = scan.as_ref();
-                one(&Preparation::new(scan, request)?, index, &plan.tensors[plan.input].shape)
-            }
-        }
+        Ok(self.input(index, plan)?.0)
+    }
+
+    /// The float input of one image, and what of it lies outside the declared range: a scan's values are clamped here, a
+    /// tensor's when it becomes integers.
+    pub(crate) fn input(&self, index: usize, plan: &PublicPlan) -> Result<(Tensor, Clamped)> {
+        let Some((scan, request)) = self.scan() else {
+            let tensor = self.whole_tensor(&plan.tensors[plan.input].shape)?;
+            let clamped = fixed::clamped(plan, &tensor);
+            return Ok((tensor, clamped));
+        };
+        let (low, high) = request.range;
+        let unclamped = Request { range: (f32::MIN, f32::MAX), ..request.clone() };
+        let shape = &plan.tensors[plan.input].shape;
+        let mut tensor = one(&Preparation::new(scan, &unclamped)?, index, shape)?;
+        let clamped = fixed::clamped(plan, &tensor);
+        tensor.data.iter_mut().for_each(|value| *value = value.clamp(low, high));
+        Ok((tensor, clamped))
     }
 
     /// The scan, when there is one.
     pub(crate) fn scan(&self) -> Option<(&Scan, &Request)> {
-        match self {
-            Self::Scan(scan) => Some((&scan.0, &scan.1)),
-            Self::Tensor(_) => None,
+        match (&self.study.content, &self.request) {
+            (Content::Scan(scan), Some(request)) => Some((scan, request)),
+            _ => None,
         }
+    }
+
+    /// What was read, for the screen and reports; `which` were run, and `clamped` counts over these.
+    pub(crate) fn found_of(&self, which: &[usize], clamped: Clamped) -> Found {
+        let axis = self.request.as_ref().map_or(Axis::Axial, |request| request.axis);
+        let mut found = self.study.found(axis);
+        found.mark(which);
+        found.clamped = Some(clamped);
+        found
+    }
+
+    /// What the user should know of the study, and of how it fits: sentences.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn whole_tensor(&self, shape: &[usize]) -> Result<Tensor> {
+        match &self.study.content {
+            Content::Tensor(tensor) => shaped(&self.study.path, tensor.clone(), shape),
+            Content::Scan(_) => unreachable!("a scan that fits has a request"),
+        }
+    }
+}
+
+/// How a study fits a network.
+pub(crate) struct Fit {
+    /// What the network wants of a scan; nothing of a tensor.
+    request: Option<Request>,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Holds a study against an input specification, and the shape of the network's input where that is known.
+pub(crate) fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<Fit> {
+    let scan = match &study.content {
+        Content::Scan(scan) => scan,
+        Content::Tensor(tensor) => {
+            if let Some(shape) = shape {
+                check_shape(&study.path, &tensor.shape, shape)?;
+            }
+            let prepared = (spec.modality != Modality::Tensor)
+                .then(|| "a tensor was given to a network of scans: it is taken for a prepared input".into());
+            return Ok(Fit { request: None, notes: prepared.into_iter().collect() });
+        }
+    };
+    let request = match (spec.modality, shape) {
+        (Modality::Tensor, Some(shape)) => plain_request(&study.path, shape)?,
+        (Modality::Tensor, None) => bail!("a scan came, and the model takes tensors; give a .npy file"),
+        _ => sized(request(spec), shape),
+    };
+    let preparation =
+        Preparation::new(scan, &request).with_context(|| format!("{}", study.path.display()))?;
+    let (rows, columns) = preparation.tensor_size();
+    let channels = request.channels();
+    if let Some(shape) = shape {
+        ensure!(
+            channels * rows * columns == shape.iter().product::<usize>(),
+            "{} makes {channels} channels of {rows} x {columns}; the model takes {shape:?}",
+            study.path.display()
+        );
+    }
+    let notes = scan.notes().iter().cloned().chain(preparation.notes()).collect();
+    Ok(Fit { request: Some(request), notes })
+}
+
+/// A network that names no size takes that of its input.
+fn sized(request: Request, shape: Option<&[usize]>) -> Request {
+    match (request.size, shape) {
+        (None, Some(&[_, _, rows, columns])) => Request { size: Some((rows, columns)), ..request },
+        _ => request,
     }
 }
 
@@ -73,8 +152,8 @@ pub(crate) fn samples(
     if is_npy(path) {
         return Ok(vec![read_npy(path, shape)?]);
     }
-    let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
-    let request = request(spec);
+    let scan = Scan::open(path)?;
+    let request = sized(request(spec), Some(shape));
     let preparation = Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?;
     let count = scan.plane_count(request.axis);
     let which: Vec<usize> = match (slices.is_empty(), count) {
@@ -94,7 +173,7 @@ pub(crate) fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
         return read_npy(path, shape);
     }
     let request = plain_request(path, shape)?;
-    let scan = Scan::open(path).with_context(|| format!("{}", path.display()))?;
+    let scan = Scan::open(path)?;
     one(&Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?, 0, shape)
 }
 
@@ -124,20 +203,28 @@ fn plain_request(path: &Path, shape: &[usize]) -> Result<Request> {
 
 /// A tensor from a `.npy` file, with the model's shape.
 pub(crate) fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
-    let tensor = npy::read(path).with_context(|| format!("{}", path.display()))?;
-    let (expected, found) = (shape.iter().product::<usize>(), tensor.data.len());
-    ensure!(
-        expected == found,
-        "{} has shape {:?}; the model takes {:?}",
-        path.display(),
-        tensor.shape,
-        shape
-    );
+    shaped(path, npy::read(path).with_context(|| format!("{}", path.display()))?, shape)
+}
+
+/// The tensor in the model's shape.
+fn shaped(path: &Path, tensor: Tensor, shape: &[usize]) -> Result<Tensor> {
+    check_shape(path, &tensor.shape, shape)?;
     Ok(Tensor { shape: shape.to_vec(), data: tensor.data })
 }
 
+/// The shapes must be the same but for axes of extent one: any other change of shape would mix the values up.
+fn check_shape(path: &Path, found: &[usize], shape: &[usize]) -> Result<()> {
+    let several = |shape: &[usize]| -> Vec<usize> { shape.iter().copied().filter(|&n| n != 1).collect() };
+    ensure!(
+        several(found) == several(shape),
+        "{} has shape {found:?}; the model takes {shape:?}",
+        path.display()
+    );
+    Ok(())
+}
+
 fn one(preparation: &Preparation<'_>, index: usize, shape: &[usize]) -> Result<Tensor> {
-    let made = preparation.tensor(blindscan_imaging::geometry::PlaneIndex(index))?;
+    let made = preparation.tensor(PlaneIndex(index))?;
     let (expected, found) = (shape.iter().product::<usize>(), made.values.len());
     ensure!(
         expected == found,
@@ -183,11 +270,7 @@ fn request(spec: &InputSpec) -> Request {
         },
         slice_offsets: spec.slice_offsets.clone(),
         slice_offsets_mm: spec.slice_offsets_mm.clone(),
-        axis: match spec.axis {
-            plan::Axis::Axial => Axis::Axial,
-            plan::Axis::Coronal => Axis::Coronal,
-            plan::Axis::Sagittal => Axis::Sagittal,
-        },
+        axis: imaging_axis(spec.axis),
         in_plane: match spec.in_plane {
             plan::InPlane::Display => InPlane::Display,
             plan::InPlane::AsStored => InPlane::AsStored,
@@ -203,39 +286,31 @@ fn request(spec: &InputSpec) -> Request {
     }
 }
 
+/// The axis along which a network's slices lie.
+pub(crate) fn imaging_axis(axis: plan::Axis) -> Axis {
+    match axis {
+        plan::Axis::Axial => Axis::Axial,
+        plan::Axis::Coronal => Axis::Coronal,
+        plan::Axis::Sagittal => Axis::Sagittal,
+    }
+}
+
 fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "npy")
 }
 
-/// Which images of `count`: `all`, one (`7`), or a range whose end is not included (`5..9`).
-pub(crate) fn selection(text: &str, count: usize) -> Result<Vec<usize>> {
-    let number = |part: &str| {
-        part.parse::<usize>()
-            .with_context(|| format!("--slices takes a number, a range such as 5..9, or all; not {text}"))
-    };
-    let which: Vec<usize> = match text.split_once("..") {
-        _ if text == "all" => (0..count).collect(),
-        Some((first, end)) => (number(first)?..number(end)?).collect(),
-        None => vec![number(text)?],
-    };
-    match which.iter().find(|&&index| index >= count) {
-        Some(index) => bail!("slice {index} was asked for, and the scan has {count} (counted from 0)"),
-        None if which.is_empty() => bail!("--slices {text} names no slice"),
-        None => Ok(which),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::selection;
+    use super::*;
 
     #[test]
-    fn slices_are_one_a_range_or_all() {
-        assert_eq!(selection("2", 5).unwrap(), [2]);
-        assert_eq!(selection("1..3", 5).unwrap(), [1, 2]);
-        assert_eq!(selection("all", 3).unwrap(), [0, 1, 2]);
-        for wrong in ["5", "3..6", "3..3", "x", "-1", ""] {
-            assert!(selection(wrong, 5).is_err(), "{wrong}");
-        }
+    fn an_array_of_another_shape_is_refused_with_both_and_axes_of_one_are_free() {
+        let tensor =
+            |shape: &[usize]| Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
+        let path = Path::new("x.npy");
+        let made = shaped(path, tensor(&[16, 12]), &[1, 1, 16, 12]).unwrap();
+        assert_eq!(made.shape, [1, 1, 16, 12]);
+        let error = shaped(path, tensor(&[1, 16, 12, 3]), &[1, 3, 16, 12]).err().unwrap().to_string();
+        assert!(error.contains("[1, 16, 12, 3]") && error.contains("[1, 3, 16, 12]"), "{error}");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
-use blindscan_graph::fixed;
+use anyhow::{Result, ensure};
+use blindscan_graph::fixed::{self, Clamped};
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
 use blindscan_inference::{OtKind, Output};
@@ -39,17 +39,35 @@ pub(crate) fn run_images(
     let cost = connection.client.plan().cost(Party::ImageOwner, kind.unwrap_or_default());
     let mut watch = Watch::new(cost, which.len(), phases, false);
     let mut outputs = Vec::with_capacity(which.len());
+    let mut clamped = Clamped::default();
     for &index in which {
         let Connection { client, channel, .. } = connection;
         let plan = client.plan().plan();
-        let input = fixed::quantise_input(plan, &source.tensor(index, plan)?)?;
+        let (tensor, outside) = source.input(index, plan)?;
+        clamped += outside;
+        let input = fixed::quantise_input(plan, &tensor)?;
         outputs.push(match stock {
             Some(folder) => client.run_prepared(&input, folder, &mut watch, channel)?,
             None => client.run(&input, &mut watch, channel)?,
         });
     }
-    let report = report(connection, kind, watch, begun);
+    let mut report = report(connection, kind, watch, begun);
+    report.input = Some(source.found_of(which, clamped));
+    report.card = Some(connection.client.plan().plan().input_spec.clone());
+    report.notes = source.notes().to_vec();
     Ok(Finished { outputs, report })
+}
+
+/// Refuses a job for which the prepared stock cannot suffice, before any of it is spent.
+pub(crate) fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<()> {
+    let Some(folder) = stock else { return Ok(()) };
+    let unused = folder.unused()?.len();
+    ensure!(
+        unused == 0 || unused >= images,
+        "{images} slices were asked for, and {unused} unused stocks are there; run `blindscan prepare --count {}` first",
+        images - unused
+    );
+    Ok(())
 }
 
 /// The report of what a connection has done; `kind` made its stock, unless that was there before.
@@ -79,8 +97,10 @@ pub(crate) fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch
     report
 }
 
-/// What is known only at the very end.
+/// What is known only at the very end, and when the job began.
 pub(crate) fn close(report: &mut Report, begun: Instant) {
+    report.program = concat!("blindscan ", env!("CARGO_PKG_VERSION")).into();
+    report.started = system::utc_before(begun.elapsed());
     report.seconds.total = begun.elapsed().as_secs_f64();
     report.peak_memory_bytes = system::peak_memory_bytes();
     report.cpu_seconds = system::cpu_seconds();

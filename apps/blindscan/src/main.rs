@@ -1,8 +1,8 @@
-//! The one program people install: check, plan, estimate, compare, keys, serve, prepare, segment, classify, demo, bench,
+//! The one program people install: check, plan, estimate, compare, keys, serve, prepare, look, segment, classify, demo, bench,
 //! clients, servers.
 //!
 //! Exit codes: 0 done; 1 failed, the reason is on standard error; 2 the command line is wrong; 3 done, and the answer is no
-//! (`check` of a model that cannot be run, an answer that differs from the reference).
+//! (`check` of a model that cannot be run, `look` at a scan that does not fit, an answer that differs from the reference).
 #![forbid(unsafe_code)]
 
 /// A line on standard output.
@@ -15,6 +15,7 @@ macro_rules! say_part {
     ($($text:tt)*) => { $crate::system::print(format_args!($($text)*)) };
 }
 
+mod card;
 mod cli;
 mod commands;
 mod connection;
@@ -22,12 +23,15 @@ mod input;
 mod job;
 mod model;
 mod ot;
+mod out;
 mod pair;
 mod random;
 mod record;
 mod reference;
 mod report;
+mod slices;
 mod speed;
+mod study;
 mod system;
 mod watch;
 
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Keys(args) => commands::keys::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Prepare(args) => commands::prepare::run(args),
+        Command::Look(args) => commands::look::run(args),
         Command::Segment(args) => commands::segment::run(args),
         Command::Classify(args) => commands::classify::run(args),
         Command::Bench(args) => commands::bench::run(args),
@@ -59,7 +64,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", system::told(&error));
             ExitCode::FAILURE
         }
     }

@@ -66,7 +66,8 @@ pub(crate) fn compare(
     outputs: &[Output],
     report: &mut Report,
 ) -> Result<()> {
-    let owner = owner(path, served)?;
+    let (owner, note) = owner(path, served)?;
+    report.notes.extend(note);
     let (mut total, mut equal) = (0, 0);
     let (mut ours, mut clear_labels, mut float) = (Vec::new(), Vec::new(), Vec::new());
     for (&index, output) in which.iter().zip(outputs) {
@@ -93,7 +94,7 @@ pub(crate) fn compare(
 
 /// The model of a file, held against a served plan. Whether labels or logits are opened is the server's to say, so its
 /// policy is taken. Another plan than the served one is told: then a difference proves nothing.
-fn owner(path: &Path, served: &PublicPlan) -> Result<Model> {
+fn owner(path: &Path, served: &PublicPlan) -> Result<(Model, Option<String>)> {
     let mut owner = model::load(path, &PlanOptions::default(), None)?;
     ensure!(
         owner.plan.tensors[owner.plan.output].shape == served.tensors[served.output].shape,
@@ -101,12 +102,10 @@ fn owner(path: &Path, served: &PublicPlan) -> Result<Model> {
         path.display()
     );
     owner.plan.answer.policy = served.answer.policy;
-    if owner.plan.digest() != served.digest() {
-        eprintln!(
-            "note: the reference's plan is not the one that the server serves; to compare to the bit, serve and give the same saved plan (`blindscan plan --out`)"
-        );
-    }
-    Ok(owner)
+    let note = (owner.plan.digest() != served.digest()).then(|| {
+        "the reference's plan is not the one that the server serves; to compare to the bit, serve and give the same saved plan (`blindscan plan --out`)".into()
+    });
+    Ok((owner, note))
 }
 
 /// How many values of two answers are equal.

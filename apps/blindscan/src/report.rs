@@ -1,10 +1,13 @@
-//! `report.json`: what a job did, in keys that other programs rely on, and the same as a table.
+//! `report.json`: what a job found and did, in keys that other programs rely on, and the same on the screen.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use blindscan_graph::plan::InputSpec;
 use serde::{Deserialize, Serialize};
+
+use crate::study::Found;
 
 /// What one job did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,6 +45,30 @@ pub(crate) struct Report {
     pub(crate) layers: Vec<LayerReport>,
     /// Slices or images done.
     pub(crate) images: u64,
+    /// The program and its version.
+    #[serde(default)]
+    pub(crate) program: String,
+    /// When the job began, in UTC.
+    #[serde(default)]
+    pub(crate) started: String,
+    /// What was read: kind, unit, grid, slices, files left aside, digest of the grey values.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) input: Option<Found>,
+    /// What the model takes: the plan's input specification.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) card: Option<InputSpec>,
+    /// What the reader and the preparation noticed and could live with.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
+    /// Each class of a mask, over the slices that were segmented.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) classes: Vec<ClassReport>,
+    /// Each finding of a model that answers yes or no to several.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) findings: Vec<FindingReport>,
+    /// Probabilities by the model's own head, in the logits' order, when the server's policy opens the logits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) probabilities: Option<Vec<f64>>,
     /// The class of each image, for classification.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) label: Option<u32>,
@@ -56,6 +83,30 @@ pub(crate) struct Report {
     pub(crate) values: Option<Vec<i64>>,
     /// Files written.
     pub(crate) files: Vec<String>,
+}
+
+/// One class of a mask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ClassReport {
+    /// The mask's value.
+    pub(crate) label: u32,
+    /// The class's name, when the model names its classes.
+    pub(crate) name: Option<String>,
+    /// Voxels, or pixels of a picture, on the scan's own grid.
+    pub(crate) voxels: u64,
+    /// Their volume in millilitres, when the grid has millimetres.
+    pub(crate) ml: Option<f64>,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FindingReport {
+    /// Its name, when the model names its findings.
+    pub(crate) name: Option<String>,
+    /// Whether its logit is not negative.
+    pub(crate) present: bool,
+    /// By the model's sigmoid, when the server's policy opens the logits.
+    pub(crate) probability: Option<f64>,
 }
 
 /// Dice coefficients; null when there was nothing to compare with.
@@ -137,15 +188,77 @@ impl Report {
         Ok(path)
     }
 
-    /// The table that a person reads.
-    pub(crate) fn table(&self) -> String {
+    /// What a person reads: the result, what was read and noticed, the totals; each layer too when asked.
+    pub(crate) fn screen(&self, layers: bool) -> String {
+        let mut lines = self.result_lines();
+        lines.extend(self.proof_lines());
+        lines.extend(self.files.iter().map(|file| format!("wrote {file}")));
+        lines.extend(self.reading_lines());
+        let text: String = lines.into_iter().map(|line| line + "\n").collect();
+        text + &self.totals(layers)
+    }
+
+    /// What was read, assumed and noticed.
+    pub(crate) fn reading_lines(&self) -> Vec<String> {
+        let notes = self.notes.iter().map(|note| format!("note: {note}"));
+        self.input.iter().flat_map(Found::lines).chain(notes).collect()
+    }
+
+    /// The answer.
+    fn result_lines(&self) -> Vec<String> {
+        let named = |name: &Option<String>| name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+        let mut lines = Vec::new();
+        for class in &self.classes {
+            let ml = class.ml.map_or(String::new(), |ml| format!(", {ml:.3} ml"));
+            lines.push(format!("class {}{}: {} voxels{ml}", class.label, named(&class.name), class.voxels));
+        }
+        for (index, finding) in self.findings.iter().enumerate() {
+            let word = if finding.present { "yes" } else { "no" };
+            let probability = finding.probability.map_or(String::new(), |p| format!(" ({p:.4})"));
+            lines.push(format!("finding {index}{}: {word}{probability}", named(&finding.name)));
+        }
+        if let Some(label) = self.label {
+            let class = self.class.as_ref().map_or(String::new(), |class| format!(": {class}"));
+            lines.push(format!("class {label}{class}"));
+            if let Some(probabilities) = &self.probabilities {
+                let all: Vec<String> = probabilities.iter().map(|p| format!("{p:.4}")).collect();
+                lines.push(format!("probabilities: {}", all.join(", ")));
+            }
+        }
+        if !lines.is_empty() {
+            lines.push("for research, not for diagnosis".into());
+        }
+        lines
+    }
+
+    /// How the answer compares with references.
+    fn proof_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let (Some(equal), Some(total), Some(same)) =
+            (self.equals_reference, self.values_total, self.values_equal)
+        {
+            let word = if equal { "yes" } else { "NO" };
+            lines.push(format!("equals the clear integer model: {word}, {same} of {total} values"));
+        }
+        for (name, value) in [
+            ("the clear integer model", self.dice.reference),
+            ("the float model", self.dice.float),
+            ("the expert's mask", self.dice.expert),
+        ] {
+            lines.extend(value.map(|value| format!("Dice against {name}: {value:.4}")));
+        }
+        lines
+    }
+
+    /// Time and bytes of each phase, and of each layer when asked.
+    pub(crate) fn totals(&self, layers: bool) -> String {
         use std::fmt::Write;
         let mut text = String::new();
         let mb = |bytes: u64| bytes as f64 / 1e6;
         let _ =
             writeln!(text, "{:<44} {:>9} {:>10} {:>10} {:>7}", "", "seconds", "MB sent", "MB recv", "turns");
         for phase in ["offline", "online"] {
-            for layer in self.layers.iter().filter(|layer| layer.phase == phase) {
+            for layer in self.layers.iter().filter(|layer| layers && layer.phase == phase) {
                 let name: String = format!("  {} {}", layer.kind, layer.name).chars().take(44).collect();
                 let _ = writeln!(
                     text,
@@ -178,24 +291,41 @@ impl Report {
             mb(self.peak_memory_bytes),
             self.cpu_seconds
         );
-        if let (Some(equal), Some(total), Some(same)) =
-            (self.equals_reference, self.values_total, self.values_equal)
-        {
-            let word = if equal { "yes" } else { "NO" };
-            let _ = writeln!(text, "equals the clear integer model: {word}, {same} of {total} values");
-        }
-        for (name, value) in [
-            ("the clear integer model", self.dice.reference),
-            ("the float model", self.dice.float),
-            ("the expert's mask", self.dice.expert),
-        ] {
-            if let Some(value) = value {
-                let _ = writeln!(text, "Dice against {name}: {value:.4}");
-            }
-        }
-        for file in &self.files {
-            let _ = writeln!(text, "wrote {file}");
-        }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_comes_first_and_layers_when_asked() {
+        let layer =
+            LayerReport { phase: "online".into(), name: "conv7".into(), turns: 1, ..LayerReport::default() };
+        let report = Report {
+            classes: vec![
+                ClassReport { label: 0, name: Some("background".into()), voxels: 900, ml: Some(2.88) },
+                ClassReport { label: 1, name: None, voxels: 100, ml: None },
+            ],
+            findings: vec![FindingReport {
+                name: Some("mass".into()),
+                present: true,
+                probability: Some(0.75),
+            }],
+            notes: vec!["the steps differ".into()],
+            input: Some(Found { form: "picture".into(), ..Found::default() }),
+            files: vec!["out/mask.nii.gz".into()],
+            layers: vec![layer],
+            ..Report::default()
+        };
+        let lines: Vec<String> = report.screen(false).lines().map(str::to_string).collect();
+        assert_eq!(lines[0], "class 0 background: 900 voxels, 2.880 ml");
+        assert_eq!(lines[1], "class 1: 100 voxels");
+        assert_eq!(lines[2], "finding 0 mass: yes (0.7500)");
+        let place = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
+        assert!(place("wrote") < place("read: picture") && place("read: picture") < place("note: the steps"));
+        assert!(place("note: the steps") < place("offline"));
+        assert!(!report.screen(false).contains("conv7") && report.screen(true).contains("conv7"));
     }
 }

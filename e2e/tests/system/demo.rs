@@ -16,6 +16,8 @@ fn the_demo_segments_the_bundled_slice_and_proves_the_answer() {
         ended.stdout
     );
     assert!(ended.stdout.contains("offline") && ended.stdout.contains("turns"));
+    assert!(ended.stdout.starts_with("class 0 background: "), "the result comes first: {}", ended.stdout);
+    assert!(!ended.stdout.contains("convolution"), "layers are shown with --layers alone");
     assert!(ended.stderr.contains("left"), "progress tells the time left: {}", ended.stderr);
 
     let report = reports::read(&out.join("report.json"));

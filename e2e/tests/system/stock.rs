@@ -58,6 +58,17 @@ fn several_stocks_serve_several_images_and_then_no_more() {
 }
 
 #[test]
+fn a_stock_for_fewer_slices_than_were_asked_for_is_not_begun() {
+    let hospital = Hospital::new();
+    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
+    let scan = ct("scan.nii.gz");
+    let asked = ["segment", &scan, "--out", "out", "--slices", "3..6", "--stock", "stock"];
+    hospital.ask(&asked, &vendor.join()).failed(&["3 slices", "1 unused", "prepare --count 2"]);
+    assert_eq!((hospital.stocks("stock").len(), vendor.stocks("stock").len()), (1, 1));
+}
+
+#[test]
 fn a_used_stock_that_is_put_back_is_refused_by_the_other_side() {
     let hospital = Hospital::new();
     let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);

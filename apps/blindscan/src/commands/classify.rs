@@ -1,60 +1,96 @@
-//! `classify`: one image in, one class out; or any model whose input is a tensor.
+//! `classify`: one image in, one class or several findings out; or any model whose input is a tensor.
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use blindscan_graph::fixed;
+use anyhow::{Result, bail};
+use blindscan_graph::ir::Head;
+use blindscan_graph::plan::PublicPlan;
+use blindscan_graph::{fixed, float};
 use blindscan_inference::Output;
 
 use super::{Outcome, print_json};
 use crate::cli::ClassifyArgs;
-use crate::connection::{Connection, connect, stock};
+use crate::connection::{connect, stock};
 use crate::input::Source;
 use crate::job::{self, run_images};
+use crate::out::OutFolder;
 use crate::reference;
+use crate::report::{FindingReport, Report};
+use crate::study::Study;
 
 pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let begun = Instant::now();
     let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
-    if let Some(folder) = &args.out {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    }
-    let mut connection = connect(&args.server)?;
+    let out = args.out.as_deref().map(OutFolder::make).transpose()?;
+    let study = Study::before_connecting(&args.image, &args.study, &args.server)?;
+    let (mut connection, (source, slice)) = connect(&args.server)?.judged(|plan| {
+        let source = Source::new(study, plan)?;
+        let slice = one_slice(args.slice, source.count())?;
+        Ok((source, slice))
+    })?;
     let plan = connection.client.plan().plan().clone();
-    let source = Source::open(&args.image, &plan)?;
-    let finished = run_images(&mut connection, &source, &[0], stock.as_ref(), begun)?;
-    let Connection { client, mut channel, .. } = connection;
-    client.finish(&mut channel)?;
+    let finished = run_images(&mut connection, &source, &[slice], stock.as_ref(), begun)?;
+    connection.leave()?;
 
     let output = &finished.outputs[0];
     let mut report = finished.report;
-    let labels = reference::labels(&plan, output);
-    if let [label] = labels[..] {
-        report.label = Some(u32::from(label));
-        report.class = plan.answer.class_names.get(usize::from(label)).cloned();
-    }
-    if let Output::Logits(logits) = output {
-        let real = fixed::dequantise(&plan, plan.output, logits);
-        report.logits = Some(real.data.iter().map(|&x| f64::from(x)).collect());
-    }
+    let labels = tell(&plan, output, &mut report);
     report.values = args.values.then(|| reference::values(output));
     if let Some(path) = &args.reference {
-        reference::compare(path, &plan, &source, &[0], &finished.outputs, &mut report)?;
+        reference::compare(path, &plan, &source, &[slice], &finished.outputs, &mut report)?;
     }
     job::close(&mut report, begun);
-    if let Some(folder) = &args.out {
-        report.files.push(folder.join("report.json").display().to_string());
-        report.write(folder)?;
+    if let Some(folder) = &out {
+        report.files.push(folder.path().join("report.json").display().to_string());
+        report.write(folder.path())?;
     }
     if args.json {
         print_json(&report)?;
     } else {
-        say_part!("{}", report.table());
-        match (&report.class, report.label, labels.len()) {
-            (Some(class), Some(label), _) => say!("class {label}: {class}"),
-            (None, Some(label), _) => say!("class {label}"),
-            (_, _, count) => say!("{count} labels"),
+        if report.label.is_none() && report.findings.is_empty() {
+            say!(
+                "{labels} labels: this model gives no single class; --values with --out puts them into report.json"
+            );
         }
+        say_part!("{}", report.screen(args.layers));
     }
     Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
+}
+
+/// The slice that is classified: of several one must be named.
+fn one_slice(asked: Option<usize>, count: usize) -> Result<usize> {
+    match asked {
+        Some(slice) if slice < count => Ok(slice),
+        Some(slice) => bail!("slice {slice} was asked for, and the scan has {count} (counted from 0)"),
+        None if count == 1 => Ok(0),
+        None => bail!("the scan has {count} slices, and one is classified; name it with --slice"),
+    }
+}
+
+/// Puts the answer into the report: a class, or a yes or no to each finding; probabilities where the policy opens the logits.
+/// Returns how many labels there are.
+fn tell(plan: &PublicPlan, output: &Output, report: &mut Report) -> usize {
+    let labels = reference::labels(plan, output);
+    if let Output::Logits(logits) = output {
+        let real = fixed::dequantise(plan, plan.output, logits);
+        let numbers = |values: &[f32]| -> Vec<f64> { values.iter().map(|&x| f64::from(x)).collect() };
+        if matches!(plan.answer.head, Head::Sigmoid | Head::Softmax { .. }) {
+            report.probabilities = Some(numbers(&float::head_applied(plan.answer.head, &real).data));
+        }
+        report.logits = Some(numbers(&real.data));
+    }
+    if plan.findings() == Some(labels.len()) {
+        let probability = |index: usize| report.probabilities.as_ref().map(|all| all[index]);
+        report.findings = (labels.iter().enumerate())
+            .map(|(index, &label)| FindingReport {
+                name: plan.answer.class_names.get(index).cloned(),
+                present: label == 1,
+                probability: probability(index),
+            })
+            .collect();
+    } else if let [label] = labels[..] {
+        report.label = Some(u32::from(label));
+        report.class = plan.answer.class_names.get(usize::from(label)).cloned();
+    }
+    labels.len()
 }

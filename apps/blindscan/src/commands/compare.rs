@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use blindscan_graph::fixed::{self, Clamped};
+use blindscan_graph::fixed::Clamped;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::PublicPlan;
 use blindscan_graph::{float, npy};
@@ -51,8 +51,6 @@ struct Comparison {
     leaves_ring: Option<String>,
     /// One row a tensor.
     tensors: Vec<Row>,
-    /// Things to know.
-    notes: Vec<String>,
 }
 
 pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
@@ -73,10 +71,10 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
 
 /// One image, tensor by tensor.
 fn one(args: &CompareArgs, model: Model, begun: Instant) -> Result<Outcome> {
-    let source = Source::open(&args.input, &model.plan)?;
+    let source = Source::open(&args.input, args.unit, &model.plan)?;
     let slice = args.slice.unwrap_or(source.count() / 2);
     ensure!(slice < source.count(), "slice {slice} was asked for, and the scan has {}", source.count());
-    let (input, clamped) = image(&source, slice, &model.plan)?;
+    let (input, clamped) = source.input(slice, &model.plan)?;
     let (clear, mut by_tensor) = clear_by_tensor(&model, &input, clamped)?;
     let float_max_abs_error = match &args.expected {
         Some(path) => {
@@ -97,6 +95,9 @@ fn one(args: &CompareArgs, model: Model, begun: Instant) -> Result<Outcome> {
     }
     report.model = model.plan.name.clone();
     report.plan_digest = hex(&model.plan.digest());
+    report.input = Some(source.found_of(&[slice], clear.clamped));
+    report.card = Some(model.plan.input_spec.clone());
+    report.notes = [&model.notes, source.notes()].concat();
     job::close(&mut report, begun);
     let agreement = clear.agreement.as_ref();
     let comparison = Comparison {
@@ -110,7 +111,6 @@ fn one(args: &CompareArgs, model: Model, begun: Instant) -> Result<Outcome> {
         values_beyond_bounds: clear.values_beyond_bounds,
         leaves_ring: clear.leaves_ring,
         tensors: by_tensor.rows,
-        notes: model.notes,
     };
     comparison.warn();
     match args.json {
@@ -118,13 +118,6 @@ fn one(args: &CompareArgs, model: Model, begun: Instant) -> Result<Outcome> {
         false => print_table(&comparison, args.private),
     }
     Ok(if comparison.report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
-}
-
-/// An image's input, and what the plan's range cuts off.
-fn image(source: &Source, slice: usize, plan: &PublicPlan) -> Result<(Tensor, Clamped)> {
-    let input = source.tensor(slice, plan)?;
-    let clamped = fixed::clamped(plan, &input);
-    Ok((input, clamped))
 }
 
 fn against_expected(model: &Model, logits: &Tensor, path: &Path) -> Result<f64> {
@@ -247,11 +240,8 @@ fn print_table(comparison: &Comparison, private: bool) {
     if comparison.values_beyond_bounds > 0 {
         say!("values beyond the plan's bounds: {}", comparison.values_beyond_bounds);
     }
-    if comparison.clamped.count() > 0 {
-        say!("clamped: {}", comparison.clamped);
-    }
-    comparison.notes.iter().for_each(|note| say!("note: {note}"));
-    if private {
-        say_part!("{}", comparison.report.table());
+    match private {
+        true => say_part!("{}", comparison.report.screen(false)),
+        false => comparison.report.reading_lines().iter().for_each(|line| say!("{line}")),
     }
 }

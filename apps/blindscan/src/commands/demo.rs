@@ -16,6 +16,7 @@ use super::{Outcome, print_json};
 use crate::cli::{DemoArgs, PlanOptions};
 use crate::input::Source;
 use crate::model::{self, Model};
+use crate::out::OutFolder;
 use crate::pair::{Pair, bring};
 use crate::reference;
 use crate::report::Report;
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     let begun = Instant::now();
     let data = data_folder(args)?;
     let slice = args.slice.unwrap_or(SLICE);
-    std::fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
+    let out = OutFolder::make(&args.out)?;
     eprintln!(
         "research demonstration only, not for diagnosis; data and model: {}",
         data.join("LICENSE.md").display()
@@ -51,18 +52,19 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
 
     let answers = pair.hospital().join("out");
     report.files.clear();
-    for name in ["mask.nii.gz", "overlay.png"] {
-        bring(&answers.join(name), &args.out, name)?;
-        report.files.push(args.out.join(name).display().to_string());
+    let names = ["mask.nii.gz", "covered.nii.gz", "overlay.png"];
+    for name in names.into_iter().filter(|name| answers.join(name).exists()) {
+        bring(&answers.join(name), out.path(), name)?;
+        report.files.push(out.path().join(name).display().to_string());
     }
     prove(&data, &model_path, &answers, slice, &mut report)?;
     report.seconds.total = begun.elapsed().as_secs_f64();
-    report.files.push(args.out.join("report.json").display().to_string());
-    report.write(&args.out)?;
+    report.files.push(out.path().join("report.json").display().to_string());
+    report.write(out.path())?;
     if args.json {
         print_json(&report)?;
     } else {
-        say_part!("{}", report.table());
+        say_part!("{}", report.screen(args.layers));
     }
     Ok(if report.equals_reference == Some(true) { Outcome::Done } else { Outcome::No })
 }
@@ -70,7 +72,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
 /// Compares the mask that the hospital wrote with the three references.
 fn prove(data: &Path, model_path: &Path, answers: &Path, slice: usize, report: &mut Report) -> Result<()> {
     let model = model::load(model_path, &PlanOptions::default(), None)?;
-    let source = Source::open(&data.join("scan.nii.gz"), &model.plan)?;
+    let source = Source::open(&data.join("scan.nii.gz"), None, &model.plan)?;
     let input = source.tensor(slice, &model.plan)?;
     let found = plane(&source, &read_mask(&answers.join("mask.nii.gz"))?, slice)?;
     compare_labels(&model, &input, &found, report)?;

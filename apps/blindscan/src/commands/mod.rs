@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod estimate;
 pub(crate) mod keys;
+pub(crate) mod look;
 pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod prepare;

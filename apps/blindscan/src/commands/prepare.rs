@@ -24,13 +24,12 @@ pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
         client.prepare(&folder, &mut watch, channel)?;
     }
     let mut report = job::report(&connection, Some(kind), watch, begun);
-    let Connection { client, mut channel, .. } = connection;
-    client.finish(&mut channel)?;
+    connection.leave()?;
     job::close(&mut report, begun);
     if args.json {
         print_json(&report)?;
     } else {
-        say_part!("{}", report.table());
+        say_part!("{}", report.totals(args.layers));
         say!("{} unused stocks in {}", folder.unused()?.len(), args.stock.display());
     }
     Ok(Outcome::Done)

@@ -7,60 +7,89 @@ use anyhow::{Context, Result, bail};
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
-    GreyPlane, LabelPlane, Mask, Request, Scan, Slicing, dice, overlay_png, read_mask, write_mask,
-    write_picture_mask,
+    GreyPlane, LabelPlane, Mask, MaskWords, Request, Scan, Slicing, dice, overlay_png, read_mask,
+    write_labelled_mask, write_mask, write_picture_mask,
 };
+use blindscan_inference::stock::StockFolder;
 
 use super::{Outcome, print_json};
 use crate::cli::SegmentArgs;
-use crate::connection::{Connection, connect, stock};
-use crate::input::{Source, selection};
+use crate::connection::{connect, stock};
+use crate::input::Source;
 use crate::job::{self, run_images};
+use crate::out::OutFolder;
 use crate::reference;
-use crate::report::Report;
+use crate::report::{ClassReport, Report};
+use crate::slices::{listed, selection};
+use crate::study::Study;
 
 pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let begun = Instant::now();
     let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
-    std::fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
-    let mut connection = connect(&args.server)?;
-    let plan = connection.client.plan().plan().clone();
-    let source = Source::open(&args.scan, &plan)?;
-    let (scan, request) =
-        source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
-    let which = selection(&args.slices, source.count())?;
+    let out = OutFolder::make(&args.out)?;
+    let study = Study::before_connecting(&args.scan, &args.study, &args.server)?;
     let expert = args.expert.as_deref().map(read_mask).transpose()?;
-    if let (Some(expert), Scan::Volume(volume)) = (&expert, scan) {
-        expert.check_grid(volume)?;
-    }
-    let size = mask_size(&plan)?;
+    let connection = connect(&args.server)?;
+    let (mut connection, job) =
+        connection.judged(|plan| Job::new(study, plan, &args.slices, expert.as_ref(), stock.as_ref()))?;
+    let plan = connection.client.plan().plan().clone();
 
-    let finished = run_images(&mut connection, &source, &which, stock.as_ref(), begun)?;
-    let Connection { client, mut channel, .. } = connection;
-    client.finish(&mut channel)?;
+    let finished = run_images(&mut connection, &job.source, &job.which, stock.as_ref(), begun)?;
+    connection.leave()?;
 
     let mut report = finished.report;
+    let (rows, columns) = job.size;
     let masks: Vec<LabelPlane> = finished
         .outputs
         .iter()
-        .map(|output| LabelPlane::new(size.0, size.1, reference::labels(&plan, output)))
+        .map(|output| LabelPlane::new(rows, columns, reference::labels(&plan, output)))
         .collect();
-    write_files(scan, request, &which, &masks, &args.out, &mut report)?;
+    let answer =
+        MaskFiles { source: &job.source, which: &job.which, masks: &masks, names: &plan.answer.class_names };
+    answer.write(out.path(), &mut report)?;
     if let Some(path) = &args.reference {
-        reference::compare(path, &plan, &source, &which, &finished.outputs, &mut report)?;
+        reference::compare(path, &plan, &job.source, &job.which, &finished.outputs, &mut report)?;
     }
-    if let Some(expert) = expert {
-        report.dice.expert = Some(dice_of(scan, request, &which, &masks, &expert)?);
+    if let (Some(expert), Some((scan, request))) = (expert, job.source.scan()) {
+        report.dice.expert = Some(dice_of(scan, request, &job.which, &masks, &expert)?);
     }
     job::close(&mut report, begun);
-    report.files.push(args.out.join("report.json").display().to_string());
-    report.write(&args.out)?;
+    report.files.push(out.path().join("report.json").display().to_string());
+    report.write(out.path())?;
     if args.json {
         print_json(&report)?;
     } else {
-        say_part!("{}", report.table());
+        say_part!("{}", report.screen(args.layers));
     }
     Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
+}
+
+/// What is segmented: all that can be refused is refused when this is made.
+struct Job {
+    source: Source,
+    which: Vec<usize>,
+    /// Rows and columns of the answer.
+    size: (usize, usize),
+}
+
+impl Job {
+    fn new(
+        study: Study,
+        plan: &PublicPlan,
+        slices: &str,
+        expert: Option<&Mask>,
+        stock: Option<&StockFolder>,
+    ) -> Result<Self> {
+        let source = Source::new(study, plan)?;
+        let (scan, _) =
+            source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
+        let which = selection(slices, source.count())?;
+        job::check_stock(stock, which.len())?;
+        if let (Some(expert), Scan::Volume(volume)) = (expert, scan) {
+            expert.check_grid(volume)?;
+        }
+        Ok(Self { size: mask_size(plan)?, source, which })
+    }
 }
 
 /// Rows and columns of the answer.
@@ -76,38 +105,88 @@ fn mask_size(plan: &PublicPlan) -> Result<(usize, usize)> {
     }
 }
 
-/// mask.nii.gz or mask.png, and overlay.png of the slice with the largest area.
-fn write_files(
-    scan: &Scan,
-    request: &Request,
-    which: &[usize],
-    masks: &[LabelPlane],
-    out: &Path,
-    report: &mut Report,
-) -> Result<()> {
-    let area = |mask: &LabelPlane| mask.labels().iter().filter(|&&label| label != 0).count();
-    let shown = (0..masks.len()).max_by_key(|&index| area(&masks[index])).expect("at least one slice");
-    let (mask_path, grey) = match scan {
-        Scan::Volume(volume) => {
-            let slicing = Slicing::new(volume, request.axis, request.in_plane);
-            let mut mask = Mask::empty(volume);
-            for (&index, plane) in which.iter().zip(masks) {
-                mask.set_plane(&slicing, PlaneIndex(index), plane)?;
+/// The answer on the scan's own grid.
+struct MaskFiles<'a> {
+    source: &'a Source,
+    which: &'a [usize],
+    /// One for each of `which`.
+    masks: &'a [LabelPlane],
+    /// Names of the classes.
+    names: &'a [String],
+}
+
+impl MaskFiles<'_> {
+    /// mask.nii.gz or mask.png, overlay.png of the slice with the largest area, and where only some slices were segmented
+    /// covered.nii.gz, which is 1 there. Counts what each class covers.
+    fn write(&self, out: &Path, report: &mut Report) -> Result<()> {
+        let (scan, request) = self.source.scan().expect("only scans are segmented");
+        let area = |mask: &LabelPlane| mask.labels().iter().filter(|&&label| label != 0).count();
+        let shown =
+            (0..self.masks.len()).max_by_key(|&index| area(&self.masks[index])).expect("at least one slice");
+        let mut files = Vec::new();
+        let grey = match scan {
+            Scan::Volume(volume) => {
+                let slicing = Slicing::new(volume, request.axis, request.in_plane);
+                let mut mask = Mask::empty(volume);
+                for (&index, plane) in self.which.iter().zip(self.masks) {
+                    mask.set_plane(&slicing, PlaneIndex(index), plane)?;
+                }
+                let run: Vec<PlaneIndex> = self.which.iter().map(|&index| PlaneIndex(index)).collect();
+                let covered = Mask::coverage(volume, request.axis, &run)?;
+                let ml = report.input.as_ref().and_then(|input| input.voxel_ml());
+                report.classes = self.classes(covered_labels(&mask, &covered), ml);
+                let whole = self.which.len() == volume.plane_count(request.axis);
+                let description = match whole {
+                    true => "blindscan mask, every slice segmented".to_string(),
+                    false => format!("blindscan mask, segmented {} only", listed(self.which)),
+                };
+                let words = MaskWords { label_names: self.names, description: &description };
+                files.push(out.join("mask.nii.gz"));
+                write_labelled_mask(volume, &mask, &words, &files[0])?;
+                if !whole {
+                    files.push(out.join("covered.nii.gz"));
+                    write_mask(volume, &covered, &files[1])?;
+                    report.notes.push(
+                        "only some slices were segmented: 0 in mask.nii.gz means \"nothing found\" where covered.nii.gz is 1, and \"not segmented\" elsewhere"
+                            .into(),
+                    );
+                }
+                slicing.grey(volume, PlaneIndex(self.which[shown]))?
             }
-            let path = out.join("mask.nii.gz");
-            write_mask(volume, &mask, &path)?;
-            (path, slicing.grey(volume, PlaneIndex(which[shown]))?)
-        }
-        Scan::Picture(picture) => {
-            let path = out.join("mask.png");
-            write_picture_mask(picture, &masks[0], &path)?;
-            (path, GreyPlane::of_picture(picture))
-        }
-    };
-    let overlay = out.join("overlay.png");
-    overlay_png(&grey, &masks[shown], &overlay)?;
-    report.files.extend([mask_path, overlay].map(|path| path.display().to_string()));
-    Ok(())
+            Scan::Picture(picture) => {
+                let (rows, columns) = picture.size();
+                let on_picture = self.masks[0].resized(rows, columns);
+                report.classes = self.classes(on_picture.labels().iter().copied(), None);
+                files.push(out.join("mask.png"));
+                write_picture_mask(picture, &self.masks[0], &files[0])?;
+                GreyPlane::of_picture(picture)
+            }
+        };
+        files.push(out.join("overlay.png"));
+        overlay_png(&grey, &self.masks[shown], files.last().expect("just pushed"))?;
+        report.files.extend(files.iter().map(|path| path.display().to_string()));
+        Ok(())
+    }
+
+    /// What each class covers: those that have a name, and those that were found.
+    fn classes(&self, labels: impl Iterator<Item = u8>, voxel_ml: Option<f64>) -> Vec<ClassReport> {
+        let mut voxels = [0u64; 256];
+        labels.for_each(|label| voxels[usize::from(label)] += 1);
+        let known = (0..256).filter(|&label| voxels[label] > 0 || label < self.names.len());
+        let class = |label: usize| ClassReport {
+            label: label as u32,
+            name: self.names.get(label).cloned(),
+            voxels: voxels[label],
+            ml: voxel_ml.map(|ml| ml * voxels[label] as f64),
+        };
+        known.map(class).collect()
+    }
+}
+
+/// The labels of the voxels that were segmented.
+fn covered_labels<'a>(mask: &'a Mask, covered: &'a Mask) -> impl Iterator<Item = u8> + 'a {
+    let pairs = mask.labels().iter().zip(covered.labels());
+    pairs.filter(|&(_, &covered)| covered == 1).map(|(&label, _)| label)
 }
 
 /// The overlap with an expert's mask, over the slices that were asked for.

@@ -22,9 +22,11 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::plan::hex;
+use crate::card::Card;
 use crate::cli::ServeArgs;
 use crate::connection::identity;
 use crate::model::Model;
+use crate::system::told;
 use crate::{model, random, system};
 
 /// How long an invitation is open.
@@ -60,7 +62,17 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
         Arc::new(House { service, door, server: identity.fingerprint(), log: Log { json: args.json } });
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     house.log.listening(&line, house.service.plan());
+    if nobody_may_come(&house.door)? {
+        eprintln!(
+            "warning: no client is allowed, so that every connection is refused: give --clients FILE with the fingerprints of those that may come, and --enrol to admit a new one"
+        );
+    }
     serve(&listener, &house)
+}
+
+/// Whether the list is empty and no invitation is open.
+fn nobody_may_come(door: &Door) -> Result<bool> {
+    Ok(door.allowed().clients()?.is_empty() && !door.is_inviting(SystemTime::now())?)
 }
 
 /// The host in the join line: an address that can be connected to, or this machine's name.
@@ -107,7 +119,7 @@ impl House {
             .map_err(anyhow::Error::from)
             .and_then(|channel| Ok(self.door.admit(channel, SystemTime::now())?));
         match admitted {
-            Err(error) => self.log.event("refused", json!({ "reason": format!("{error:#}") })),
+            Err(error) => self.log.event("refused", json!({ "reason": told(&error) })),
             Ok(mut admitted) => {
                 let client = admitted.client().clone();
                 let fingerprint = client.fingerprint.to_string();
@@ -115,7 +127,7 @@ impl House {
                     Ok(()) => self.log.event("ended", json!({ "client": client.name })),
                     Err(error) => self.log.event(
                         "failed",
-                        json!({ "client": client.name, "fingerprint": fingerprint, "reason": format!("{error:#}") }),
+                        json!({ "client": client.name, "fingerprint": fingerprint, "reason": told(&error) }),
                     ),
                 }
             }
@@ -168,18 +180,21 @@ impl Log {
     fn listening(&self, line: &JoinLine, plan: &AssignedPlan) {
         let secret_line = line.with_secret();
         let digest = hex(&plan.digest());
+        let takes = Card::of(plan.plan()).words();
         if self.json {
             let event = json!({
                 "event": "listening",
                 "join": secret_line.as_str(),
                 "model": plan.plan().name,
                 "plan_digest": digest,
+                "takes": takes,
                 "cpu_seconds": system::cpu_seconds(),
             });
             say!("{event}");
         } else {
             say!("serving {} (plan {digest})", plan.plan().name);
             say!("join line: {}", secret_line.as_str());
+            say!("takes: {takes}");
         }
     }
 

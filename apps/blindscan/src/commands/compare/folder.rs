@@ -11,9 +11,10 @@ use super::{private_answer, private_equals};
 use crate::cli::CompareArgs;
 use crate::commands::plan::hex;
 use crate::commands::{Outcome, print_json};
-use crate::input::{Source, selection};
+use crate::input::Source;
 use crate::model::Model;
 use crate::record::Record;
+use crate::slices::selection;
 
 /// The whole report.
 #[derive(Serialize)]
@@ -98,8 +99,10 @@ pub(super) fn run(
 ) -> Result<Outcome> {
     ensure!(args.expected.is_none(), "--expected holds one answer against one image; give one image with it");
     let mut images = Vec::new();
+    let mut notes = model.notes.clone();
     for file in files {
-        let source = Source::open(file, &model.plan)?;
+        let source = Source::open(file, args.unit, &model.plan)?;
+        notes.extend(source.notes().iter().map(|note| format!("{}: {note}", file.display())));
         let slices = match (&args.slices, args.slice) {
             (Some(text), _) => selection(text, source.count())?,
             (None, slice) => vec![slice.unwrap_or(source.count() / 2)],
@@ -113,7 +116,6 @@ pub(super) fn run(
             images.push(row);
         }
     }
-    let mut notes = model.notes.clone();
     notes.extend(aside.iter().map(|path| format!("{} is no image and was left aside", path.display())));
     let report = Acceptance {
         program: env!("CARGO_PKG_VERSION").into(),
@@ -136,7 +138,7 @@ pub(super) fn run(
 }
 
 fn row(args: &CompareArgs, model: &Model, file: &Path, source: &Source, slice: usize) -> Result<ImageRow> {
-    let (input, clamped) = super::image(source, slice, &model.plan)?;
+    let (input, clamped) = source.input(slice, &model.plan)?;
     let Clear { answer, clamped, values_beyond_bounds, leaves_ring, agreement, .. } =
         clear(model, &input, clamped)?;
     let private = args.private.then(|| {
