@@ -144,7 +144,6 @@ fn weights_that_do_not_fit_are_refused() {
     }
 }
 
-<<<<<<< HEAD
 /// A specification that uses every field.
 fn in_millimetres() -> InputSpec {
     InputSpec {
@@ -204,7 +203,9 @@ fn input_specifications_that_contradict_themselves_are_refused() {
     ];
     for spec in refused {
         assert!(spec.problem().is_some(), "{spec:?}");
-=======
+    }
+}
+
 /// A plan that adds constants.
 fn with_constants() -> FixedPlan {
     (0..).map(|seed| random_plan(seed).0).find(|plan| !plan.weights.constants.is_empty()).unwrap()
@@ -254,7 +255,6 @@ fn a_step_whose_constants_do_not_fit_its_tensor_is_refused() {
             }
         });
         assert!(matches!(broken.validate(), Err(PlanError::Invalid { .. })));
->>>>>>> a4b00d0 (Let constants cost nothing: shifts are the model owner's addition, factors go through ReLU into the next layer)
     }
 }
 
