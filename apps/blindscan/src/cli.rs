@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Classify(ClassifyArgs),
     /// Time the workloads of a folder, both parties as two processes
     Bench(BenchArgs),
+    /// Note the answers of a folder of images, for `--canaries` of segment and classify
+    Canaries(CanariesArgs),
     /// List the clients that have failed consistency checks, or let one in again (the model owner's side)
     Clients(PeersArgs),
     /// List the servers that have failed consistency checks, or trust one again (the image owner's side)
@@ -315,11 +317,54 @@ pub(crate) struct ServerOptions {
     pub(crate) ot: OtChoice,
 }
 
+/// Images with known answers in a batch.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CanaryOptions {
+    /// Mix in so many images whose answers are known, at random positions: a server that cheats in a share c of its jobs is missed with probability (1-c)^N. Each costs a job, and with --stock a prepared stock. Exit code 4 when one is answered wrongly
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "canary_set")]
+    pub(crate) canaries: usize,
+    /// Folder of these images, with the answers that `blindscan canaries` has noted
+    #[arg(long, value_name = "DIR", requires = "canaries")]
+    pub(crate) canary_set: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CanariesArgs {
+    /// Folder of images; answers.json is written into it
+    pub(crate) set: PathBuf,
+    /// Take the answers from the clear integer form of this model, or of a saved plan, which must be the plan that is served
+    #[arg(long, required_unless_present = "server")]
+    pub(crate) model: Option<PathBuf>,
+    /// Take the answers from a server that is trusted today: its join line, or @FILE that holds it
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) server: Option<String>,
+    /// Slices of scans, as for `segment` (default: the middle one of each)
+    #[arg(long)]
+    pub(crate) slices: Option<String>,
+    /// Folder of this client's identity, for --server
+    #[arg(long, default_value = CLIENT_KEYS)]
+    pub(crate) keys: PathBuf,
+    /// Digest of the plan that was agreed on
+    #[arg(long, value_name = "HEX")]
+    pub(crate) plan_digest: Option<PlanDigest>,
+    /// Seconds that a wait for the server may take
+    #[arg(long, default_value_t = 120)]
+    pub(crate) deadline: u64,
+    /// Which oblivious transfers make the stock
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) ot: OtChoice,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
     pub(crate) server: ServerOptions,
-    /// How many images to prepare for
+    /// How many images to prepare for, canaries included
     #[arg(long, default_value_t = 1)]
     pub(crate) count: usize,
     /// Folder for the stock
@@ -371,6 +416,8 @@ pub(crate) struct SegmentArgs {
     #[command(flatten)]
     pub(crate) server: ServerOptions,
     #[command(flatten)]
+    pub(crate) canaries: CanaryOptions,
+    #[command(flatten)]
     pub(crate) study: StudyOptions,
     /// Where mask.nii.gz (or mask.png), overlay.png and report.json go; for some slices only, covered.nii.gz says which
     #[arg(long)]
@@ -401,6 +448,8 @@ pub(crate) struct ClassifyArgs {
     pub(crate) image: PathBuf,
     #[command(flatten)]
     pub(crate) server: ServerOptions,
+    #[command(flatten)]
+    pub(crate) canaries: CanaryOptions,
     #[command(flatten)]
     pub(crate) study: StudyOptions,
     /// Slice of a scan of several, counted from 0

@@ -1,8 +1,11 @@
 //! The image owner's jobs: images of a source through a connection, watched, with a report.
 
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use blindscan_graph::fixed::{self, Clamped};
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
@@ -10,11 +13,13 @@ use blindscan_inference::{OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_wire::Channel;
 
+use crate::canaries::{Canaries, Slot};
 use crate::commands::plan::hex;
 use crate::connection::Connection;
 use crate::input::Source;
 use crate::ot;
-use crate::report::{LayerReport, Report};
+use crate::random::random;
+use crate::report::{CanaryReport, LayerReport, Report};
 use crate::system;
 use crate::watch::{Watch, phase_bytes, turns};
 
@@ -32,30 +37,77 @@ pub(crate) fn run_images(
     source: &Source,
     which: &[usize],
     stock: Option<&StockFolder>,
+    canaries: &Canaries,
     begun: Instant,
 ) -> Result<Finished> {
     let phases: &[Phase] = if stock.is_some() { &[Phase::Online] } else { &[Phase::Offline, Phase::Online] };
     let kind = if stock.is_none() { Some(ot::settle(connection)?) } else { None };
     let cost = connection.client.plan().cost(Party::ImageOwner, kind.unwrap_or_default());
-    let mut watch = Watch::new(cost, which.len(), phases, false);
+    let mut watch = Watch::new(cost, which.len() + canaries.count(), phases, false);
     let mut outputs = Vec::with_capacity(which.len());
     let mut clamped = Clamped::default();
-    for &index in which {
-        let Connection { client, channel, .. } = connection;
-        let plan = client.plan().plan();
-        let (tensor, outside) = source.input(index, plan)?;
-        clamped += outside;
-        let input = fixed::quantise_input(plan, &tensor)?;
-        outputs.push(match stock {
-            Some(folder) => client.run_prepared(&input, folder, &mut watch, channel)?,
-            None => client.run(&input, &mut watch, channel)?,
+    let mut known = Vec::new();
+    let batch = canaries.mixed(which, &mut random());
+    let plan = connection.client.plan().plan().clone();
+    std::thread::scope(|scope| -> Result<()> {
+        let inputs = made_ahead(scope, &batch, |slot| match slot {
+            Slot::Image(index) => {
+                let (tensor, outside) = source.input(index, &plan)?;
+                Ok((fixed::quantise_input(&plan, &tensor)?, outside))
+            }
+            Slot::Canary(number) => Ok((canaries.input(number).to_vec(), Clamped::default())),
         });
-    }
+        for (position, &slot) in batch.iter().enumerate() {
+            let Connection { client, channel, .. } = &mut *connection;
+            let (input, outside) = inputs.recv().expect("an input is made for every place of the batch")?;
+            clamped += outside;
+            let output = match stock {
+                Some(folder) => client.run_prepared(&input, folder, &mut watch, channel)?,
+                None => client.run(&input, &mut watch, channel)?,
+            };
+            match slot {
+                Slot::Image(_) => outputs.push(output),
+                Slot::Canary(number) => known.push((position, number, output)),
+            }
+        }
+        Ok(())
+    })?;
     let mut report = report(connection, kind, watch, begun);
+    report.images = outputs.len() as u64;
+    report.canaries = canaries.judge(&known);
+    report.untrusted = report.canaries.as_ref().and_then(CanaryReport::complaint);
     report.input = Some(source.found_of(which, clamped));
     report.card = Some(connection.client.plan().plan().input_spec.clone());
     report.notes = source.notes().to_vec();
     Ok(Finished { outputs, report })
+}
+
+/// Makes the inputs of a batch in their order, one ahead of the job that runs: no pause before a job tells what it is of.
+fn made_ahead<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    batch: &'scope [Slot],
+    make: impl Fn(Slot) -> Result<T> + Send + 'scope,
+) -> Receiver<Result<T>> {
+    let (ready, inputs) = sync_channel(1);
+    scope.spawn(move || {
+        for &slot in batch {
+            // Nobody takes an input any more when a job has failed.
+            if ready.send(make(slot)).is_err() {
+                return;
+            }
+        }
+    });
+    inputs
+}
+
+/// Where the answers of a job go: into `out`, or into a folder in it that says that they are not to be trusted.
+pub(crate) fn place(out: &Path, report: &Report) -> Result<PathBuf> {
+    if report.untrusted.is_none() {
+        return Ok(out.into());
+    }
+    let place = out.join("UNTRUSTED");
+    std::fs::create_dir_all(&place).with_context(|| format!("{}", place.display()))?;
+    Ok(place)
 }
 
 /// Refuses a job for which the prepared stock cannot suffice, before any of it is spent.
@@ -64,7 +116,7 @@ pub(crate) fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<
     let unused = folder.unused()?.len();
     ensure!(
         unused == 0 || unused >= images,
-        "{images} slices were asked for, and {unused} unused stocks are there; run `blindscan prepare --count {}` first",
+        "{images} images are to be run, canaries included, and {unused} unused stocks are there; run `blindscan prepare --count {}` first",
         images - unused
     );
     Ok(())

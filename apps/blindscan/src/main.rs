@@ -1,8 +1,9 @@
 //! The one program people install: check, plan, estimate, compare, keys, serve, prepare, look, segment, classify, demo, bench,
-//! clients, servers.
+//! canaries, clients, servers.
 //!
 //! Exit codes: 0 done; 1 failed, the reason is on standard error; 2 the command line is wrong; 3 done, and the answer is no
-//! (`check` of a model that cannot be run, `look` at a scan that does not fit, an answer that differs from the reference).
+//! (`check` of a model that cannot be run, `look` at a scan that does not fit, an answer that differs from the reference);
+//! 4 done, and a known answer was wrong: the answers are not to be trusted.
 #![forbid(unsafe_code)]
 
 /// A line on standard output.
@@ -15,6 +16,7 @@ macro_rules! say_part {
     ($($text:tt)*) => { $crate::system::print(format_args!($($text)*)) };
 }
 
+mod canaries;
 mod card;
 mod cli;
 mod commands;
@@ -57,12 +59,14 @@ fn main() -> ExitCode {
         Command::Segment(args) => commands::segment::run(args),
         Command::Classify(args) => commands::classify::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Canaries(args) => commands::canaries::run(args),
         Command::Clients(args) => commands::peers::run(args, Peers::Clients, cli::SERVER_KEYS),
         Command::Servers(args) => commands::peers::run(args, Peers::Servers, cli::CLIENT_KEYS),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(3),
+        Ok(Outcome::Untrusted) => ExitCode::from(4),
         Err(error) => {
             eprintln!("error: {}", system::told(&error));
             ExitCode::FAILURE

@@ -83,6 +83,55 @@ pub(crate) struct Report {
     pub(crate) values: Option<Vec<i64>>,
     /// Files written.
     pub(crate) files: Vec<String>,
+    /// What came of the images with known answers that were mixed in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) canaries: Option<CanaryReport>,
+    /// Why the answers are not to be trusted; absent when nothing speaks against them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) untrusted: Option<String>,
+}
+
+/// Images with known answers in a batch.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CanaryReport {
+    /// How many were asked.
+    pub(crate) asked: usize,
+    /// How many were answered as was noted.
+    pub(crate) right: usize,
+    /// The others.
+    pub(crate) wrong: Vec<WrongCanary>,
+}
+
+/// A known answer that did not come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WrongCanary {
+    /// The image's file in the set.
+    pub(crate) file: String,
+    /// Its slice.
+    pub(crate) slice: usize,
+    /// Its place in the batch, counted from 0.
+    pub(crate) position: usize,
+}
+
+impl CanaryReport {
+    /// How it went, for people.
+    fn line(&self) -> String {
+        format!("known answers: {} of {} right", self.right, self.asked)
+    }
+
+    /// Why the answers of the batch are not to be trusted.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let named = |wrong: &WrongCanary| format!("{} slice {}", wrong.file, wrong.slice);
+        let wrong: Vec<String> = self.wrong.iter().map(named).collect();
+        (!wrong.is_empty()).then(|| {
+            format!(
+                "{} of {} images with known answers were answered WRONGLY ({}): the server runs another model, or cheats, or one of the machines is broken. No answer of this batch is to be trusted; its files are in a folder UNTRUSTED. Do not tell the server by a program; ask its operator",
+                wrong.len(),
+                self.asked,
+                wrong.join(", ")
+            )
+        })
+    }
 }
 
 /// One class of a mask.
@@ -190,7 +239,10 @@ impl Report {
 
     /// What a person reads: the result, what was read and noticed, the totals; each layer too when asked.
     pub(crate) fn screen(&self, layers: bool) -> String {
-        let mut lines = self.result_lines();
+        let mut lines: Vec<String> =
+            self.untrusted.iter().map(|reason| format!("UNTRUSTED: {reason}")).collect();
+        lines.extend(self.result_lines());
+        lines.extend(self.canaries.iter().map(CanaryReport::line));
         lines.extend(self.proof_lines());
         lines.extend(self.files.iter().map(|file| format!("wrote {file}")));
         lines.extend(self.reading_lines());

@@ -6,6 +6,7 @@
 mod answers;
 mod bad_input;
 mod bad_models;
+mod canaries;
 mod clients;
 mod compare;
 mod costs;

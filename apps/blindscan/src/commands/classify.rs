@@ -9,11 +9,13 @@ use blindscan_graph::{fixed, float};
 use blindscan_inference::Output;
 
 use super::{Outcome, print_json};
+use crate::canaries::Canaries;
 use crate::cli::ClassifyArgs;
 use crate::connection::{connect, stock};
 use crate::input::Source;
 use crate::job::{self, run_images};
 use crate::out::OutFolder;
+use crate::random::random;
 use crate::reference;
 use crate::report::{FindingReport, Report};
 use crate::study::Study;
@@ -23,13 +25,15 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
     let out = args.out.as_deref().map(OutFolder::make).transpose()?;
     let study = Study::before_connecting(&args.image, &args.study, &args.server)?;
-    let (mut connection, (source, slice)) = connect(&args.server)?.judged(|plan| {
+    let (mut connection, (source, slice, canaries)) = connect(&args.server)?.judged(|plan| {
         let source = Source::new(study, plan)?;
         let slice = one_slice(args.slice, source.count())?;
-        Ok((source, slice))
+        let canaries = Canaries::draw(&args.canaries, plan, &mut random())?;
+        job::check_stock(stock.as_ref(), 1 + canaries.count())?;
+        Ok((source, slice, canaries))
     })?;
     let plan = connection.client.plan().plan().clone();
-    let finished = run_images(&mut connection, &source, &[slice], stock.as_ref(), begun)?;
+    let finished = run_images(&mut connection, &source, &[slice], stock.as_ref(), &canaries, begun)?;
     connection.leave()?;
 
     let output = &finished.outputs[0];
@@ -41,8 +45,9 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     }
     job::close(&mut report, begun);
     if let Some(folder) = &out {
-        report.files.push(folder.path().join("report.json").display().to_string());
-        report.write(folder.path())?;
+        let place = job::place(folder.path(), &report)?;
+        report.files.push(place.join("report.json").display().to_string());
+        report.write(&place)?;
     }
     if args.json {
         print_json(&report)?;
@@ -54,7 +59,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
         }
         say_part!("{}", report.screen(args.layers));
     }
-    Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
+    Ok(Outcome::of(&report))
 }
 
 /// The slice that is classified: of several one must be named.

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+pub(crate) mod canaries;
 pub(crate) mod check;
 pub(crate) mod classify;
 pub(crate) mod compare;
@@ -19,6 +20,8 @@ use std::io::Write;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::report::Report;
+
 /// How a command ended: what the process's exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -26,6 +29,22 @@ pub(crate) enum Outcome {
     Done,
     /// Done, and the answer is no: a model that cannot be run, an answer that differs: 3.
     No,
+    /// Done, and the server gave a wrong answer where the right one was known: 4.
+    Untrusted,
+}
+
+impl Outcome {
+    /// What a report says of its answers; loud when they are not to be trusted.
+    pub(crate) fn of(report: &Report) -> Self {
+        match (&report.untrusted, report.equals_reference) {
+            (Some(reason), _) => {
+                eprintln!("error: {reason}");
+                Self::Untrusted
+            }
+            (None, Some(false)) => Self::No,
+            (None, _) => Self::Done,
+        }
+    }
 }
 
 /// Prints a structure as JSON.

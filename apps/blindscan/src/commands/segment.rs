@@ -10,14 +10,15 @@ use blindscan_imaging::{
     GreyPlane, LabelPlane, Mask, MaskWords, Request, Scan, Slicing, dice, overlay_png, read_mask,
     write_labelled_mask, write_mask, write_picture_mask,
 };
-use blindscan_inference::stock::StockFolder;
 
 use super::{Outcome, print_json};
+use crate::canaries::Canaries;
 use crate::cli::SegmentArgs;
 use crate::connection::{connect, stock};
 use crate::input::Source;
 use crate::job::{self, run_images};
 use crate::out::OutFolder;
+use crate::random::random;
 use crate::reference;
 use crate::report::{ClassReport, Report};
 use crate::slices::{listed, selection};
@@ -30,14 +31,19 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let study = Study::before_connecting(&args.scan, &args.study, &args.server)?;
     let expert = args.expert.as_deref().map(read_mask).transpose()?;
     let connection = connect(&args.server)?;
-    let (mut connection, job) =
-        connection.judged(|plan| Job::new(study, plan, &args.slices, expert.as_ref(), stock.as_ref()))?;
+    let (mut connection, (job, canaries)) = connection.judged(|plan| {
+        let canaries = Canaries::draw(&args.canaries, plan, &mut random())?;
+        let job = Job::new(study, plan, &args.slices, expert.as_ref())?;
+        job::check_stock(stock.as_ref(), job.which.len() + canaries.count())?;
+        Ok((job, canaries))
+    })?;
     let plan = connection.client.plan().plan().clone();
 
-    let finished = run_images(&mut connection, &job.source, &job.which, stock.as_ref(), begun)?;
+    let finished = run_images(&mut connection, &job.source, &job.which, stock.as_ref(), &canaries, begun)?;
     connection.leave()?;
 
     let mut report = finished.report;
+    let place = job::place(out.path(), &report)?;
     let (rows, columns) = job.size;
     let masks: Vec<LabelPlane> = finished
         .outputs
@@ -46,7 +52,7 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         .collect();
     let answer =
         MaskFiles { source: &job.source, which: &job.which, masks: &masks, names: &plan.answer.class_names };
-    answer.write(out.path(), &mut report)?;
+    answer.write(&place, &mut report)?;
     if let Some(path) = &args.reference {
         reference::compare(path, &plan, &job.source, &job.which, &finished.outputs, &mut report)?;
     }
@@ -54,14 +60,14 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         report.dice.expert = Some(dice_of(scan, request, &job.which, &masks, &expert)?);
     }
     job::close(&mut report, begun);
-    report.files.push(out.path().join("report.json").display().to_string());
-    report.write(out.path())?;
+    report.files.push(place.join("report.json").display().to_string());
+    report.write(&place)?;
     if args.json {
         print_json(&report)?;
     } else {
         say_part!("{}", report.screen(args.layers));
     }
-    Ok(if report.equals_reference == Some(false) { Outcome::No } else { Outcome::Done })
+    Ok(Outcome::of(&report))
 }
 
 /// What is segmented: all that can be refused is refused when this is made.
@@ -73,18 +79,11 @@ struct Job {
 }
 
 impl Job {
-    fn new(
-        study: Study,
-        plan: &PublicPlan,
-        slices: &str,
-        expert: Option<&Mask>,
-        stock: Option<&StockFolder>,
-    ) -> Result<Self> {
+    fn new(study: Study, plan: &PublicPlan, slices: &str, expert: Option<&Mask>) -> Result<Self> {
         let source = Source::new(study, plan)?;
         let (scan, _) =
             source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
         let which = selection(slices, source.count())?;
-        job::check_stock(stock, which.len())?;
         if let (Some(expert), Scan::Volume(volume)) = (expert, scan) {
             expert.check_grid(volume)?;
         }

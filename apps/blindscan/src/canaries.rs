@@ -1,0 +1,295 @@
+//! Known-answer images mixed into a batch: a server with another model, or one that answers wrongly, gives itself away.
+//!
+//! A set is a folder of images and `answers.json`, which holds for each a digest of its input and one of its answer: noted by
+//! the plan's owner from the model, or by the client at an earlier run (`blindscan canaries`). The server sees neither input
+//! nor answer, so it cannot tell these images from others; one that cheats in a share c of its jobs is missed by N of them
+//! with probability (1 - c)^N. Inputs are made one ahead of the job that runs, so that no pause before a job tells which it is.
+//!
+//! Nothing that depends on the comparison reaches the server: the whole batch is run, whatever came of a part of it. Who
+//! complains to the server's operator of a wrong answer tells him something; that is for a person to do.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use blindscan_graph::fixed;
+use blindscan_graph::ir::Tensor;
+use blindscan_graph::plan::PublicPlan;
+use blindscan_inference::Output;
+use blindscan_session::PlanDigest;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::CanaryOptions;
+use crate::commands::plan::hex;
+use crate::input::Source;
+use crate::random::Random;
+use crate::reference;
+use crate::report::{CanaryReport, WrongCanary};
+use crate::slices::selection;
+
+/// The file of noted answers in the folder of a set.
+const ANSWERS: &str = "answers.json";
+
+/// What is known of a set of images.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Notes {
+    /// Digest of the plan that the answers are of.
+    plan_digest: String,
+    answers: Vec<Note>,
+}
+
+/// One image and what is known of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    /// Name in the folder.
+    file: String,
+    /// Slice of a scan; 0 for pictures and tensors.
+    slice: usize,
+    /// Digest of the input as integers.
+    input: String,
+    /// Digest of the answer.
+    answer: String,
+}
+
+impl Notes {
+    /// Notes the answers of every image of a folder, as `answer` gives them for an input, in floats and in integers.
+    pub(crate) fn take(
+        folder: &Path,
+        slices: Option<&str>,
+        plan: &PublicPlan,
+        mut answer: impl FnMut(&Tensor, &[i64]) -> Result<Output>,
+    ) -> Result<Self> {
+        let path = folder.join(ANSWERS);
+        ensure!(
+            !path.exists(),
+            "{} exists; noted answers are never overwritten: move it away first if they are no longer wanted",
+            path.display()
+        );
+        let mut answers = Vec::new();
+        for file in files(folder)? {
+            let source = Source::open(&folder.join(&file), None, plan)?;
+            let slices = match slices {
+                Some(text) => selection(text, source.count())?,
+                None => vec![source.count() / 2],
+            };
+            for slice in slices {
+                let tensor = source.tensor(slice, plan)?;
+                let input = fixed::quantise_input(plan, &tensor)?;
+                let output = answer(&tensor, &input)?;
+                answers.push(Note {
+                    file: file.clone(),
+                    slice,
+                    input: digest(&input),
+                    answer: digest(&reference::values(&output)),
+                });
+            }
+        }
+        ensure!(!answers.is_empty(), "{} holds no image", folder.display());
+        Ok(Self { plan_digest: hex(&plan.digest()), answers })
+    }
+
+    /// How many answers are noted.
+    pub(crate) fn count(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Writes the notes into their folder, whole or not at all.
+    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join(ANSWERS);
+        let text = serde_json::to_vec_pretty(self)?;
+        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+            file.write_all(&text)?;
+            Ok(file.persist_noclobber(&path)?)
+        });
+        written.with_context(|| format!("{} could not be written", path.display()))?;
+        Ok(path)
+    }
+
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(ANSWERS);
+        let text = std::fs::read(&path).with_context(|| {
+            format!("{}: a set of canaries has its answers noted by `blindscan canaries`", path.display())
+        })?;
+        serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
+    }
+}
+
+/// Images and their names in a folder: all but the notes and hidden files.
+fn files(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        match entry?.file_name().into_string() {
+            Ok(name) if name == ANSWERS || name.starts_with('.') => {}
+            Ok(name) => names.push(name),
+            Err(name) => bail!("{}: a file's name is not text: {}", folder.display(), name.display()),
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The canaries of one batch, drawn from their set.
+pub(crate) struct Canaries {
+    drawn: Vec<(Note, Vec<i64>)>,
+}
+
+/// What is run at one position of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// An image that was asked for.
+    Image(usize),
+    /// A canary, by its number.
+    Canary(usize),
+}
+
+impl Canaries {
+    /// Draws as many canaries as the command line says; each image of the set once before any comes twice.
+    pub(crate) fn draw(options: &CanaryOptions, plan: &PublicPlan, rng: &mut Random) -> Result<Self> {
+        let (Some(folder), count @ 1..) = (&options.canary_set, options.canaries) else {
+            return Ok(Self { drawn: Vec::new() });
+        };
+        let notes = Notes::read(folder)?;
+        let served = PlanDigest(plan.digest()).to_string();
+        ensure!(
+            notes.plan_digest == served,
+            "the answers in {} are those of plan {}, and the server serves plan {served}; nothing was asked. If the change was announced, note the answers anew",
+            folder.join(ANSWERS).display(),
+            notes.plan_digest
+        );
+        ensure!(!notes.answers.is_empty(), "{} holds no answer", folder.join(ANSWERS).display());
+        let mut drawn = Vec::new();
+        while drawn.len() < count {
+            let mut round = notes.answers.clone();
+            round.shuffle(rng);
+            for note in round.into_iter().take(count - drawn.len()) {
+                let input = input(folder, &note, plan)?;
+                drawn.push((note, input));
+            }
+        }
+        Ok(Self { drawn })
+    }
+
+    /// The order of a batch: its images in their order, canaries at random positions between.
+    pub(crate) fn mixed(&self, images: &[usize], rng: &mut Random) -> Vec<Slot> {
+        let mut order: Vec<Option<usize>> = vec![None; images.len()];
+        order.extend((0..self.drawn.len()).map(Some));
+        order.shuffle(rng);
+        let mut images = images.iter();
+        let slot = |canary: Option<usize>| match canary {
+            Some(number) => Slot::Canary(number),
+            None => Slot::Image(*images.next().expect("as many places as images")),
+        };
+        order.into_iter().map(slot).collect()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.drawn.len()
+    }
+
+    /// The input of a canary.
+    pub(crate) fn input(&self, number: usize) -> &[i64] {
+        &self.drawn[number].1
+    }
+
+    /// Holds the answers, by position in the batch, against the notes; nothing when there were no canaries.
+    pub(crate) fn judge(&self, answers: &[(usize, usize, Output)]) -> Option<CanaryReport> {
+        let wrong: Vec<WrongCanary> = answers
+            .iter()
+            .filter(|(_, number, output)| digest(&reference::values(output)) != self.drawn[*number].0.answer)
+            .map(|(position, number, _)| {
+                let Note { file, slice, .. } = &self.drawn[*number].0;
+                WrongCanary { file: file.clone(), slice: *slice, position: *position }
+            })
+            .collect();
+        let asked = answers.len();
+        (asked > 0).then(|| CanaryReport { asked, right: asked - wrong.len(), wrong })
+    }
+}
+
+/// The input of a noted image, which must be the one that was noted.
+fn input(folder: &Path, note: &Note, plan: &PublicPlan) -> Result<Vec<i64>> {
+    let path = folder.join(&note.file);
+    ensure!(
+        Path::new(&note.file).components().count() == 1 && !note.file.starts_with('.'),
+        "{}: `{}` is no name of a file in that folder",
+        folder.join(ANSWERS).display(),
+        note.file
+    );
+    let source = Source::open(&path, None, plan)?;
+    ensure!(note.slice < source.count(), "{} has no slice {}", path.display(), note.slice);
+    let input = fixed::quantise_input(plan, &source.tensor(note.slice, plan)?)?;
+    ensure!(
+        digest(&input) == note.input,
+        "{} is not the image whose answer was noted: note the answers anew",
+        path.display()
+    );
+    Ok(input)
+}
+
+/// Names integers: an input or an answer.
+fn digest(values: &[i64]) -> String {
+    let mut hash = blake3::Hasher::new_derive_key("blindscan 1 input or answer of a canary");
+    values.iter().for_each(|value| {
+        hash.update(&value.to_le_bytes());
+    });
+    hash.finalize().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::random;
+
+    fn canaries(count: usize) -> Canaries {
+        let note = |number: usize| Note {
+            file: format!("{number}.npy"),
+            slice: 0,
+            input: String::new(),
+            answer: digest(&[number as i64]),
+        };
+        Canaries { drawn: (0..count).map(|number| (note(number), vec![])).collect() }
+    }
+
+    #[test]
+    fn images_keep_their_order_and_canaries_come_at_every_position() {
+        let canaries = canaries(2);
+        let mut seen = [0; 5];
+        for _ in 0..200 {
+            let order = canaries.mixed(&[7, 3, 9], &mut random());
+            let images: Vec<Slot> =
+                order.iter().copied().filter(|slot| matches!(slot, Slot::Image(_))).collect();
+            assert_eq!(images, [7, 3, 9].map(Slot::Image));
+            for (position, slot) in order.iter().enumerate() {
+                seen[position] += u32::from(matches!(slot, Slot::Canary(_)));
+            }
+            assert_eq!(order.len(), 5);
+        }
+        assert_eq!(seen.iter().sum::<u32>(), 400);
+        // 80 each, standard deviation 7.
+        assert!(seen.iter().all(|&count| (38..122).contains(&count)), "{seen:?}");
+    }
+
+    #[test]
+    fn a_wrong_answer_is_named_with_its_file_and_position() {
+        let canaries = canaries(3);
+        let answer = |position, number, label| (position, number, Output::Labels(vec![label]));
+        let right = canaries.judge(&[answer(0, 1, 1), answer(4, 0, 0)]).unwrap();
+        assert_eq!((right.asked, right.right, right.wrong.len()), (2, 2, 0));
+        let judged = canaries.judge(&[answer(1, 2, 2), answer(3, 1, 0)]).unwrap();
+        assert_eq!((judged.asked, judged.right), (2, 1));
+        assert_eq!((judged.wrong[0].file.as_str(), judged.wrong[0].position), ("1.npy", 3));
+        assert!(canaries.judge(&[]).is_none());
+    }
+
+    #[test]
+    fn a_digest_tells_values_apart() {
+        assert_ne!(digest(&[1, 2]), digest(&[2, 1]));
+        assert_ne!(digest(&[0]), digest(&[0, 0]));
+        assert_eq!(digest(&[-1]), digest(&[-1]));
+    }
+}
