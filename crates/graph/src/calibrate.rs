@@ -16,7 +16,7 @@ mod scales;
 mod tests;
 mod weights;
 
-use crate::dead::fold_constant_channels;
+use crate::dead::{fold_constant_channels, intervals};
 use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
 use crate::factors;
 use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
@@ -35,8 +35,8 @@ const CHEAP_BITS_MAX: u32 = 2;
 /// Most bits of a weight with its sign, the extra ones of small layers included: what the homomorphic step takes.
 pub const WEIGHT_BITS_MAX: u32 = 16;
 
-/// A shift this many times beyond a tensor's largest value is one that no value undoes, whatever the margin of ranges.
-const FAR_MIN: f64 = 4.0;
+/// How far two float runs of one function may lie apart, relative to the largest logit.
+const FLOATS_AGREE: f32 = 1e-4;
 
 /// How often bounds may be raised before the plan is given up.
 const ROUNDS: usize = 8;
@@ -157,8 +157,13 @@ pub fn calibrated(
     let mut clear = ClearRuns::of(&graph, input_spec, samples)?;
     lower(&graph)?;
     if factors::has_any(&graph) {
-        graph = factors::moved(&graph, &clear.sizes, f64::from(options.margin).max(FAR_MIN));
-        clear = ClearRuns::of(&graph, input_spec, samples)?;
+        let moved = factors::moved(&graph, &clear.sizes, &intervals(&graph, input_spec.range));
+        // Should floats lose too much on the way, the layers stay as they were.
+        if let Ok(runs) = ClearRuns::of(&moved, input_spec, samples)
+            && runs.agree_with(&clear)
+        {
+            (graph, clear) = (moved, runs);
+        }
     }
     let fit = |graph: &Graph, sizes: &[Vec<f64>]| fit(graph, sizes, input_spec, samples, options);
     let plain = fit(&graph, &clear.sizes);
@@ -264,6 +269,16 @@ impl ClearRuns {
             }
             None => Ok(runs),
         }
+    }
+
+    /// Whether the logits of each sample are the same but for rounding, relative to the largest of them.
+    fn agree_with(&self, other: &Self) -> bool {
+        let alike = |(a, b): (&Tensor, &Tensor)| {
+            let most = b.data.iter().fold(0f32, |most, x| most.max(x.abs()));
+            a.shape == b.shape
+                && a.data.iter().zip(&b.data).all(|(a, b)| (a - b).abs() <= FLOATS_AGREE * most)
+        };
+        self.logits.iter().zip(&other.logits).all(alike)
     }
 
     /// The mean square of the plan's errors on the samples.

@@ -16,7 +16,7 @@ use crate::kernels::{Layout, channels, has_channels, numbers, numbers_mut};
 const SLACK: f64 = 1e-4;
 
 /// The range of a channel.
-type Interval = (f64, f64);
+pub(crate) type Interval = (f64, f64);
 const UNKNOWN: Interval = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// Takes constant channels out of a graph whose input lies in `range`. Returns the layers that read such channels with
@@ -36,8 +36,8 @@ pub(crate) fn fold_constant_channels(graph: &mut Graph, range: (f32, f32)) -> Ve
     folded
 }
 
-/// What each channel of each value can reach.
-fn intervals(graph: &Graph, range: (f32, f32)) -> Vec<Vec<Interval>> {
+/// What each channel of each value can reach, for every input of a range.
+pub(crate) fn intervals(graph: &Graph, range: (f32, f32)) -> Vec<Vec<Interval>> {
     let mut reached: Vec<Vec<Interval>> =
         graph.values.iter().map(|value| vec![UNKNOWN; channels(&value.shape)]).collect();
     reached[graph.input].fill((f64::from(range.0), f64::from(range.1)));

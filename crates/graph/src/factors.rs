@@ -7,13 +7,15 @@
 //! * pools, padding, concatenations and reshapes let both pass;
 //! * a ReLU needs the shift before it, and lets a positive factor pass: relu(a x + b) = a relu(x + b/a). With a < 0 it is
 //!   |a| relu(x + b/a) + a x + b, so that the layer behind reads both the ReLU and x, side by side;
-//! * where b/a is far beyond x's range the ReLU does nothing, or gives zero; where a = 0 its answer is a constant.
+//! * where b/a is far larger than x, the ReLU is left out only if it is proven, for every input of the declared range, to do
+//!   nothing or to give zero ([`crate::dead::intervals`]); samples prove nothing. Where a = 0 its answer is a constant.
 //!
 //! Whether a factor can be taken up is known from the readers of a value; where it cannot, a depthwise convolution is left.
 //! Layers that feed a batch norm are scaled so that their channels are about equally large (by powers of two, which are exact):
 //! all channels of a tensor share one scale, and the batch norm undoes it for nothing.
 //!
-//! What this discloses: whether a layer has a factor that is not plainly positive, as one bit of the public plan's structure.
+//! What this discloses: whether a layer reads a ReLU's input beside it, because a factor is not plainly positive or a shift
+//! is far above zero, as one bit of the public plan's structure.
 
 mod form;
 #[cfg(test)]
@@ -21,19 +23,23 @@ mod tests;
 
 use std::collections::HashMap;
 
+use crate::dead::Interval;
 use crate::ir::{Graph, Node, Op, Tensor, ValueId, ValueInfo};
+use crate::kernels::has_channels;
 use form::{Form, conv_taking, dense_taking, is_affine, passes, pointwise, transposed_taking};
 
+/// A shift this many times a tensor's largest value on the samples would cost the tensor too many bits.
+const FAR: f64 = 8.0;
 /// Most bits by which a channel is scaled up.
 const SPREAD_BITS_MAX: f64 = 12.0;
 
 /// What the samples showed of a value: the largest magnitude in each channel (axis 1), or one number where there is no such axis.
 pub(crate) type ChannelRanges = Vec<f64>;
 
-/// The graph with factors and shifts moved. `seen` has one entry for each value; `far` is how many times the largest value
-/// of a tensor a shift must exceed so that no value can undo it: at least the margin of ranges.
-pub(crate) fn moved(graph: &Graph, seen: &[ChannelRanges], far: f64) -> Graph {
-    let mut pass = Pass::new(graph, seen, far);
+/// The graph with factors and shifts moved. `seen` has one entry for each value and decides about precision alone; `proven`,
+/// what each channel can reach for every input, decides what is exact.
+pub(crate) fn moved(graph: &Graph, seen: &[ChannelRanges], proven: &[Vec<Interval>]) -> Graph {
+    let mut pass = Pass::new(graph, seen, proven);
     for node in &graph.nodes {
         let form = pass.node(node);
         pass.forms[node.output] = Some(form);
@@ -57,7 +63,7 @@ struct Pass<'a> {
     old: &'a Graph,
     readers: Vec<Vec<&'a Node>>,
     seen: &'a [ChannelRanges],
-    far: f64,
+    proven: &'a [Vec<Interval>],
     /// What each old value is in the new graph.
     forms: Vec<Option<Form>>,
     plain: HashMap<ValueId, ValueId>,
@@ -69,7 +75,7 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(old: &'a Graph, seen: &'a [ChannelRanges], far: f64) -> Self {
+    fn new(old: &'a Graph, seen: &'a [ChannelRanges], proven: &'a [Vec<Interval>]) -> Self {
         let mut readers = vec![Vec::new(); old.values.len()];
         for node in &old.nodes {
             node.inputs.iter().for_each(|&value| readers[value].push(node));
@@ -78,7 +84,7 @@ impl<'a> Pass<'a> {
         forms[old.input] = Some(Form::of(0));
         let (values, most) = (vec![old.values[old.input].clone()], vec![largest(&seen[old.input])]);
         let (plain, takes) = (HashMap::new(), HashMap::new());
-        Self { old, readers, seen, far, forms, plain, takes, values, most, nodes: Vec::new() }
+        Self { old, readers, seen, proven, forms, plain, takes, values, most, nodes: Vec::new() }
     }
 
     fn finished(self, output: ValueId) -> Graph {
@@ -123,7 +129,9 @@ impl<'a> Pass<'a> {
                 self.affine(node, &weight.data, bias)
             }
             Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Dense { .. } => self.linear(node),
-            Op::AddConstant { constant } => self.add_constant(node, constant),
+            Op::AddConstant { constant } if has_channels(self.shape(node.output)) => {
+                self.add_constant(node, constant)
+            }
             Op::Relu => self.relu(node),
             Op::MaxPool { .. } => self.max_pool(node),
             Op::Concat { axis: 1 } if self.shape(node.output)[0] == 1 => self.concat(node),
@@ -247,6 +255,11 @@ impl<'a> Pass<'a> {
             answer = answer.divided_by(&mut op, &factors);
         }
         answer.value = self.emit_same(node, op, vec![form.value]);
+        if let Some(constant) = &answer.constant {
+            // The new value is the old one without its map.
+            self.most[answer.value] +=
+                constant.data.iter().fold(0f64, |most, c| most.max(f64::from(c.abs())));
+        }
         if answer.parts.is_some() {
             self.values[answer.value].name.push_str("/equalised");
         }
@@ -286,7 +299,10 @@ impl<'a> Pass<'a> {
         if form.is_plain() || !form.is_diagonal() {
             return self.unchanged(node);
         }
-        let split = form.through_relu(shape, self.far * self.most[form.value]);
+        let proven = &self.proven[node.inputs[0]];
+        let Some(split) = form.through_relu(shape, FAR * self.most[form.value], proven) else {
+            return self.unchanged(node);
+        };
         let wanted = if split.reads_input { Wanted::Sum } else { Wanted::Positive };
         let free = form.parts.is_none() && !split.reads_input && split.constant.is_none();
         if !free && !self.takes(node.output, wanted) {

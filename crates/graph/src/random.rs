@@ -231,8 +231,10 @@ impl Builder {
     fn constant(&mut self) {
         let shape = self.shape();
         let mut own = shape.clone();
-        if self.random.one_in(2) {
-            own[2..].fill(1);
+        match self.random.between(0, 3) {
+            0 | 1 => own[2..].fill(1),
+            2 => own[1] = 1,
+            _ => {}
         }
         let data = (0..Tensor::count(&own)).map(|_| self.random.float(-0.5, 0.5)).collect();
         let constant = Tensor { shape: own, data };

@@ -1,5 +1,6 @@
 //! What a value of the old graph is in the new one, and how operators take it up. Pure functions on shapes and numbers.
 
+use crate::dead::Interval;
 use crate::float;
 use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use crate::local::broadcast;
@@ -95,8 +96,9 @@ impl Form {
         Self { parts: Some(parts), ..self }
     }
 
-    /// The ReLU of a diagonal form. A shift beyond `far` is one that no value of the tensor undoes.
-    pub(super) fn through_relu(&self, shape: &[usize], far: f64) -> Split {
+    /// The ReLU of a diagonal form, of which each channel lies in `proven` whatever the input. None when a shift is beyond
+    /// `far` and its ReLU cannot be left out.
+    pub(super) fn through_relu(&self, shape: &[usize], far: f64, proven: &[Interval]) -> Option<Split> {
         let channels = shape[1];
         let constant = match &self.constant {
             Some(constant) => constant.clone(),
@@ -112,15 +114,18 @@ impl Form {
                 None => 1.0,
             };
             let own = &constant.data[c * run..(c + 1) * run];
-            let beyond = |k: &f32| f64::from(k.abs()) > far * factor.abs();
+            let beyond = self.parts.is_some() && own.iter().any(|k| f64::from(k.abs()) > far * factor.abs());
+            let (low, high) = proven[c];
             let (behind, shift) = (&mut behind[c * run..(c + 1) * run], &mut shift[c * run..(c + 1) * run]);
             if factor == 0.0 {
                 behind.iter_mut().zip(own).for_each(|(to, &k)| *to = k.max(0.0));
-            } else if own.iter().all(|k| *k > 0.0 && beyond(k)) {
+            } else if beyond && low >= 0.0 {
                 parts[c].push((channels + c, factor));
                 behind.copy_from_slice(own);
                 reads_input = true;
-            } else if !own.iter().all(|k| *k < 0.0 && beyond(k)) {
+            } else if beyond && high > 0.0 {
+                return None;
+            } else if !beyond {
                 shift.iter_mut().zip(own).for_each(|(to, &k)| *to = (f64::from(k) / factor) as f32);
                 parts[c].push((c, factor.abs()));
                 if factor < 0.0 {
@@ -134,7 +139,7 @@ impl Form {
             data.iter().any(|&c| c != 0.0).then(|| Tensor { shape: constant.shape.clone(), data })
         };
         let parts = Some(parts).filter(|parts| !is_identity(parts));
-        Split { shift: some(shift), parts, constant: some(behind), reads_input }
+        Some(Split { shift: some(shift), parts, constant: some(behind), reads_input })
     }
 }
 
