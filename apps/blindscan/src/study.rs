@@ -152,11 +152,18 @@ pub(crate) struct FoundSlice {
     pub(crate) segmented: Option<bool>,
 }
 
-/// A file that was not read.
+/// A file that was not read. The screen shows where it lies; a report, which may leave the house, its own name alone,
+/// because folders are often named after a patient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LeftAside {
+    #[serde(serialize_with = "without_folders")]
     file: String,
     reason: String,
+}
+
+fn without_folders<S: serde::Serializer>(file: &str, to: S) -> Result<S::Ok, S::Error> {
+    let name = Path::new(file).file_name().map_or(file.into(), |name| name.to_string_lossy());
+    to.serialize_str(&name)
 }
 
 impl FoundSlice {
@@ -361,6 +368,16 @@ mod tests {
         }
         let unmarked = Found { slices: Vec::new(), clamped: None, ..found };
         assert!(!unmarked.lines().join("\n").contains("run on"));
+    }
+
+    #[test]
+    fn a_report_names_a_file_left_aside_without_its_folders() {
+        let mut found = found();
+        found.left_aside[0].file = "DOE_JOHN/SR".into();
+        assert!(found.lines().join("\n").contains("DOE_JOHN/SR"), "its owner finds the file");
+        let report = serde_json::to_value(&found).unwrap();
+        assert_eq!(report["left_aside"][0]["file"], "SR");
+        assert!(!report.to_string().contains("DOE"));
     }
 
     #[test]
