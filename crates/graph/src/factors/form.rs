@@ -42,7 +42,7 @@ impl Form {
 
     /// Each channel is that of the new value times a factor, plus a constant.
     pub(super) fn is_diagonal(&self) -> bool {
-        self.parts.as_ref().is_none_or(|parts| is_diagonal(parts))
+        self.parts.as_ref().is_none_or(is_diagonal)
     }
 
     pub(super) fn is_positive(&self) -> bool {

@@ -206,6 +206,8 @@ fn input_specifications_that_contradict_themselves_are_refused() {
     }
 }
 
+type Added = Vec<(usize, Constants)>;
+
 /// A plan that adds constants.
 fn with_constants() -> FixedPlan {
     (0..).map(|seed| random_plan(seed).0).find(|plan| !plan.weights.constants.is_empty()).unwrap()
@@ -214,13 +216,13 @@ fn with_constants() -> FixedPlan {
 #[test]
 fn constants_that_do_not_fit_are_refused_and_the_digest_sees_each() {
     let plan = with_constants();
-    let check = |change: fn(&mut Vec<(usize, Constants)>)| {
+    let check = |change: fn(&mut Added)| {
         let mut weights = plan.weights.clone();
         change(&mut weights.constants);
         weights.check(&plan.public)
     };
     assert!(check(|_| ()).is_ok());
-    let refused: [fn(&mut Vec<(usize, Constants)>); 5] = [
+    let refused: [fn(&mut Added); 5] = [
         |constants| drop(constants.pop()),
         |constants| constants.push((usize::MAX, Constants { values: vec![] })),
         |constants| constants[0].0 += 1000,
