@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use blindscan_graph::calibrate::{self, calibrate};
-use blindscan_graph::ir::{Graph, Head, Node, Op, Tensor, ValueInfo, Window};
+use blindscan_graph::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueInfo, Window};
 use blindscan_graph::npy;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
 use blindscan_inference::cost::LayerCost;
@@ -176,7 +176,16 @@ fn small_model() -> Result<FixedPlan> {
         }
     }
     let output = values.len() - 1;
-    let graph = Graph { name: "speed".into(), values, nodes, input: 0, output, head: Head::Logits };
+    let graph = Graph {
+        name: "speed".into(),
+        values,
+        nodes,
+        input: 0,
+        output,
+        head: Head::Logits,
+        classes: Classes::Single,
+        input_range: None,
+    };
     let options = calibrate::Options { policy: OutputPolicy::Logits, ..calibrate::Options::default() };
     Ok(calibrate(&graph, &InputSpec::tensor((0.0, 1.0)), &[sample()], &options)?)
 }

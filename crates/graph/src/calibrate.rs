@@ -21,7 +21,7 @@ use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
 use crate::factors;
 use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
 use crate::float;
-use crate::ir::{Graph, Head, Tensor, ValueId};
+use crate::ir::{Classes, Graph, Tensor, ValueId};
 use crate::lower::{DraftStep, Lowered, lower};
 use crate::plan::{
     Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan,
@@ -148,6 +148,9 @@ pub fn calibrated(
     options: &Options,
 ) -> Result<Calibrated, PlanError> {
     options.check()?;
+    if options.policy == OutputPolicy::Labels && graph.classes == Classes::Unknown {
+        return Err(PlanError::ClassAxis { shape: graph.values[graph.output].shape.clone() });
+    }
     let shape = &graph.values[graph.input].shape;
     if let Some(problem) = input_spec.problem().or_else(|| input_spec.mismatch(shape)) {
         return Err(PlanError::InputSpec(problem));
@@ -409,6 +412,7 @@ impl Task<'_> {
             inputs: node.inputs.clone(),
             output: node.output,
         });
+        let output_shape = &self.lowered.tensors[self.lowered.output].shape;
         let public = PublicPlan {
             version: PLAN_VERSION,
             name: self.options.name.clone().unwrap_or_else(|| graph.name.clone()),
@@ -419,7 +423,10 @@ impl Task<'_> {
             output: self.lowered.output,
             answer: Answer {
                 head: graph.head,
-                class_axis: class_axis(graph.head, &self.lowered.tensors[self.lowered.output].shape),
+                class_axis: match graph.classes {
+                    Classes::Along(axis) => Some(axis).filter(|&axis| output_shape[axis] > 1),
+                    Classes::Single | Classes::Unknown => None,
+                },
                 policy: self.options.policy,
                 class_names: self.options.class_names.clone(),
             },
@@ -427,16 +434,6 @@ impl Task<'_> {
             rounding: Rounding::Exact,
         };
         FixedPlan { public, weights }
-    }
-}
-
-/// The axis along which labels are compared: the head's, or the channels', or the last; none where it has one entry.
-fn class_axis(head: Head, shape: &[usize]) -> Option<usize> {
-    let several = |axis: &usize| shape.get(*axis).is_some_and(|&extent| extent > 1);
-    match head {
-        Head::Softmax { axis } | Head::ArgMax { axis } => Some(axis).filter(several),
-        Head::Sigmoid => None,
-        Head::Logits => Some(1).filter(several).or(shape.len().checked_sub(1).filter(several)),
     }
 }
 

@@ -73,13 +73,14 @@ fn of_node(graph: &Graph, node: &Node, inputs: &[&[Interval]]) -> Option<Vec<Int
         Op::AveragePool { .. } => mapped(&with_zero),
         Op::Pad { begin, end } if begin[..2] == [0, 0] && end[..2] == [0, 0] => mapped(&with_zero),
         Op::Transpose { perm } if perm[..2] == [0, 1] => Some(first.to_vec()),
+        Op::Gather { positions } if positions.iter().take(2).all(Vec::is_empty) => Some(first.to_vec()),
         Op::Add if first.len() == inputs[1].len() => {
             Some(first.iter().zip(inputs[1]).map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect())
         }
         Op::AddConstant { constant } => Some(shifted(first, constant)),
         Op::Concat { axis: 1 } => Some(inputs.concat()),
         Op::Reshape => reshaped(first, channels(shape(node.output))),
-        Op::Pad { .. } | Op::Transpose { .. } | Op::Add | Op::Concat { .. } => None,
+        Op::Pad { .. } | Op::Transpose { .. } | Op::Gather { .. } | Op::Add | Op::Concat { .. } => None,
     }
 }
 
@@ -198,7 +199,7 @@ fn silence(op: &mut Op, layout: Layout, output: &[Interval]) {
 mod tests {
     use super::*;
     use crate::float;
-    use crate::ir::{Head, Tensor, ValueInfo};
+    use crate::ir::{Classes, Head, Tensor, ValueInfo};
     use crate::random::{random_graph, random_range};
 
     /// Makes one channel of each linear layer in three impossible to reach by a ReLU, and another's weights all zero.
@@ -254,6 +255,8 @@ mod tests {
             input: 0,
             output: 3,
             head: Head::Logits,
+            classes: Classes::Single,
+            input_range: None,
         }
     }
 

@@ -53,6 +53,41 @@ pub struct Graph {
     pub output: ValueId,
     /// What stood behind the output in the file.
     pub head: Head,
+    /// Along which axis of the output classes are compared.
+    pub classes: Classes,
+    /// The range of the input that the file itself states, by its element type or by a Clip on it: what lies outside is
+    /// clamped first. `None` when every number is taken as it is.
+    pub input_range: Option<(f32, f32)>,
+}
+
+/// Where the classes are among a model's logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// Each logit stands for itself: yes when it is at least 0.
+    Single,
+    /// One logit per class along this axis.
+    Along(usize),
+    /// Several axes could be the classes', and nothing in the file says which is.
+    Unknown,
+}
+
+impl Classes {
+    /// By the head where it names an axis; else by the axis of the channels, where that is known; else by the only axis that
+    /// has more than one entry.
+    pub fn of(head: Head, channels: Option<usize>, shape: &[usize]) -> Self {
+        let axis = match head {
+            Head::Sigmoid => return Self::Single,
+            Head::Softmax { axis } | Head::ArgMax { axis } => Some(axis),
+            Head::Logits => channels,
+        };
+        let mut several = (0..shape.len()).filter(|&axis| shape[axis] > 1);
+        match (axis, several.next(), several.next()) {
+            (Some(axis), ..) if shape.get(axis).is_some_and(|&extent| extent > 1) => Self::Along(axis),
+            (Some(_), ..) | (None, None, _) => Self::Single,
+            (None, Some(only), None) => Self::Along(only),
+            (None, Some(_), Some(_)) => Self::Unknown,
+        }
+    }
 }
 
 /// What the model does to its logits at the end. Order-preserving heads are not computed privately.
@@ -157,6 +192,12 @@ pub enum Op {
         /// Behind each axis.
         end: Vec<usize>,
     },
+    /// Picked elements: output position i along an axis is input position `positions[axis][i]`; an empty list takes the whole
+    /// axis as it is.
+    Gather {
+        /// One list per axis.
+        positions: Vec<Vec<usize>>,
+    },
     /// The same elements under another shape (Flatten, Squeeze, Unsqueeze are this).
     Reshape,
     /// Axes exchanged.
@@ -185,6 +226,10 @@ impl std::fmt::Debug for Op {
             Op::AddConstant { constant } => write!(f, "AddConstant({constant:?})"),
             Op::Concat { axis } => write!(f, "Concat(axis {axis})"),
             Op::Pad { begin, end } => write!(f, "Pad({begin:?}, {end:?})"),
+            Op::Gather { positions } => {
+                let counts: Vec<usize> = positions.iter().map(Vec::len).collect();
+                write!(f, "Gather({counts:?} positions)")
+            }
             Op::Reshape => f.write_str("Reshape"),
             Op::Transpose { perm } => write!(f, "Transpose({perm:?})"),
         }

@@ -61,7 +61,9 @@ pub fn apply<T: Word>(plan: &PublicPlan, node: &PlanNode, inputs: &[&[T]]) -> Op
             0 | 1 => i,
             _ => i * strides[axis - 2],
         }),
+        Step::Gather { positions } => gather(inputs[0], shape(0), output, positions),
         Step::Scale { factor } => inputs[0].iter().map(|x| x.times(*factor)).collect(),
+        Step::ScaleByPosition { factors, .. } => scale_by_position(inputs[0], output, factors),
     })
 }
 
@@ -123,6 +125,33 @@ fn transpose<T: Word>(input: &[T], shape: &[usize], perm: &[usize]) -> Vec<T> {
     let mut out = Vec::with_capacity(input.len());
     for_each_index(&target, |index| {
         out.push(input[index.iter().zip(perm).map(|(&i, &axis)| i * from[axis]).sum::<usize>()]);
+    });
+    out
+}
+
+/// The elements at the picked positions of every axis.
+pub(crate) fn gather<T: Copy>(
+    input: &[T],
+    shape: &[usize],
+    output: &[usize],
+    positions: &[Vec<usize>],
+) -> Vec<T> {
+    let steps = strides(shape);
+    let mut out = Vec::with_capacity(output.iter().product());
+    for_each_index(output, |index| {
+        let picked = |(axis, &i): (usize, &usize)| positions[axis].get(i).copied().unwrap_or(i) * steps[axis];
+        out.push(input[index.iter().enumerate().map(picked).sum::<usize>()]);
+    });
+    out
+}
+
+fn scale_by_position<T: Word>(input: &[T], shape: &[usize], factors: &[Vec<u32>]) -> Vec<T> {
+    let mut words = input.iter();
+    let mut out = Vec::with_capacity(input.len());
+    for_each_index(shape, |index| {
+        let along = |(axis, &i): (usize, &usize)| factors[axis].get(i).copied().unwrap_or(1);
+        let factor = index.iter().enumerate().map(along).fold(1u32, u32::wrapping_mul);
+        out.push(words.next().expect("an index a word").times(factor));
     });
     out
 }

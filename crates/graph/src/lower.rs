@@ -6,9 +6,11 @@
 //! * a ReLU that feeds only a max pool comes behind it: the maximum commutes with ReLU and floor;
 //! * a wide tensor that meets a linear layer, or narrow tensors in a concatenation, is rescaled with its sign, once;
 //! * a constant is added where it stands, to a narrow tensor or an accumulator;
-//! * a mean is a sum whose divisor is carried along and disappears in the next layer's weights.
+//! * a mean is a sum whose divisor is carried along and disappears in the next layer's weights; where padding is left out, each
+//!   position's sum is first multiplied by a public integer, so that all have one divisor (`mean`).
 
 mod linear;
+mod mean;
 #[cfg(test)]
 mod tests;
 
@@ -156,6 +158,7 @@ impl<'a> Lowering<'a> {
             Op::Pad { begin, end } => {
                 self.moved(node, Step::Pad { begin: begin.clone(), end: end.clone() })?
             }
+            Op::Gather { positions } => self.moved(node, Step::Gather { positions: positions.clone() })?,
             Op::Reshape => self.moved(node, Step::Reshape)?,
             Op::Transpose { perm } => self.moved(node, Step::Transpose { perm: perm.clone() })?,
         };
@@ -254,24 +257,33 @@ impl<'a> Lowering<'a> {
         window: &Window,
         padding_counts: bool,
     ) -> Result<TensorId, String> {
-        let padded = window.pads_begin.iter().chain(&window.pads_end).any(|&pad| pad != 0);
-        if padded && !padding_counts {
-            return Err("an average pool that leaves padding out of its divisor is not supported; \
-                 set count_include_pad, or pad by a Pad node before an unpadded pool"
-                .into());
-        }
         let mut input = self.input(node, 0)?;
-        let (_, odd) = split_taps(window.taps());
-        if self.tensors[input].divisor as usize * odd > DIVISOR_MAX {
+        let by_position = match padding_counts {
+            true => None,
+            false => mean::ByPosition::new(window, &self.tensors[input].shape),
+        };
+        let unit = by_position.as_ref().map_or(1, |scale| scale.unit as usize);
+        let (_, odd_taps) = split_taps(window.taps());
+        let (_, odd_unit) = split_taps(unit);
+        let odd = odd_taps.saturating_mul(odd_unit);
+        if (self.tensors[input].divisor as usize).saturating_mul(odd) > DIVISOR_MAX {
             input = self.undivided(input)?;
         }
-        let wide = self.tensors[input].wide || window.taps() > NARROW_MEAN_TAPS;
-        let step = DraftStep::Other(Step::SumPool(window.clone()));
-        let output = self.push(node.name.clone(), step, vec![input], node.output, wide)?;
-        let divisor = self.tensors[input].divisor as usize * odd;
+        let divisor = (self.tensors[input].divisor as usize).saturating_mul(odd);
         if divisor > DIVISOR_MAX {
             return Err(format!("a mean over {} elements is too large; pool in two steps", window.taps()));
         }
+        let wide = self.tensors[input].wide || window.taps().saturating_mul(unit) > NARROW_MEAN_TAPS;
+        let step = DraftStep::Other(Step::SumPool(window.clone()));
+        let Some(mean::ByPosition { factors, unit }) = by_position else {
+            let output = self.push(node.name.clone(), step, vec![input], node.output, wide)?;
+            self.tensors[output].divisor = divisor as u32;
+            return Ok(output);
+        };
+        let sums = self.push(format!("{}/sums", node.name), step, vec![input], node.output, wide)?;
+        self.tensors[sums].divisor = (divisor / odd_unit) as u32;
+        let step = DraftStep::Other(Step::ScaleByPosition { factors, unit });
+        let output = self.push(node.name.clone(), step, vec![sums], node.output, wide)?;
         self.tensors[output].divisor = divisor as u32;
         Ok(output)
     }
@@ -374,7 +386,7 @@ pub(crate) fn constant_step(constant: &FloatTensor, bits: u32, shift_left: u32) 
 
 impl Lowered {
     /// For each tensor the graph's value that it is in integers; none where it stands between two values: it has another
-    /// shape, or is a maximum that the ReLU before it has yet to follow.
+    /// shape, is a maximum that the ReLU before it has yet to follow, or sums that their factors by position have yet to.
     pub(crate) fn values(&self, graph: &Graph) -> Vec<Option<ValueId>> {
         let mut values: Vec<Option<ValueId>> = self
             .tensors
@@ -385,6 +397,9 @@ impl Lowered {
             let pooled = matches!(node.step, DraftStep::Other(Step::MaxPool(_)));
             if pooled && self.tensors[node.output].source == self.tensors[node.inputs[0]].source {
                 values[node.output] = None;
+            }
+            if let DraftStep::Other(Step::ScaleByPosition { .. }) = node.step {
+                values[node.inputs[0]] = None;
             }
         }
         values

@@ -133,10 +133,24 @@ pub enum Step {
         /// One a spatial axis.
         strides: Vec<usize>,
     },
+    /// Picks elements: output position i along an axis is input position `positions[axis][i]`; an empty list takes the whole
+    /// axis as it is. Crops, strided slices, turned axes, and padding that repeats the edge or mirrors at it are this.
+    Gather {
+        /// One list per axis.
+        positions: Vec<Vec<usize>>,
+    },
     /// Multiplication by a public positive integer, modulo the output's ring.
     Scale {
         /// The factor.
         factor: u32,
+    },
+    /// Multiplication by a public positive integer that depends on the position: the product of one factor per axis. Behind
+    /// the sum of a mean that leaves padding out of its divisor: `unit` belongs to a window that sees no padding.
+    ScaleByPosition {
+        /// One list per axis, as long as the axis; an empty list is all ones.
+        factors: Vec<Vec<u32>>,
+        /// The product that leaves a real value as it is: it is in the output's `fraction` and `divisor`.
+        unit: u32,
     },
 }
 
@@ -287,7 +301,9 @@ impl Step {
             Self::Transpose { .. } => "transpose",
             Self::PixelShuffle { .. } => "pixel shuffle",
             Self::Interleave { .. } => "interleave",
+            Self::Gather { .. } => "gather",
             Self::Scale { .. } => "scale",
+            Self::ScaleByPosition { .. } => "scale by position",
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Random small graphs from a seed, for tests here and in the crates above (feature `testing`).
 //!
 //! Odd shapes of one to three spatial axes, strides, dilation, groups, uneven padding, transposed convolutions, residual sums,
-//! concatenations, pools, and every kind of head. No tensor has more than a few hundred elements.
+//! concatenations, pools, picked and turned elements, and every kind of head. No tensor has more than a few hundred elements.
 
 use crate::calibrate::{Options, calibrate};
 use crate::fixed::quantise_input;
-use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use crate::plan::{FixedPlan, InputSpec, OutputPolicy};
 
 /// Tensors do not grow beyond this many elements.
@@ -102,6 +102,8 @@ impl Builder {
             input: 0,
             output: 0,
             head: Head::Logits,
+            classes: Classes::Single,
+            input_range: None,
         };
         Self { random, graph, now: 0 }
     }
@@ -187,7 +189,8 @@ impl Builder {
             5 => self.average_pool(),
             6 => self.residual(),
             7 => self.skip(),
-            8 => self.pad(),
+            8 if self.graph.nodes.len().is_multiple_of(2) => self.pad(),
+            8 => self.gather(),
             9 => self.transpose(),
             10 if self.random.one_in(2) => self.depthwise(),
             10 => self.constant(),
@@ -274,11 +277,7 @@ impl Builder {
 
     fn max_pool(&mut self) {
         let mut window = self.window(3, 1, 1);
-        for axis in 0..window.kernel.len() {
-            // A window may not lie in the padding entirely.
-            window.pads_begin[axis] = window.pads_begin[axis].min(window.kernel[axis] - 1);
-            window.pads_end[axis] = window.pads_end[axis].min(window.kernel[axis] - 1);
-        }
+        within_reach(&mut window);
         let shape = self.behind(&window, self.channels());
         if !shape.contains(&0) && Tensor::count(&shape) <= ELEMENTS_MAX {
             self.push(Op::MaxPool { window }, vec![self.now], shape);
@@ -286,10 +285,27 @@ impl Builder {
     }
 
     fn average_pool(&mut self) {
-        let window = self.window(3, 1, 1);
+        let mut window = self.window(3, 1, 1);
+        let count_include_pad = self.graph.nodes.len().is_multiple_of(2);
+        if !count_include_pad {
+            within_reach(&mut window);
+        }
         let shape = self.behind(&window, self.channels());
+        if !shape.contains(&0) && Tensor::count(&shape) <= ELEMENTS_MAX {
+            self.push(Op::AveragePool { window, count_include_pad }, vec![self.now], shape);
+        }
+    }
+
+    /// Crops, repeats, turns and strides along a spatial axis, drawn position by position.
+    fn gather(&mut self) {
+        let mut shape = self.shape();
+        let axis = self.random.between(1, shape.len() - 1);
+        let mut positions = vec![Vec::new(); shape.len()];
+        let count = self.random.between(1, shape[axis] + 1);
+        positions[axis] = (0..count).map(|_| self.random.between(0, shape[axis] - 1)).collect();
+        shape[axis] = count;
         if Tensor::count(&shape) <= ELEMENTS_MAX {
-            self.push(Op::AveragePool { window, count_include_pad: true }, vec![self.now], shape);
+            self.push(Op::Gather { positions }, vec![self.now], shape);
         }
     }
 
@@ -374,6 +390,15 @@ impl Builder {
             2 => Head::Sigmoid,
             _ => Head::Logits,
         };
+        let shape = self.shape();
+        self.graph.classes = match self.graph.head {
+            Head::Logits if shape[1] > 1 => Classes::Along(1),
+            head => Classes::of(head, None, &shape),
+        };
+        if self.graph.classes == Classes::Unknown {
+            let several = shape.iter().rposition(|&extent| extent > 1);
+            self.graph.classes = several.map_or(Classes::Single, Classes::Along);
+        }
     }
 
     fn dense(&mut self, classes: usize) {
@@ -381,6 +406,14 @@ impl Builder {
         self.push(Op::Reshape, vec![self.now], vec![1, features]);
         let (weight, bias) = (self.tensor(vec![classes, features], features), self.bias(classes));
         self.push(Op::Dense { weight, bias }, vec![self.now], vec![1, classes]);
+    }
+}
+
+/// No window lies in the padding entirely.
+fn within_reach(window: &mut Window) {
+    for axis in 0..window.kernel.len() {
+        window.pads_begin[axis] = window.pads_begin[axis].min(window.kernel[axis] - 1);
+        window.pads_end[axis] = window.pads_end[axis].min(window.kernel[axis] - 1);
     }
 }
 
@@ -412,6 +445,7 @@ mod tests {
             "concat",
             "convolution",
             "dense",
+            "gather",
             "interleave",
             "max pool",
             "pad",
@@ -420,6 +454,7 @@ mod tests {
             "rescale",
             "reshape",
             "scale",
+            "scale by position",
             "sum pool",
             "transpose",
         ];

@@ -66,6 +66,7 @@ fn numbers(step: &Step) -> String {
         }
         Step::Concat { shift_left, .. } => format!("shifts {shift_left:?}"),
         Step::Scale { factor } => format!("times {factor}"),
+        Step::ScaleByPosition { unit, .. } => format!("unit {unit}"),
         Step::MaxPool(window) | Step::SumPool(window) => {
             format!("window {:?} by {:?}", window.kernel, window.strides)
         }

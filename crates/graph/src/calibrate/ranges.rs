@@ -85,6 +85,10 @@ impl Ranges {
                 (0..inputs.len()).map(|index| shifted(index, shift_left[index])).max().expect("inputs")
             }
             Step::Scale { factor } => u128::from(input) * u128::from(*factor),
+            Step::ScaleByPosition { factors, .. } => {
+                let largest = factors.iter().map(|list| list.iter().max().copied().unwrap_or(1));
+                largest.fold(u128::from(input), |bound, factor| bound * u128::from(factor))
+            }
             _ => u128::from(input),
         };
         wide.min(u128::from(BOUND_MAX)) as u64

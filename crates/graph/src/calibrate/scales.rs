@@ -61,6 +61,9 @@ impl Scales {
         let shift = |id: TensorId| (finest - self.fractions[id]).min(31) as u32;
         match step {
             Step::SumPool(window) => (step.clone(), finest + split_taps(window.taps()).0 as i32),
+            Step::ScaleByPosition { unit, .. } => {
+                (step.clone(), finest + split_taps(*unit as usize).0 as i32)
+            }
             Step::Add { .. } => (Step::Add { shift_left: [shift(inputs[0]), shift(inputs[1])] }, finest),
             Step::Concat { axis, .. } => {
                 let shift_left = inputs.iter().map(|&id| shift(id)).collect();
@@ -122,6 +125,7 @@ fn finer_by(task: &Task<'_>, makers: &[Option<usize>], tensor: TensorId, finer: 
         DraftStep::Activate { .. } => return vec![(tensor, finer)],
         DraftStep::Linear(_) => return Vec::new(),
         DraftStep::Other(Step::SumPool(window)) => split_taps(window.taps()).0 as i32,
+        DraftStep::Other(Step::ScaleByPosition { unit, .. }) => split_taps(*unit as usize).0 as i32,
         _ => 0,
     };
     node.inputs.iter().flat_map(|&input| finer_by(task, makers, input, finer + added)).collect()

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixed::{dequantise, evaluate, quantise_input};
-use crate::ir::{Node, Op, ValueInfo, Window};
+use crate::ir::{Head, Node, Op, ValueInfo, Window};
 use crate::plan::Range;
 use crate::random::{random_graph, random_plan, random_range};
 
@@ -195,6 +195,8 @@ fn scaled_ramp(readers: &[(Op, &[usize])]) -> (Graph, Tensor) {
         nodes,
         input: 0,
         head: Head::Logits,
+        classes: Classes::Single,
+        input_range: None,
     };
     (graph, Tensor { shape, data: (0..32).map(|i| i as f32 / 32.0 - 0.4).collect() })
 }
@@ -225,14 +227,33 @@ fn an_accumulator_with_other_readers_keeps_its_exact_value() {
 }
 
 #[test]
-fn labels_run_along_the_heads_axis_or_the_channels() {
-    assert_eq!(class_axis(Head::ArgMax { axis: 1 }, &[1, 4, 9]), Some(1));
-    assert_eq!(class_axis(Head::Softmax { axis: 2 }, &[1, 4, 9]), Some(2));
-    assert_eq!(class_axis(Head::Softmax { axis: 1 }, &[1, 1, 9]), None);
-    assert_eq!(class_axis(Head::Sigmoid, &[1, 4, 9]), None);
-    assert_eq!(class_axis(Head::Logits, &[1, 2, 9, 9]), Some(1));
-    assert_eq!(class_axis(Head::Logits, &[1, 1, 1, 5]), Some(3));
-    assert_eq!(class_axis(Head::Logits, &[1, 1]), None);
+fn labels_run_along_the_heads_axis_or_the_channels_and_are_never_guessed() {
+    for (head, channels, shape, expected) in [
+        (Head::ArgMax { axis: 1 }, None, &[1, 4, 9][..], Classes::Along(1)),
+        (Head::Softmax { axis: 2 }, Some(1), &[1, 4, 9], Classes::Along(2)),
+        (Head::Softmax { axis: 1 }, None, &[1, 1, 9], Classes::Single),
+        (Head::Sigmoid, Some(1), &[1, 4, 9], Classes::Single),
+        (Head::Logits, Some(1), &[1, 2, 9, 9], Classes::Along(1)),
+        (Head::Logits, Some(3), &[1, 9, 9, 2], Classes::Along(3)),
+        (Head::Logits, Some(1), &[1, 1, 9, 9], Classes::Single),
+        (Head::Logits, None, &[1, 1, 1, 5], Classes::Along(3)),
+        (Head::Logits, None, &[1, 1], Classes::Single),
+        (Head::Logits, None, &[1, 9, 9, 2], Classes::Unknown),
+    ] {
+        assert_eq!(Classes::of(head, channels, shape), expected, "{head:?} {shape:?}");
+    }
+}
+
+#[test]
+fn labels_along_an_unknown_axis_are_refused_with_advice_and_values_are_not() {
+    let (graph, sample) = scaled_ramp(&[]);
+    let graph = Graph { classes: Classes::Unknown, ..graph };
+    let spec = InputSpec::tensor((-1.0, 1.0));
+    let samples = std::slice::from_ref(&sample);
+    let error = calibrate(&graph, &spec, samples, &Options::default()).unwrap_err();
+    assert!(matches!(&error, PlanError::ClassAxis { .. }) && error.to_string().contains("--class-axis"));
+    let options = Options { policy: OutputPolicy::Logits, ..Options::default() };
+    assert_eq!(calibrate(&graph, &spec, samples, &options).unwrap().public.answer.class_axis, None);
 }
 
 #[test]

@@ -97,7 +97,8 @@ impl Search<'_> {
             | Step::Reshape
             | Step::Transpose { .. }
             | Step::PixelShuffle { .. }
-            | Step::Interleave { .. } => self.nodes(inputs[0], offset),
+            | Step::Interleave { .. }
+            | Step::Gather { .. } => self.nodes(inputs[0], offset),
             Step::Add { shift_left } => {
                 (0..2).find_map(|side| self.nodes(inputs[side], unshifted(offset, shift_left[side])?))
             }
@@ -107,7 +108,9 @@ impl Search<'_> {
                     branches.map(|(&input, &shift)| self.nodes(input, unshifted(offset, shift)?)).collect();
                 found.map(|nodes| nodes.concat())
             }
-            Step::Activate { .. } | Step::SumPool(_) | Step::Scale { .. } => None,
+            Step::Activate { .. } | Step::SumPool(_) | Step::Scale { .. } | Step::ScaleByPosition { .. } => {
+                None
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::calibrate::{Options, calibrate, calibrated};
 use crate::fixed::{dequantise, evaluate, quantise_input};
 use crate::float;
-use crate::ir::{Head, Tensor, ValueInfo, Window};
+use crate::ir::{Classes, Head, Tensor, ValueInfo, Window};
 use crate::plan::InputSpec;
 use crate::random::random_graph;
 
@@ -75,6 +75,8 @@ fn a_dense_layer_on_rows_is_left_alone() {
         input: 0,
         output: 3,
         head: Head::Logits,
+        classes: Classes::Single,
+        input_range: None,
     };
     let sample = Tensor { shape, data: drawn(9, 1) };
     assert!(equalise(&graph, &sizes_of(&graph, &[sample])).is_none());
@@ -167,7 +169,16 @@ fn chain(operators: Vec<(&str, Op, usize)>) -> (Graph, Vec<Tensor>) {
         nodes.push(Node { name: name.into(), op, inputs: vec![output - 1], output });
     }
     let output = nodes.len();
-    let graph = Graph { name: "chain".into(), values, nodes, input: 0, output, head: Head::Logits };
+    let graph = Graph {
+        name: "chain".into(),
+        values,
+        nodes,
+        input: 0,
+        output,
+        head: Head::Logits,
+        classes: Classes::Single,
+        input_range: None,
+    };
     let sample = |salt| Tensor { shape: vec![1, 2, 12, 12], data: drawn(288, salt) };
     (graph, (10..13).map(sample).collect())
 }

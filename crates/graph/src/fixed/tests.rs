@@ -139,7 +139,21 @@ fn plain(plan: &FixedPlan, input: &[i64]) -> Vec<Vec<i128>> {
                 let spatial = index[2..].iter().zip(strides).map(|(i, stride)| i / stride);
                 on_grid.then(|| at(shape, &index[..2].iter().copied().chain(spatial).collect::<Vec<_>>()))
             }),
+            Step::Gather { positions } => moved(&|index| {
+                let from = index.iter().zip(positions);
+                let from: Vec<usize> =
+                    from.map(|(&i, list)| if list.is_empty() { i } else { list[i] }).collect();
+                Some(at(shape, &from))
+            }),
             Step::Scale { factor } => x.iter().map(|x| x * i128::from(*factor)).collect(),
+            Step::ScaleByPosition { factors, .. } => indices(output)
+                .iter()
+                .zip(x)
+                .map(|(index, x)| {
+                    let along = index.iter().zip(factors).filter(|(_, list)| !list.is_empty());
+                    along.fold(*x, |x, (&i, list)| x * i128::from(list[i]))
+                })
+                .collect(),
         };
     }
     values

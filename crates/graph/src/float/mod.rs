@@ -49,8 +49,12 @@ pub fn evaluate_with(
     check_input(graph, input)?;
     let last_use = last_uses(graph);
     let mut values: Vec<Option<Tensor>> = vec![None; graph.values.len()];
-    seen(graph.input, input);
-    values[graph.input] = Some(input.clone());
+    let mut input = input.clone();
+    if let Some((low, high)) = graph.input_range {
+        input.data.iter_mut().for_each(|x| *x = x.clamp(low, high));
+    }
+    seen(graph.input, &input);
+    values[graph.input] = Some(input);
     for (index, node) in graph.nodes.iter().enumerate() {
         let dying = |value: ValueId| last_use[value] == index;
         let made = run(graph, node, &mut values, &dying);
@@ -140,6 +144,7 @@ fn run(graph: &Graph, node: &Node, values: &mut [Option<Tensor>], dying: &dyn Fn
         }
         Op::Concat { axis } => layout::concat(&inputs, *axis),
         Op::Pad { begin, .. } => layout::pad(x, &shape, begin),
+        Op::Gather { positions } => local::gather(&x.data, &x.shape, &shape, positions),
         Op::Transpose { perm } => layout::transpose(x, &shape, perm),
         Op::Relu | Op::Reshape => unreachable!("done in place above"),
     };

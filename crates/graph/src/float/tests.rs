@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ir::{ValueInfo, Window};
+use crate::ir::{Classes, ValueInfo, Window};
 
 /// A tensor of small numbers that differ.
 fn counted(shape: &[usize], seed: u32) -> Tensor {
@@ -205,6 +205,8 @@ fn relu_graph() -> Graph {
         input: 0,
         output: 2,
         head: Head::Logits,
+        classes: Classes::Single,
+        input_range: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which steps a graph becomes: the decisions of the front page, one by one.
 
 use super::*;
-use crate::ir::{Head, Tensor, ValueInfo};
+use crate::ir::{Classes, Head, Tensor, ValueInfo};
 
 /// A chain and branches of operators on a 1 x 2 x 8 x 8 input.
 struct Model(Graph);
@@ -15,6 +15,8 @@ impl Model {
             input: 0,
             output: 0,
             head: Head::Logits,
+            classes: Classes::Single,
+            input_range: None,
         })
     }
 
@@ -160,10 +162,23 @@ fn means_of_other_divisors_are_divided_before_they_are_joined() {
 }
 
 #[test]
+fn a_mean_that_leaves_padding_out_is_scaled_by_position() {
+    let mut model = Model::new();
+    let relu = model.convolution(0);
+    let relu = model.relu(relu);
+    let padded = Window { pads_begin: vec![1; 2], ..window(2, 2) };
+    let op = Op::AveragePool { window: padded, count_include_pad: false };
+    let mean = model.add(op, &[relu], &[1, 2, 4, 4]);
+    assert_eq!(model.steps(), ["linear", "relu", "sum pool", "scale by position"]);
+    let whole = Op::AveragePool { window: window(2, 2), count_include_pad: false };
+    model.add(whole, &[mean], &[1, 2, 2, 2]);
+    assert_eq!(model.steps().last(), Some(&"sum pool"), "a window without padding needs no factor");
+}
+
+#[test]
 fn all_nodes_that_cannot_be_lowered_are_named_at_once_and_their_readers_are_not() {
     let mut model = Model::new();
-    let padded = Window { pads_begin: vec![1; 2], ..window(2, 2) };
-    let op = Op::AveragePool { window: padded.clone(), count_include_pad: false };
+    let op = Op::AveragePool { window: window(9, 1), count_include_pad: false };
     let refused = model.add(op, &[0], &[1, 2, 4, 4]);
     let reader = model.relu(refused);
     let weight = Tensor { shape: vec![2, 2, 1, 1], data: vec![f32::NAN; 4] };
@@ -175,7 +190,7 @@ fn all_nodes_that_cannot_be_lowered_are_named_at_once_and_their_readers_are_not(
     let problems = model.refusals();
     let names: Vec<&str> = problems.iter().map(|problem| problem.node.as_str()).collect();
     assert_eq!(names, ["node0", "node2", "node3"], "{lost}");
-    assert!(problems[0].reason.contains("count_include_pad"), "{}", problems[0].reason);
+    assert!(problems[0].reason.contains("larger than its padded input"), "{}", problems[0].reason);
     assert!(problems[1].reason.contains("finite"));
     assert!(problems[2].reason.contains("padding"));
 }

@@ -4,7 +4,7 @@
 
 use super::draft::{Affine, Draft, DraftNode, Step};
 use super::{Budget, Refusal, Report, Status, refuse};
-use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 
 /// Turns an accepted draft into a graph; `None` with a row refused when an affine step cannot be expressed, and `None` when
 /// the output does not hang on the input.
@@ -285,7 +285,17 @@ impl Pass {
             }
             nodes.push(node);
         }
-        Some(Graph { name, values, nodes, input: 0, output: number[output], head })
+        let classes = Classes::of(head, None, &values[number[output]].shape);
+        Some(Graph {
+            name,
+            values,
+            nodes,
+            input: 0,
+            output: number[output],
+            head,
+            classes,
+            input_range: None,
+        })
     }
 }
 

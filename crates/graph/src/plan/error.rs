@@ -39,6 +39,15 @@ pub enum PlanError {
         /// Largest value.
         high: f64,
     },
+    /// Labels are asked for, and nothing says along which axis.
+    #[error(
+        "its answer has shape {shape:?}, and nothing in the file says which axis is the classes': state it with --class-axis AXIS \
+         (or class_axis in the model's .toml), or open the values with --policy logits"
+    )]
+    ClassAxis {
+        /// Of the answer.
+        shape: Vec<usize>,
+    },
     /// The input specification contradicts itself.
     #[error("input specification: {0}")]
     InputSpec(&'static str),

@@ -37,6 +37,8 @@ pub fn output_shape(step: &Step, inputs: &[&[usize]], declared: &[usize]) -> Res
         Step::Transpose { perm } => transpose_shape(perm, input)?,
         Step::PixelShuffle { factors } => pixel_shuffle_shape(factors, input)?,
         Step::Interleave { strides } => interleave_shape(strides, input)?,
+        Step::Gather { positions } => gather_shape(positions, input)?,
+        Step::ScaleByPosition { factors, .. } => scaled_shape(factors, input)?,
     };
     if matches!(step, Step::Reshape) && count(&shape)? != count(input)? {
         return Err(format!("{input:?} and {declared:?} differ in their number of elements"));
@@ -186,6 +188,28 @@ fn transpose_shape(perm: &[usize], input: &[usize]) -> Result<Vec<usize>, String
         return Err(format!("{perm:?} is no permutation of {} axes", input.len()));
     }
     Ok(perm.iter().map(|&axis| input[axis]).collect())
+}
+
+fn gather_shape(positions: &[Vec<usize>], input: &[usize]) -> Result<Vec<usize>, String> {
+    if positions.len() != input.len() {
+        return Err(format!("a gather has one list per axis, the input has {} axes", input.len()));
+    }
+    let mut shape = input.to_vec();
+    for (axis, list) in positions.iter().enumerate().filter(|(_, list)| !list.is_empty()) {
+        if let Some(position) = list.iter().find(|&&position| position >= input[axis]) {
+            return Err(format!("position {position} of axis {axis}, which has {}", input[axis]));
+        }
+        shape[axis] = list.len();
+    }
+    Ok(shape)
+}
+
+fn scaled_shape(factors: &[Vec<u32>], input: &[usize]) -> Result<Vec<usize>, String> {
+    let fits = |(list, &extent): (&Vec<u32>, &usize)| list.is_empty() || list.len() == extent;
+    if factors.len() != input.len() || !factors.iter().zip(input).all(fits) {
+        return Err(format!("factors by position do not fit the input {input:?}"));
+    }
+    Ok(input.to_vec())
 }
 
 fn check_factors(factors: &[usize], input: &[usize]) -> Result<(), String> {

@@ -147,6 +147,9 @@ impl PublicPlan {
         if self.answer.class_axis.is_some_and(|axis| axis >= rank) {
             return Err(format!("the class axis is not one of the output's {rank}"));
         }
+        if self.answer.class_axis.is_some_and(|axis| shape[axis] == 1) {
+            return Err("the class axis has one entry, which is to be no class axis".into());
+        }
         if let Head::Softmax { axis } | Head::ArgMax { axis } = self.answer.head
             && axis >= rank
         {
@@ -200,6 +203,7 @@ fn check_numbers(step: &Step) -> Result<(), String> {
     }
     match step {
         Step::Scale { factor: 0 } => Err("a factor is 0".into()),
+        Step::ScaleByPosition { factors, unit } => check_position_factors(factors, *unit),
         Step::Linear(Linear { weight_bits, .. }) if !(2..=24).contains(weight_bits) => {
             Err(format!("weights of {weight_bits} bits; 2 to 24 are allowed"))
         }
@@ -210,6 +214,16 @@ fn check_numbers(step: &Step) -> Result<(), String> {
             Err(format!("weights with {weight_fraction} fraction bits are out of range"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Every product of one factor per axis is positive and fits a word.
+fn check_position_factors(factors: &[Vec<u32>], unit: u32) -> Result<(), String> {
+    let largest = factors.iter().map(|list| list.iter().max().copied().unwrap_or(1));
+    let product = largest.fold(1u32, |product, most| product.saturating_mul(most));
+    match unit == 0 || product == u32::MAX || factors.iter().flatten().any(|&factor| factor == 0) {
+        true => Err("a factor by position is 0, or their product does not fit a word".into()),
+        false => Ok(()),
     }
 }
 
@@ -230,6 +244,11 @@ fn check_scales(step: &Step, inputs: &[&TensorSpec], output: &TensorSpec) -> Res
         }
         Step::SumPool(window) => {
             let (halvings, odd) = split_taps(window.taps());
+            let divisor = u64::from(inputs[0].divisor) * odd as u64;
+            (inputs[0].fraction + halvings as i32, divisor) == (output.fraction, u64::from(output.divisor))
+        }
+        Step::ScaleByPosition { unit, .. } => {
+            let (halvings, odd) = split_taps(*unit as usize);
             let divisor = u64::from(inputs[0].divisor) * odd as u64;
             (inputs[0].fraction + halvings as i32, divisor) == (output.fraction, u64::from(output.divisor))
         }

@@ -130,6 +130,7 @@ fn op_name(op: &Op) -> &'static str {
         Op::AddConstant { .. } => "AddConstant",
         Op::Concat { .. } => "Concat",
         Op::Pad { .. } => "Pad",
+        Op::Gather { .. } => "Gather",
         Op::Reshape => "Reshape",
         Op::Transpose { .. } => "Transpose",
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use blindscan_graph::calibrate::{Options, calibrate};
 use blindscan_graph::fixed::quantise_input;
-use blindscan_graph::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use blindscan_graph::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use blindscan_graph::npy;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
 
@@ -70,7 +70,12 @@ pub(crate) fn fixture(path: &Path) -> Case {
     };
     let (low, high) = input.data.iter().fold((0f32, 1f32), |(low, high), &x| (low.min(x), high.max(x)));
     let spec = InputSpec::tensor((low, high));
-    let plan = calibrate(&graph, &spec, std::slice::from_ref(&input), &Options::default()).unwrap();
+    let policy = match graph.classes {
+        Classes::Unknown => OutputPolicy::Logits,
+        _ => OutputPolicy::Labels,
+    };
+    let options = Options { policy, ..Options::default() };
+    let plan = calibrate(&graph, &spec, std::slice::from_ref(&input), &options).unwrap();
     Case::new(plan, &input)
 }
 
@@ -112,7 +117,9 @@ pub(crate) fn calibrated(graph: &Graph, policy: OutputPolicy) -> FixedPlan {
     let mut sample = drawn(&graph.values[graph.input].shape);
     sample.data.iter_mut().for_each(|x| *x = (*x + 4.0) / 8.0);
     let options = Options { policy, ..Options::default() };
-    calibrate(graph, &spec, &[sample], &options).unwrap()
+    let classes = Classes::of(Head::Logits, Some(1), &graph.values[graph.output].shape);
+    let graph = Graph { classes, ..graph.clone() };
+    calibrate(&graph, &spec, &[sample], &options).unwrap()
 }
 
 /// Two convolutions with a constant for each channel before a ReLU and a map after it: nothing that a layer could take up.
@@ -180,7 +187,18 @@ impl Builder {
     fn new(shape: Vec<usize>) -> Self {
         let values = vec![ValueInfo { name: "input".into(), shape }];
         let name = "small".into();
-        Self { graph: Graph { name, values, nodes: Vec::new(), input: 0, output: 0, head: Head::Logits } }
+        Self {
+            graph: Graph {
+                name,
+                values,
+                nodes: Vec::new(),
+                input: 0,
+                output: 0,
+                head: Head::Logits,
+                classes: Classes::Single,
+                input_range: None,
+            },
+        }
     }
 
     fn push(&mut self, op: Op, shape: Vec<usize>) {
