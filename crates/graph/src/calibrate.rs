@@ -10,11 +10,14 @@
 //!
 //! Should a ring come out too wide, the layer's weights or activations lose a bit and all is done again.
 
+mod dry;
 mod ranges;
 mod scales;
 #[cfg(test)]
 mod tests;
 mod weights;
+
+pub use dry::dry_run;
 
 use crate::dead::{fold_constant_channels, intervals};
 use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
@@ -27,6 +30,7 @@ use crate::plan::{
     Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan,
     Rounding, Step, TensorSpec,
 };
+use dry::check;
 
 /// Precision is not lowered below this many bits of an activation or weight.
 const BITS_MIN: u32 = 4;
@@ -147,14 +151,7 @@ pub fn calibrated(
     samples: &[Tensor],
     options: &Options,
 ) -> Result<Calibrated, PlanError> {
-    options.check()?;
-    if options.policy == OutputPolicy::Labels && graph.classes == Classes::Unknown {
-        return Err(PlanError::ClassAxis { shape: graph.values[graph.output].shape.clone() });
-    }
-    let shape = &graph.values[graph.input].shape;
-    if let Some(problem) = input_spec.problem().or_else(|| input_spec.mismatch(shape)) {
-        return Err(PlanError::InputSpec(problem));
-    }
+    check(&graph, input_spec, options)?;
     let samples_digest = digest(samples);
     let constant_channels = fold_constant_channels(&mut graph, input_spec.range);
     let mut clear = ClearRuns::of(&graph, input_spec, samples)?;

@@ -55,9 +55,19 @@ pub struct Graph {
     pub head: Head,
     /// Along which axis of the output classes are compared.
     pub classes: Classes,
-    /// The range of the input that the file itself states, by its element type or by a Clip on it: what lies outside is
-    /// clamped first. `None` when every number is taken as it is.
-    pub input_range: Option<(f32, f32)>,
+    /// The range of the input that the file itself states. `None` when every number is taken as it is.
+    pub input_range: Option<InputRange>,
+}
+
+/// The range of a model's input, by its element type or by a Clip on it: what lies outside is clamped first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InputRange {
+    /// The least value.
+    pub low: f32,
+    /// The largest.
+    pub high: f32,
+    /// Whether the model clips: values outside are then no mistake.
+    pub clips: bool,
 }
 
 /// Where the classes are among a model's logits.

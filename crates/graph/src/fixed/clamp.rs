@@ -68,15 +68,17 @@ impl fmt::Display for Clamped {
     }
 }
 
-/// Counts what [`super::quantise_input`] clamps.
+/// Counts what [`super::quantise_input`] clamps; nothing where the model itself clips its input.
 pub fn clamped(plan: &PublicPlan, input: &Tensor) -> Clamped {
     let spec = &plan.tensors[plan.input];
     let (low, high) = plan.input_spec.range;
     let scale = f64::from(spec.fraction).exp2() * f64::from(spec.divisor);
     let integer = |x: f32| (f64::from(x) * scale).round();
     let (least, most) = (integer(low), integer(high));
-    let count =
-        |outside: &dyn Fn(f64) -> bool| input.data.iter().filter(|&&x| outside(integer(x))).count() as u64;
+    let count = |outside: &dyn Fn(f64) -> bool| match plan.input_spec.clips {
+        true => 0,
+        false => input.data.iter().filter(|&&x| outside(integer(x))).count() as u64,
+    };
     Clamped {
         below: count(&|x| x < least),
         above: count(&|x| x > most),

@@ -9,7 +9,7 @@ mod grid;
 mod layout;
 mod pool;
 
-use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId};
+use crate::ir::{Graph, Head, InputRange, Node, Op, Tensor, ValueId};
 use crate::local;
 
 /// Why a graph could not be evaluated.
@@ -50,7 +50,7 @@ pub fn evaluate_with(
     let last_use = last_uses(graph);
     let mut values: Vec<Option<Tensor>> = vec![None; graph.values.len()];
     let mut input = input.clone();
-    if let Some((low, high)) = graph.input_range {
+    if let Some(InputRange { low, high, .. }) = graph.input_range {
         input.data.iter_mut().for_each(|x| *x = x.clamp(low, high));
     }
     seen(graph.input, &input);

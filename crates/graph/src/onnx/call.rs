@@ -17,8 +17,14 @@ pub(super) enum Known {
     /// The answer of a head: order-preserving functions of `logits`, only good to be the output. `rows` are the head's in the
     /// report; `reshaped` when its axes are no longer those of the logits.
     Headed { logits: ValueId, head: Head, rows: Vec<usize>, reshaped: bool },
-    /// Its shape is unknown, for it hangs on what is named here.
-    Unknown { because: Rc<str> },
+    /// Its shape is unknown, for it hangs on what is named here. `heads` are the rows of heads that may stand at the end.
+    Unknown { because: Rc<str>, heads: Vec<usize> },
+}
+
+impl Known {
+    pub(super) fn unknown(because: impl Into<Rc<str>>) -> Self {
+        Known::Unknown { because: because.into(), heads: Vec::new() }
+    }
 }
 
 /// A node with its inputs.

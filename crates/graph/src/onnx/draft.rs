@@ -1,9 +1,12 @@
 //! The graph while it is being built: our operators, and affine steps that are not yet merged into a neighbour.
 
+use std::collections::HashMap;
+
 use super::call::Call;
 use super::literal::checked_count;
+use super::names::Labels;
 use super::{Budget, ELEMENTS_MAX, RANK_MAX, Refusal, refuse};
-use crate::ir::{Op, ValueId, ValueInfo};
+use crate::ir::{InputRange, Op, ValueId, ValueInfo};
 
 /// What a draft node does.
 pub(super) enum Step {
@@ -12,6 +15,7 @@ pub(super) enum Step {
 }
 
 /// y = scale * x + shift, constant but for one axis. In 64 bits, so that merging loses nothing.
+#[derive(Clone)]
 pub(super) struct Affine {
     /// The axis along which the numbers vary; `None` when there is only one of each.
     pub(super) axis: Option<usize>,
@@ -35,9 +39,57 @@ pub(super) struct Draft {
     pub(super) values: Vec<ValueInfo>,
     pub(super) nodes: Vec<DraftNode>,
     pub(super) budget: Budget,
+    pub(super) image: Image,
+    labels: Labels,
+}
+
+/// What is known of values that are the input itself, moved, scaled and shifted, and that nothing else reads on the way.
+#[derive(Default)]
+pub(super) struct Image {
+    /// The value is scale * input + shift. The scale is not 0.
+    pub(super) maps: HashMap<ValueId, (f64, f64)>,
+    /// The range that the file states for the input.
+    pub(super) range: Option<InputRange>,
+}
+
+impl Image {
+    /// `to` is scale * `from` + shift.
+    pub(super) fn scaled(&mut self, from: ValueId, to: ValueId, scale: f64, shift: f64) {
+        if let Some(&(s, t)) = self.maps.get(&from)
+            && scale * s != 0.0
+        {
+            self.maps.insert(to, (scale * s, scale * t + shift));
+        }
+    }
+
+    /// Narrows the input's range to what `value` within `low..high` means for it; false when that is no range, or when the
+    /// value is not the input's alone.
+    pub(super) fn clip(&mut self, value: ValueId, low: f32, high: f32) -> bool {
+        let Some(&(scale, shift)) = self.maps.get(&value) else { return false };
+        let back =
+            |bound: f32| ((f64::from(bound) - shift) / scale).clamp(f32::MIN.into(), f32::MAX.into()) as f32;
+        let (a, b) = (back(low), back(high));
+        let (least, most) = self.range.map_or((f32::MIN, f32::MAX), |range| (range.low, range.high));
+        let range = InputRange { low: a.min(b).max(least), high: a.max(b).min(most), clips: true };
+        let sound = low < high && range.low < range.high;
+        if sound {
+            self.range = Some(range);
+        }
+        sound
+    }
 }
 
 impl Draft {
+    pub(super) fn new(budget: Budget) -> Self {
+        Draft {
+            values: Vec::new(),
+            nodes: Vec::new(),
+            budget,
+            image: Image::default(),
+            labels: Labels::default(),
+        }
+    }
+
     pub(super) fn shape(&self, value: ValueId) -> &[usize] {
         &self.values[value].shape
     }
@@ -52,7 +104,8 @@ impl Draft {
                 "use a smaller input",
             );
         }
-        self.values.push(ValueInfo { name: name.to_owned(), shape });
+        let name = self.labels.label(name);
+        self.values.push(ValueInfo { name, shape });
         Ok(self.values.len() - 1)
     }
 
@@ -77,7 +130,24 @@ impl Draft {
         shape: Vec<usize>,
     ) -> Result<ValueId, Refusal> {
         let made = call.node.output.first().map_or("", String::as_str);
-        let output = self.value(&format!("{made}{suffix}"), shape)?;
+        let name = format!("{made}{suffix}");
+        self.emit_as(call, &name, suffix, step, inputs, shape)
+    }
+
+    /// Adds a step that makes a value of any name.
+    pub(super) fn emit_as(
+        &mut self,
+        call: &Call,
+        value: &str,
+        suffix: &str,
+        step: Step,
+        inputs: Vec<ValueId>,
+        shape: Vec<usize>,
+    ) -> Result<ValueId, Refusal> {
+        let output = self.value(value, shape)?;
+        if matches!(step, Step::Op(Op::Reshape | Op::Transpose { .. } | Op::Gather { .. })) {
+            self.image.scaled(inputs[0], output, 1.0, 0.0);
+        }
         self.nodes.push(DraftNode {
             step,
             name: format!("{}{suffix}", call.label),

@@ -1,10 +1,13 @@
-//! Constant folding: the arithmetic on shapes that exporters leave in a file, computed at import.
+//! Constant folding: the arithmetic on shapes and weights that exporters leave in a file, computed at import.
 //!
 //! Every result is charged to the [`Budget`], so that a small file cannot ask for a large constant.
 
+mod reduce;
+
 use super::call::Call;
+use super::external::Beside;
 use super::literal::{Data, Literal};
-use super::proto::data_type;
+use super::proto::{TensorProto, data_type};
 use super::shape;
 use super::{Budget, Refusal, refuse};
 
@@ -48,16 +51,17 @@ pub(super) fn fold(
         "Tile" => first().and_then(|x| tile(x, second()?, budget)),
         "Range" => first().and_then(|x| range(x, second()?, third(), budget)),
         "Where" => first().and_then(|x| where_(x, second()?, third(), budget)),
-        "Neg" | "Floor" | "Ceil" | "Sqrt" | "Abs" | "Not" | "Reciprocal" => {
-            first().and_then(|x| unary(op, x))
-        }
+        "Neg" | "Floor" | "Ceil" | "Sqrt" | "Abs" | "Not" | "Reciprocal" | "Exp" | "Log" | "Tanh"
+        | "Relu" => first().and_then(|x| unary(op, x)),
         "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal" | "Less" | "Greater"
         | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
             first().and_then(|x| binary(op, x, second()?, budget))
         }
-        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" => {
-            first().and_then(|x| reduce_all(call, op, x))
+        op if op.starts_with("Reduce") => {
+            let axes = inputs.get(1).copied().flatten();
+            return first().and_then(|x| reduce::reduce(call, x, axes, budget)).transpose();
         }
+        "DequantizeLinear" => first().and_then(|x| dequantise(call, x, second()?, third(), budget)),
         _ => return None,
     })
 }
@@ -75,7 +79,7 @@ pub(super) fn shape_of(call: &Call, shape: &[usize]) -> Result<Literal, Refusal>
 
 fn constant(call: &Call, budget: &mut Budget) -> Result<Literal, Refusal> {
     if let Some(tensor) = call.tensor("value")? {
-        return super::literal::decode(tensor, budget, &mut Vec::new());
+        return in_the_file(tensor, budget);
     }
     if let Some(value) = call.optional_float("value_float")? {
         return Ok(Literal::floats(vec![], vec![value]));
@@ -95,11 +99,50 @@ fn constant(call: &Call, budget: &mut Budget) -> Result<Literal, Refusal> {
     )
 }
 
+/// A tensor of an attribute, which the model's own file must hold.
+fn in_the_file(tensor: &TensorProto, budget: &mut Budget) -> Result<Literal, Refusal> {
+    super::literal::decode(tensor, budget, &mut Vec::new(), &mut Beside::new(None, 0))
+}
+
+/// (x - zero point) * scale, one of each or one per entry of an axis.
+fn dequantise(
+    call: &Call,
+    x: &Literal,
+    scale: &Literal,
+    zero_point: Option<&Literal>,
+    budget: &mut Budget,
+) -> Result<Literal, Refusal> {
+    if call.int("block_size", 0)? != 0 {
+        return refuse(
+            "its scales belong to blocks",
+            "export weights as floats, or with one scale per channel",
+        );
+    }
+    let axis = match scale.len() {
+        1 => 0,
+        _ => shape::axis(call.int("axis", 1)?, x.shape.len())?,
+    };
+    let per = |literal: &Literal| literal.len() == 1 || Some(&literal.len()) == x.shape.get(axis);
+    if !per(scale) || zero_point.is_some_and(|zero| zero.len() != scale.len()) {
+        return refuse(
+            format!("it has {} scales for a constant of shape {:?}", scale.len(), x.shape),
+            "export weights with one scale, or one per channel",
+        );
+    }
+    budget.spend(x.len())?;
+    let inner: usize = x.shape.iter().skip(axis + 1).product();
+    let entry = |index: usize| if scale.len() == 1 { 0 } else { index / inner % scale.len() };
+    let (values, scales) = (x.to_floats(), scale.to_floats());
+    let zeros = zero_point.map_or_else(|| vec![0.0; scale.len()], Literal::to_floats);
+    let data = values.iter().enumerate().map(|(i, x)| (x - zeros[entry(i)]) * scales[entry(i)]).collect();
+    Ok(Literal::floats(x.shape.clone(), data))
+}
+
 fn constant_of_shape(call: &Call, shape: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
     let shape = shape::extents(shape.as_ints()?)?;
     let count = budget.spend_shape(&shape)?;
     let fill = match call.tensor("value")? {
-        Some(tensor) => super::literal::decode(tensor, budget, &mut Vec::new())?,
+        Some(tensor) => in_the_file(tensor, budget)?,
         None => Literal::floats(vec![1], vec![0.0]),
     };
     Ok(match (&fill.data, fill.len()) {
@@ -284,6 +327,10 @@ fn unary(op: &str, x: &Literal) -> Result<Literal, Refusal> {
                 "Ceil" => f32::ceil,
                 "Sqrt" => f32::sqrt,
                 "Reciprocal" => |x| 1.0 / x,
+                "Exp" => f32::exp,
+                "Log" => f32::ln,
+                "Tanh" => f32::tanh,
+                "Relu" => |x| x.max(0.0),
                 _ => return refuse("it works on floats here", "check the exporter"),
             };
             Data::Floats(x.to_floats().into_iter().map(f).collect())
@@ -361,28 +408,6 @@ fn float_binary(op: &str, x: f32, y: f32) -> f32 {
         "Min" => x.min(y),
         _ => x.max(y),
     }
-}
-
-/// Reductions over everything, as shape arithmetic has them.
-fn reduce_all(call: &Call, op: &str, x: &Literal) -> Result<Literal, Refusal> {
-    if x.shape.len() > 1 {
-        return refuse("it reduces a constant of several axes", "let the exporter fold constants");
-    }
-    let fold: fn(i64, i64) -> Option<i64> = match op {
-        "ReduceProd" => i64::checked_mul,
-        "ReduceSum" => i64::checked_add,
-        "ReduceMax" => |a, b| Some(a.max(b)),
-        _ => |a, b| Some(a.min(b)),
-    };
-    let (first, rest) = match x.as_ints()?.split_first() {
-        Some((first, rest)) => (*first, rest),
-        None => return refuse("it reduces nothing", "check the exporter"),
-    };
-    let Some(value) = rest.iter().try_fold(first, |a, &b| fold(a, b)) else {
-        return refuse("it overflows", "check the exporter");
-    };
-    let keep = call.int("keepdims", 1)? != 0 && x.shape.len() == 1;
-    Ok(Literal::ints(if keep { vec![1] } else { vec![] }, vec![value]))
 }
 
 fn select(data: &Data, indices: &[usize]) -> Data {

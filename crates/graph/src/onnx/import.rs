@@ -1,30 +1,37 @@
 //! The walk over a file: constants, the input, every node in order, the output; and the report of it all.
 
 mod input;
+mod output;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::call::{Call, Known};
 use super::draft::Draft;
+use super::external::Beside;
 use super::literal::{self, Literal};
 use super::lower::{self, Lowered};
+use super::names::{Labels, printable};
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::{
-    Budget, Import, NODES_MAX, OnnxError, Options, Refusal, Report, Row, Status, fold, refuse, simplify,
+    Budget, Import, NODES_MAX, OnnxError, Options, Refusal, Report, Row, Status, fold, infer, refuse,
 };
-use crate::ir::{Head, ValueId};
 
 /// Operator sets that were read when this was written; newer ones are read with a note.
 const OPSETS_KNOWN: std::ops::RangeInclusive<i64> = 7..=27;
 
 /// Goes through a parsed file of `length` bytes.
-pub(super) fn import(model: ModelProto, options: &Options, length: usize) -> Result<Import, OnnxError> {
+pub(super) fn import(
+    model: ModelProto,
+    options: &Options,
+    beside: Beside,
+    length: usize,
+) -> Result<Import, OnnxError> {
     let Some(graph) = &model.graph else { return Err(OnnxError::NoGraph) };
     if graph.node.len() > NODES_MAX {
         return Err(OnnxError::TooManyNodes { nodes: graph.node.len() });
     }
-    let mut import = Importer::new(&model, graph, options, length);
+    let mut import = Importer::new(&model, graph, options, beside, length);
     import.initialisers();
     let wanted = import.wanted_output();
     let needed = import.needed_nodes(&wanted);
@@ -41,20 +48,33 @@ struct Importer<'a> {
     names: HashMap<&'a str, Known>,
     draft: Draft,
     report: Report,
+    beside: Beside,
+    /// What the report calls nodes.
+    labels: Labels,
+    /// The batch that the file fixes and that was taken for 1.
+    batch: Option<usize>,
+    /// Names of values that are still integers, as the file states its input.
+    integers: HashSet<&'a str>,
 }
 
-/// The nodes that the output hangs on, and every name that they use.
+/// The nodes that the output hangs on, and how often they use each name.
 struct Needed<'a> {
     nodes: Vec<bool>,
-    names: HashSet<&'a str>,
+    uses: HashMap<&'a str, usize>,
 }
 
 impl<'a> Importer<'a> {
-    fn new(model: &'a ModelProto, graph: &'a GraphProto, options: &'a Options, length: usize) -> Self {
+    fn new(
+        model: &'a ModelProto,
+        graph: &'a GraphProto,
+        options: &'a Options,
+        beside: Beside,
+        length: usize,
+    ) -> Self {
         let opset = model.opset_import.iter().find(|set| is_onnx(&set.domain)).map_or(0, |set| set.version);
         let mut report = Report {
-            model: graph.name.clone(),
-            producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
+            model: printable(&graph.name),
+            producer: printable(format!("{} {}", model.producer_name, model.producer_version).trim()),
             opset,
             ..Report::default()
         };
@@ -70,17 +90,34 @@ impl<'a> Importer<'a> {
         if !graph.sparse_initializer.is_empty() {
             report.problems.push("it has sparse weights, which are not read: store them dense".into());
         }
-        let draft = Draft { values: Vec::new(), nodes: Vec::new(), budget: Budget::new(length) };
-        Importer { graph, options, opset, names: HashMap::new(), draft, report }
+        let draft = Draft::new(Budget::new(length));
+        let (names, labels) = (HashMap::new(), Labels::default());
+        Importer {
+            graph,
+            options,
+            opset,
+            names,
+            draft,
+            report,
+            beside,
+            labels,
+            batch: None,
+            integers: HashSet::new(),
+        }
     }
 
     fn initialisers(&mut self) {
         for tensor in &self.graph.initializer {
-            let known = match literal::decode(tensor, &mut self.draft.budget, &mut self.report.notes) {
+            let (budget, notes) = (&mut self.draft.budget, &mut self.report.notes);
+            let known = match literal::decode(tensor, budget, notes, &mut self.beside) {
                 Ok(literal) => Known::Constant(Rc::new(literal)),
                 Err(refusal) => {
-                    self.report.problems.push(refusal.to_string());
-                    Known::Unknown { because: format!("initialiser {:?}", shown(&tensor.name)).into() }
+                    // One file that is not there is one problem, however many tensors it has.
+                    let problem = refusal.to_string();
+                    if self.report.problems.last() != Some(&problem) {
+                        self.report.problems.push(problem);
+                    }
+                    Known::unknown(format!("initialiser {:?}", printable(&tensor.name)))
                 }
             };
             self.define(&tensor.name, known);
@@ -89,34 +126,9 @@ impl<'a> Importer<'a> {
 
     fn define(&mut self, name: &'a str, known: Known) {
         if self.names.insert(name, known).is_some() {
-            self.report.problems.push(format!("two things are named {name:?}: export the model again"));
-        }
-    }
-
-    /// The name of the output that the caller wants, or of the only one.
-    fn wanted_output(&mut self) -> String {
-        let names: Vec<&str> = self.graph.output.iter().map(|output| output.name.as_str()).collect();
-        match (&self.options.output, names.as_slice()) {
-            (Some(wanted), names) if names.contains(&wanted.as_str()) => wanted.clone(),
-            (Some(wanted), names) => {
-                self.report
-                    .problems
-                    .push(format!("it has no output {wanted:?}; its outputs are {}", listed(names)));
-                names.first().copied().unwrap_or_default().to_owned()
-            }
-            (None, [only]) => (*only).to_owned(),
-            (None, []) => {
-                self.report.problems.push("it has no output: export the model again".into());
-                String::new()
-            }
-            (None, names @ [first, ..]) => {
-                self.report.problems.push(format!(
-                    "it has {} outputs, and one is computed: name one of {}",
-                    names.len(),
-                    listed(names)
-                ));
-                (*first).to_owned()
-            }
+            self.report
+                .problems
+                .push(format!("two things are named {:?}: export the model again", printable(name)));
         }
     }
 
@@ -128,21 +140,21 @@ impl<'a> Importer<'a> {
             );
         }
         let mut nodes = vec![false; self.graph.node.len()];
-        let mut names = HashSet::new();
+        let mut uses = HashMap::new();
         let mut open: Vec<usize> = makers.get(wanted).copied().into_iter().collect();
         if let Some(output) = self.graph.output.iter().find(|output| output.name == wanted) {
-            names.insert(output.name.as_str());
+            uses.insert(output.name.as_str(), 1);
         }
         while let Some(index) = open.pop() {
             if std::mem::replace(&mut nodes[index], true) {
                 continue;
             }
             for name in &self.graph.node[index].input {
-                names.insert(name.as_str());
+                *uses.entry(name.as_str()).or_default() += 1;
                 open.extend(makers.get(name.as_str()));
             }
         }
-        Needed { nodes, names }
+        Needed { nodes, uses }
     }
 
     fn nodes(&mut self, needed: &Needed) {
@@ -154,12 +166,14 @@ impl<'a> Importer<'a> {
             .map(|info| (info.name.as_str(), info))
             .collect();
         for (index, node) in self.graph.node.iter().enumerate() {
-            let label = if node.name.is_empty() { format!("#{index}") } else { shown(&node.name) };
+            let name = if node.name.is_empty() { &format!("#{index}") } else { &node.name };
+            let label = self.labels.label(name);
             let mut row = Row {
                 node: label.clone(),
-                op: node.op_type.clone(),
+                op: printable(&node.op_type),
                 status: Status::Folded,
                 note: String::new(),
+                remedy: String::new(),
             };
             if !needed.nodes[index] {
                 row.note = "removed: the output does not need it".into();
@@ -169,9 +183,13 @@ impl<'a> Importer<'a> {
             let inputs = node.input.iter().map(|name| self.resolved(name)).collect();
             let call = Call { node, opset: self.opset, inputs, row: index, label };
             self.report.rows.push(row);
-            let known =
-                self.node(&call, needed).unwrap_or_else(|refusal| self.refused(&call, &refusal, &stated));
-            self.outputs(node, known);
+            match self.node(&call, needed) {
+                Ok(lowered) => self.done(&call, lowered),
+                Err(refusal) => {
+                    let known = self.refused(&call, &refusal, &stated);
+                    self.outputs(node, known, Vec::new());
+                }
+            }
         }
     }
 
@@ -180,27 +198,26 @@ impl<'a> Importer<'a> {
         if name.is_empty() {
             return None;
         }
-        let missing =
-            || Known::Unknown { because: format!("{:?}, which nothing before it makes", shown(name)).into() };
+        let missing = || Known::unknown(format!("{:?}, which nothing before it makes", printable(name)));
         Some(self.names.get(name).cloned().unwrap_or_else(missing))
     }
 
-    fn outputs(&mut self, node: &'a NodeProto, known: Known) {
-        let mut names = node.output.iter().map(String::as_str);
-        if let Some(first) = names.next().filter(|name| !name.is_empty()) {
-            self.define(first, known);
-        }
-        for name in names.filter(|name| !name.is_empty()) {
-            let because = format!("{:?}, a further output", shown(name)).into();
-            self.define(name, Known::Unknown { because });
+    fn outputs(&mut self, node: &'a NodeProto, first: Known, further: Vec<Known>) {
+        let mut known = std::iter::once(first).chain(further);
+        for name in &node.output {
+            let known = known.next();
+            if !name.is_empty() {
+                let further = || Known::unknown(format!("{:?}, a further output", printable(name)));
+                self.define(name, known.unwrap_or_else(further));
+            }
         }
     }
 
     /// Folds or lowers one node.
-    fn node(&mut self, call: &Call, needed: &Needed) -> Result<Known, Refusal> {
+    fn node(&mut self, call: &Call<'a>, needed: &Needed) -> Result<Lowered, Refusal> {
         if !is_onnx(&call.node.domain) {
             return refuse(
-                format!("it belongs to the operator set {:?}", call.node.domain),
+                format!("it belongs to the operator set {:?}", printable(&call.node.domain)),
                 "export plain ONNX operators, without a runtime's own optimisation",
             );
         }
@@ -208,34 +225,76 @@ impl<'a> Importer<'a> {
             return refuse("it holds a subgraph", super::remedy::remedy("If"));
         }
         if let Some(literal) = self.folded(call) {
-            let note = "a constant, computed at import".to_owned();
-            return Ok(self.done(
-                call,
-                Lowered { known: Known::Constant(Rc::new(literal?)), status: Status::Folded, note },
-            ));
+            let literal = Known::Constant(Rc::new(literal?));
+            return Ok(Lowered::folded(literal, "a constant, computed at import"));
         }
         if !call.inputs.is_empty()
             && call.inputs.iter().flatten().all(|input| matches!(input, Known::Constant(_)))
         {
             return refuse(
-                format!("{} of constants is not folded here", call.op()),
+                format!("{} of constants is not folded here", printable(call.op())),
                 "let the exporter fold constants (do_constant_folding=True, or onnxsim)",
             );
         }
         let Some(lower) = lower::lowering(call.op()) else { return Err(lower::unknown(call.op())) };
         if let Some(because) = hangs_on(call) {
-            let note = format!("to be checked later: it hangs on {because}");
-            return Ok(self.done(
-                call,
-                Lowered {
-                    known: Known::Unknown { because: because.clone() },
-                    status: Status::Unchecked,
-                    note,
-                },
-            ));
+            return self.unchecked(call, because);
         }
-        let lowered = lower(call, &mut self.draft, &|name| needed.names.contains(name))?;
-        Ok(self.done(call, lowered))
+        self.watch_the_image(call, needed)?;
+        let lowered = lower(call, &mut self.draft, &|name| needed.uses.contains_key(name))?;
+        self.check_batch(call, &lowered)?;
+        Ok(lowered)
+    }
+
+    /// A node on data of unknown shape: refused where no shape could save it.
+    fn unchecked(&mut self, call: &Call, because: Rc<str>) -> Result<Lowered, Refusal> {
+        let mut heads = lower::heads_below(call);
+        if lower::is_head(call.op()) {
+            heads.push(call.row);
+        } else if !lower::passes_heads(call.op()) {
+            self.refuse_heads(&heads);
+            heads.clear();
+            lower::refused_anyway(call)?;
+        }
+        let note = format!("to be checked later: it hangs on {because}");
+        let known = Known::Unknown { because, heads };
+        Ok(Lowered { known, further: Vec::new(), status: Status::Unchecked, note })
+    }
+
+    /// Forgets that a value is the input's alone once something else reads it too, and refuses arithmetic on integers.
+    fn watch_the_image(&mut self, call: &Call<'a>, needed: &Needed) -> Result<(), Refusal> {
+        for (name, known) in call.node.input.iter().zip(&call.inputs) {
+            let Some(Known::Value(value)) = known else { continue };
+            if needed.uses.get(name.as_str()).is_some_and(|&uses| uses > 1) {
+                self.draft.image.maps.remove(value);
+            }
+            if !self.integers.contains(name.as_str()) || call.op() == "Cast" {
+                continue;
+            }
+            if !lower::moves_integers(call.op()) {
+                return refuse(
+                    "it works on the input's integers",
+                    "turn the input into floats first (Cast, image.float())",
+                );
+            }
+            self.integers.extend(call.node.output.iter().map(String::as_str));
+        }
+        Ok(())
+    }
+
+    /// A batch that was taken for 1 may still be written into a later shape.
+    fn check_batch(&self, call: &Call, lowered: &Lowered) -> Result<(), Refusal> {
+        let (Some(batch), Known::Value(made)) = (self.batch, &lowered.known) else { return Ok(()) };
+        let of_one = call.inputs.iter().flatten().any(
+            |input| matches!(input, Known::Value(value) if self.draft.shape(*value).first() == Some(&1)),
+        );
+        match of_one && self.draft.shape(*made).first() == Some(&batch) {
+            true => refuse(
+                format!("it makes a first axis of {batch}, which was the batch before 1 was taken for it"),
+                "export with a batch of 1",
+            ),
+            false => Ok(()),
+        }
     }
 
     /// The node's constant answer, when all its inputs are constant.
@@ -251,82 +310,38 @@ impl<'a> Importer<'a> {
         fold::fold(call, &literals, &mut self.draft.budget)
     }
 
-    fn done(&mut self, call: &Call, lowered: Lowered) -> Known {
+    fn done(&mut self, call: &Call<'a>, lowered: Lowered) {
         let row = &mut self.report.rows[call.row];
         row.status = lowered.status;
         row.note = lowered.note;
-        lowered.known
+        self.outputs(call.node, lowered.known, lowered.further);
     }
 
     /// Notes a refusal; the node's output keeps its shape where that is known, so that later nodes are checked too.
     fn refused(&mut self, call: &Call, refusal: &Refusal, stated: &HashMap<&str, &ValueInfoProto>) -> Known {
-        for input in call.inputs.iter().flatten() {
-            if let Known::Headed { rows, .. } = input {
-                for &row in rows {
-                    self.report.rows[row].status = Status::Refused;
-                    let op = &self.report.rows[row].op;
-                    self.report.rows[row].note =
-                        format!("it does not stand at the end; {}", super::remedy::remedy(op));
-                }
-            }
-        }
-        let row = &mut self.report.rows[call.row];
-        row.status = Status::Refused;
-        row.note = refusal.to_string();
+        self.refuse_heads(&lower::heads_below(call));
+        self.report.refuse(call.row, refusal);
         let output = call.node.output.first().map_or("", String::as_str);
-        let same = match call.inputs.first() {
-            Some(Some(Known::Value(value) | Known::Headed { logits: value, .. }))
-                if lower::keeps_shape(call.op()) =>
-            {
-                Some(self.draft.shape(*value).to_vec())
-            }
-            _ => None,
-        };
-        let shape = same.or_else(|| self.stated_shape(stated.get(output)?).ok());
+        let shape = infer::output_shape(call, &self.draft);
+        let shape = shape.or_else(|| self.stated_shape(stated.get(output)?).ok());
         let value = shape.and_then(|shape| self.draft.value(output, shape).ok());
-        let because =
-            || Known::Unknown { because: format!("the refused {} {}", shown(call.op()), call.label).into() };
+        let because = || Known::unknown(format!("the refused {} {}", printable(call.op()), call.label));
         value.map_or_else(because, Known::Value)
     }
 
-    /// The logits, and the head on them.
-    fn output(&mut self, wanted: &str) -> Option<(ValueId, Head)> {
-        let problem = match self.names.get(wanted) {
-            Some(Known::Value(value)) => return Some((*value, Head::Logits)),
-            Some(Known::Headed { logits, head, .. }) => return Some((*logits, *head)),
-            Some(Known::Constant(_)) => {
-                format!("its output {wanted:?} is a constant: export the model again")
-            }
-            Some(Known::Unknown { .. }) => return None,
-            None => format!("nothing makes its output {wanted:?}: export the model again"),
-        };
-        self.report.problems.push(problem);
-        None
-    }
-
-    fn finish(mut self, input: Option<ValueId>, output: Option<(ValueId, Head)>) -> Import {
-        let accepted = self.report.accepted();
-        let graph = match (input, output) {
-            (Some(input), Some((output, head))) if accepted => {
-                let graph = simplify::simplify(self.draft, &mut self.report, input, output, head);
-                if graph.is_none() && self.report.accepted() {
-                    self.report
-                        .problems
-                        .push("its output does not depend on its input: export the model again".into());
-                }
-                graph
-            }
-            _ => None,
-        };
-        assert_eq!(graph.is_some(), self.report.accepted(), "a graph comes exactly from an accepted file");
-        Import { report: self.report, graph }
+    /// Heads that something works on do not stand at the end.
+    fn refuse_heads(&mut self, rows: &[usize]) {
+        for &row in rows {
+            let remedy = super::remedy::remedy(&self.report.rows[row].op).to_owned();
+            self.report.refuse(row, &Refusal { why: "it does not stand at the end".into(), remedy });
+        }
     }
 }
 
 /// Why an input's shape is unknown.
 fn hangs_on(call: &Call) -> Option<Rc<str>> {
     call.inputs.iter().flatten().find_map(|input| match input {
-        Known::Unknown { because } => Some(because.clone()),
+        Known::Unknown { because, .. } => Some(because.clone()),
         _ => None,
     })
 }
@@ -335,18 +350,9 @@ fn is_onnx(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
-/// A name as messages show it: many of them may repeat one, and the file chose its length.
-fn shown(name: &str) -> String {
-    const CHARACTERS: usize = 120;
-    match name.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}...", &name[..end]),
-        None => name.to_owned(),
-    }
-}
-
 /// The first names of a list, for messages.
 fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 8;
-    let first = names.iter().take(SHOWN).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    let first = names.iter().take(SHOWN).map(|name| printable(name)).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{first}, ...") } else { first }
 }

@@ -1,5 +1,7 @@
 //! Constants of a file: weights and the numbers of shape arithmetic.
 
+use super::external::Beside;
+use super::names::printable;
 use super::proto::{TensorProto, data_type};
 use super::{Budget, RANK_MAX, Refusal, refuse};
 use crate::ir::Tensor;
@@ -111,39 +113,41 @@ pub(super) fn checked_count(shape: &[usize], max: usize) -> Option<usize> {
     Some(shape.iter().product())
 }
 
-/// Reads a tensor of the file; `notes` gets a line when precision is lost.
+/// Reads a tensor of the file, or of a file beside it; `notes` gets a line when precision is lost.
 pub(super) fn decode(
     tensor: &TensorProto,
     budget: &mut Budget,
     notes: &mut Vec<String>,
+    beside: &mut Beside,
 ) -> Result<Literal, Refusal> {
-    if tensor.data_location == 1 || !tensor.external_data.is_empty() {
-        return refuse(
-            format!("tensor {:?} keeps its data in another file", tensor.name),
-            "save the model as one file: onnx.save(onnx.load(PATH), NEW_PATH, save_as_external_data=False)",
-        );
+    if Beside::holds(tensor) {
+        beside.open(tensor, budget)?;
     }
     let shape = tensor_shape(tensor)?;
     // Element types narrower than what they become are charged to the budget; the others are as long as the file.
     let Some(count) = checked_count(&shape, budget.bytes_of_file.saturating_add(1)) else {
         return refuse(
-            format!("tensor {:?} claims more elements than the file has bytes", tensor.name),
+            format!("tensor {:?} claims more elements than the file has bytes", printable(&tensor.name)),
             "check the file",
         );
     };
-    let data = elements(tensor, count, budget)?;
+    let from_beside = match Beside::holds(tensor) {
+        true => Some(beside.read(tensor, (count * width(tensor)?) as u64)?),
+        false => None,
+    };
+    let data = elements(tensor, from_beside.as_deref().or(tensor.raw_data.as_deref()), count, budget)?;
     if data.len() != count {
         return refuse(
             format!(
                 "tensor {:?} of shape {shape:?} should have {count} elements, and has {}",
-                tensor.name,
+                printable(&tensor.name),
                 data.len()
             ),
             "export the model again: the file is damaged",
         );
     }
     if matches!(tensor.data_type, data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16) && count > 1 {
-        notes.push(format!("tensor {:?}: converted to 32-bit floats", tensor.name));
+        notes.push(format!("tensor {:?}: converted to 32-bit floats", printable(&tensor.name)));
     }
     Ok(Literal { shape, data })
 }
@@ -151,7 +155,11 @@ pub(super) fn decode(
 fn tensor_shape(tensor: &TensorProto) -> Result<Vec<usize>, Refusal> {
     if tensor.dims.len() > RANK_MAX {
         return refuse(
-            format!("tensor {:?} has {} axes, at most {RANK_MAX} are read", tensor.name, tensor.dims.len()),
+            format!(
+                "tensor {:?} has {} axes, at most {RANK_MAX} are read",
+                printable(&tensor.name),
+                tensor.dims.len()
+            ),
             "reshape it",
         );
     }
@@ -159,33 +167,45 @@ fn tensor_shape(tensor: &TensorProto) -> Result<Vec<usize>, Refusal> {
     match shape {
         Some(shape) => Ok(shape),
         None => refuse(
-            format!("tensor {:?} has a negative extent", tensor.name),
+            format!("tensor {:?} has a negative extent", printable(&tensor.name)),
             "export the model again: the file is damaged",
         ),
     }
 }
 
-fn elements(tensor: &TensorProto, count: usize, budget: &mut Budget) -> Result<Data, Refusal> {
-    let raw = tensor.raw_data.as_deref();
-    let width = match tensor.data_type {
+/// Bytes of an element.
+fn width(tensor: &TensorProto) -> Result<usize, Refusal> {
+    Ok(match tensor.data_type {
         data_type::UINT8 | data_type::INT8 | data_type::BOOL => 1,
         data_type::UINT16 | data_type::INT16 | data_type::FLOAT16 | data_type::BFLOAT16 => 2,
         data_type::FLOAT | data_type::INT32 | data_type::UINT32 => 4,
         data_type::DOUBLE | data_type::INT64 | data_type::UINT64 => 8,
         other => {
             return refuse(
-                format!("tensor {:?} has elements of type {other}, which is not read", tensor.name),
+                format!(
+                    "tensor {:?} has elements of type {other}, which is not read",
+                    printable(&tensor.name)
+                ),
                 "export with 32-bit floats",
             );
         }
-    };
+    })
+}
+
+fn elements(
+    tensor: &TensorProto,
+    raw: Option<&[u8]>,
+    count: usize,
+    budget: &mut Budget,
+) -> Result<Data, Refusal> {
+    let width = width(tensor)?;
     if let Some(raw) = raw
         && raw.len() != count * width
     {
         return refuse(
             format!(
                 "tensor {:?} of shape {:?} should have {} bytes, and has {}",
-                tensor.name,
+                printable(&tensor.name),
                 tensor.dims,
                 count * width,
                 raw.len()

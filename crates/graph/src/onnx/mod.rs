@@ -4,16 +4,20 @@
 //! what is constant, `lower` turns the rest into drafts of our operators with static shapes, `simplify` merges affine
 //! steps into convolutions and drops what is dead.
 //!
-//! A file is hostile until it is imported: sizes are capped before anything is allocated, nothing outside the file is
-//! read, subgraphs are not parsed, and no bytes make it panic.
+//! A file is hostile until it is imported: sizes are capped before anything is allocated, nothing is read but the file and
+//! plain files of weights in its folder (`external`), subgraphs are not parsed, and no bytes make it panic.
 
 mod call;
+mod classes;
 mod draft;
+mod external;
 mod fold;
 mod geometry;
 mod import;
+mod infer;
 mod literal;
 mod lower;
+mod names;
 pub mod proto;
 mod remedy;
 mod report;
@@ -30,7 +34,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 pub(crate) use literal::half_to_f32;
-pub use report::{Report, Row, Status};
+pub use report::{Kind, Report, Row, Status};
 
 use crate::ir::Graph;
 
@@ -46,12 +50,16 @@ pub const ELEMENTS_MAX: usize = 1 << 31;
 /// What the caller says where a file leaves it open.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The name of the input that `input_shape` is meant for, to be held against the file's.
+    pub input_name: Option<String>,
     /// The input's shape, batch (1) included, instead of the file's.
     pub input_shape: Option<Vec<usize>>,
     /// Extents of the file's named dimensions. An open first axis is the batch, 1.
     pub dimensions: BTreeMap<String, usize>,
     /// Which of several outputs is wanted, by name.
     pub output: Option<String>,
+    /// The axis of the output along which classes are compared, counted from 0, where the file does not show it.
+    pub class_axis: Option<usize>,
 }
 
 /// A file that could be read: the report, and the graph when nothing was refused.
@@ -120,12 +128,16 @@ pub fn read(path: &Path, options: &Options) -> Result<Import, OnnxError> {
     }
     let mut content = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
-    read_bytes(content, options)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(content.into(), options, Some(folder))
 }
 
-/// Reads a model from memory.
+/// Reads a model from memory. Weights in a file beside it are then out of reach.
 pub fn read_bytes(content: impl Into<Bytes>, options: &Options) -> Result<Import, OnnxError> {
-    let content: Bytes = content.into();
+    parse(content.into(), options, None)
+}
+
+fn parse(content: Bytes, options: &Options, folder: Option<&Path>) -> Result<Import, OnnxError> {
     if content.len() as u64 > FILE_BYTES_MAX {
         return Err(OnnxError::TooLarge { bytes: content.len() as u64 });
     }
@@ -133,11 +145,11 @@ pub fn read_bytes(content: impl Into<Bytes>, options: &Options) -> Result<Import
     let length = content.len();
     let model =
         proto::ModelProto::decode(content).map_err(|error| OnnxError::Malformed(error.to_string()))?;
-    import::import(model, options, length)
+    import::import(model, options, external::Beside::new(folder, length), length)
 }
 
 /// Why a node is refused, and what to do instead.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Refusal {
     why: String,
     remedy: String,
@@ -162,6 +174,12 @@ struct Budget {
 impl Budget {
     fn new(bytes_of_file: usize) -> Self {
         Budget { bytes_of_file, left: 2 * bytes_of_file + (1 << 22) }
+    }
+
+    /// A file beside the model was opened.
+    fn add_file(&mut self, bytes: usize) {
+        self.bytes_of_file = self.bytes_of_file.saturating_add(bytes);
+        self.left = self.left.saturating_add(bytes.saturating_mul(2));
     }
 
     fn spend(&mut self, elements: usize) -> Result<(), Refusal> {

@@ -22,14 +22,12 @@ pub(super) fn remedy(op: &str) -> &'static str {
         "Resize" | "Upsample" => "use ConvTranspose with kernel 2 and stride 2 for upsampling",
         "DepthToSpace" | "SpaceToDepth" => "use ConvTranspose or a strided Conv",
         "Slice" | "Split" | "Gather" | "GatherND" | "GatherElements" | "CenterCropPad" => {
-            "choose channels with a 1x1 Conv, or crop before the model"
+            "crop and pick by constant positions: Slice, Split or Gather with constant indices"
         }
         "If" | "Loop" | "Scan" | "SequenceMap" => "export by tracing, so that no control flow is left",
         "LSTM" | "GRU" | "RNN" | "Attention" | "Einsum" => "use a convolutional network",
         "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
-        | "ReduceLogSumExp" | "ReduceSumSquare" => {
-            "use GlobalAveragePool, GlobalMaxPool or ReduceMean over spatial axes"
-        }
+        | "ReduceLogSumExp" | "ReduceSumSquare" => "use ReduceMean, GlobalAveragePool or GlobalMaxPool",
         "GlobalLpPool" | "LpPool" | "MaxUnpool" | "MaxRoiPool" | "RoiAlign" => "use MaxPool or AveragePool",
         "Exp" | "Log" | "Sqrt" | "Pow" | "Reciprocal" | "Abs" | "Sin" | "Cos" | "Floor" | "Ceil"
         | "Round" | "Sign" | "Min" | "Max" | "Mod" => {

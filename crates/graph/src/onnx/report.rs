@@ -1,8 +1,10 @@
-//! What became of every node of a file: all problems at once, each with its remedy.
+//! What became of every node of a file: all problems at once, each with its remedy, and the sum of them by kind.
 
 use std::fmt;
 
 use serde::Serialize;
+
+use super::Refusal;
 
 /// The account of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -13,7 +15,7 @@ pub struct Report {
     pub producer: String,
     /// Version of ONNX's own operator set.
     pub opset: i64,
-    /// One row a node, in the file's order.
+    /// One row per node, in the file's order.
     pub rows: Vec<Row>,
     /// Problems of the file that belong to no node: inputs, outputs, initialisers.
     pub problems: Vec<String>,
@@ -32,6 +34,8 @@ pub struct Row {
     pub status: Status,
     /// Why, and for a refused node what to do instead.
     pub note: String,
+    /// For a refused node, what to do instead.
+    pub remedy: String,
 }
 
 /// What became of a node.
@@ -48,7 +52,30 @@ pub enum Status {
     Unchecked,
 }
 
+/// Nodes that stand in the way for one reason: those of one operator that have one remedy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kind {
+    /// The operator.
+    pub op: String,
+    /// Refused or unchecked.
+    pub status: Status,
+    /// How many.
+    pub count: usize,
+    /// The first of them.
+    pub first: String,
+    /// Why the first is refused, and what to do instead.
+    pub note: String,
+}
+
 impl Report {
+    /// Notes that a node is refused.
+    pub(super) fn refuse(&mut self, row: usize, refusal: &Refusal) {
+        let row = &mut self.rows[row];
+        row.status = Status::Refused;
+        row.note = refusal.to_string();
+        row.remedy = refusal.remedy.clone();
+    }
+
     /// Whether the file can be used: nothing was refused.
     pub fn accepted(&self) -> bool {
         self.problems.is_empty() && self.refused().next().is_none()
@@ -57,6 +84,25 @@ impl Report {
     /// The rows that stand in the way.
     pub fn refused(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| matches!(row.status, Status::Refused | Status::Unchecked))
+    }
+
+    /// What stands in the way by kind, in the order in which the kinds appear; unchecked nodes last.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let mut kinds: Vec<(&str, Kind)> = Vec::new();
+        for row in self.refused() {
+            let is_same = |(remedy, kind): &(&str, Kind)| {
+                kind.op == row.op && kind.status == row.status && *remedy == row.remedy
+            };
+            match kinds.iter_mut().find(|kind| is_same(kind)) {
+                Some((_, kind)) => kind.count += 1,
+                None => {
+                    let (op, first, note) = (row.op.clone(), row.node.clone(), row.note.clone());
+                    kinds.push((&row.remedy, Kind { op, status: row.status, count: 1, first, note }));
+                }
+            }
+        }
+        kinds.sort_by_key(|(_, kind)| kind.status == Status::Unchecked);
+        kinds.into_iter().map(|(_, kind)| kind).collect()
     }
 }
 
@@ -78,14 +124,25 @@ impl fmt::Display for Row {
     }
 }
 
-/// What stands in the way, one line each.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => write!(f, "{:<9} {} {}: {}", self.status, self.op, self.first, self.note),
+            count => {
+                write!(f, "{:<9} {count} x {}, first {}: {}", self.status, self.op, self.first, self.note)
+            }
+        }
+    }
+}
+
+/// What stands in the way, one line per problem of the file and per kind.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
             writeln!(f, "file: {problem}")?;
         }
-        for row in self.refused() {
-            writeln!(f, "{row}")?;
+        for kind in self.kinds() {
+            writeln!(f, "{kind}")?;
         }
         Ok(())
     }

@@ -49,6 +49,7 @@ fn child(kind: Kind, tag: u64) -> Option<Kind> {
         (Kind::Node, 5) => Kind::Attribute,
         (Kind::Attribute, 5) => Kind::Tensor,
         (Kind::Attribute, 8) => Kind::Varints,
+        (Kind::Tensor, 13) => Kind::Flat,
         (Kind::Tensor, 1 | 5 | 7 | 11) => Kind::Varints,
         (Kind::ValueInfo, 2) => Kind::Type,
         (Kind::Type, 1) => Kind::TensorType,

@@ -1,10 +1,15 @@
-//! The draft made a [`Graph`]: dead steps dropped, affine steps merged into the linear step before them (or, without a scale,
-//! made additions of constants), zero padding into
-//! the convolution behind it, values renumbered.
+//! The draft made a [`Graph`]: dead steps dropped, affine steps merged into the linear step before them, or at the input into
+//! the one behind (or, without a scale, made additions of constants), zero padding into the convolution behind it,
+//! transpositions into one another, values renumbered.
+
+mod ahead;
+mod merge;
 
 use super::draft::{Affine, Draft, DraftNode, Step};
-use super::{Budget, Refusal, Report, Status, refuse};
-use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use super::{Budget, Refusal, Report, Status};
+use crate::ir::{Classes, Graph, Head, InputRange, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use ahead::Ahead;
+use merge::merge;
 
 /// Turns an accepted draft into a graph; `None` with a row refused when an affine step cannot be expressed, and `None` when
 /// the output does not hang on the input.
@@ -59,6 +64,10 @@ struct Pass {
     uses: Vec<usize>,
     /// Whether the output hangs on a value.
     live: Vec<bool>,
+    /// Affine steps at the input, on their way into the layers behind them.
+    ahead: Ahead,
+    /// The range that the file states for the input.
+    input_range: Option<InputRange>,
     budget: Budget,
 }
 
@@ -77,6 +86,8 @@ impl Pass {
             }
         }
         Pass {
+            ahead: Ahead::new(&draft, &live, output),
+            input_range: draft.image.range,
             values: draft.values,
             steps: draft.nodes,
             nodes: Vec::new(),
@@ -92,18 +103,52 @@ impl Pass {
 
     fn step(&mut self, mut node: DraftNode, report: &mut Report) -> Result<Noted, Refusal> {
         self.row = node.row;
+        let carried = self.ahead.take(node.inputs[0]);
         for value in &mut node.inputs {
             *value = self.current[*value];
         }
         match node.step {
             Step::Op(op) => {
                 let mut node = Node { name: node.name, op, inputs: node.inputs, output: node.output };
+                if let Some(carried) = &carried {
+                    ahead::merge(&mut node.op, carried)?;
+                }
+                if self.turned_back(&mut node, report) {
+                    return Ok(Some((Status::Folded, "removed with the transposition before it".to_owned())));
+                }
                 self.absorb_padding(&mut node, report);
                 self.push(node);
                 Ok(None)
             }
-            Step::Affine(affine) => self.affine(node.name, node.inputs[0], node.output, &affine).map(Some),
+            Step::Affine(affine) => {
+                let affine = match carried {
+                    Some(carried) => ahead::composed(&carried, &affine),
+                    None => affine,
+                };
+                self.affine(node.name, node.inputs[0], node.output, &affine).map(Some)
+            }
         }
+    }
+
+    /// Two transpositions in a row are one; true when nothing is left of them.
+    fn turned_back(&mut self, node: &mut Node, report: &mut Report) -> bool {
+        let Op::Transpose { perm } = &mut node.op else { return false };
+        let input = node.inputs[0];
+        let Some(maker) = self.maker[input] else { return false };
+        let Op::Transpose { perm: first } = &self.nodes[maker].op else { return false };
+        let origin = self.nodes[maker].inputs[0];
+        *perm = perm.iter().map(|&axis| first[axis]).collect();
+        node.inputs[0] = origin;
+        let identity = perm.iter().enumerate().all(|(to, &from)| to == from);
+        self.uses[input] -= 1;
+        match self.uses[input] {
+            0 => note(report, self.rows[maker], Status::Folded, format!("merged into {}", node.name)),
+            _ => self.uses[origin] += 1,
+        }
+        if identity {
+            self.replace(node.output, origin);
+        }
+        identity
     }
 
     fn push(&mut self, node: Node) {
@@ -149,6 +194,10 @@ impl Pass {
         if affine.scale.iter().all(|&s| s == 1.0) && affine.shift.iter().all(|&s| s == 0.0) {
             self.replace(output, input);
             return Ok((Status::Folded, "removed: it changes nothing".to_owned()));
+        }
+        if self.maker[input].is_none() && self.ahead.hold(output, affine) {
+            self.replace(output, input);
+            return Ok((Status::Folded, "merged into the layer behind it".to_owned()));
         }
         let maker = self.maker[input].filter(|_| self.uses[input] == 1);
         if let Some(maker) = maker
@@ -285,7 +334,6 @@ impl Pass {
             }
             nodes.push(node);
         }
-        let classes = Classes::of(head, None, &values[number[output]].shape);
         Some(Graph {
             name,
             values,
@@ -293,60 +341,8 @@ impl Pass {
             input: 0,
             output: number[output],
             head,
-            classes,
-            input_range: None,
+            classes: Classes::Unknown,
+            input_range: self.input_range,
         })
-    }
-}
-
-/// Merges an affine step into a linear one; false when it does not fit.
-fn merge(op: &mut Op, affine: &Affine, rank: usize) -> Result<bool, Refusal> {
-    let channel_axis = match op {
-        Op::Conv { .. } | Op::ConvTranspose { .. } => 1,
-        Op::Dense { .. } => rank - 1,
-        _ => return Ok(false),
-    };
-    if affine.axis.is_some_and(|axis| axis != channel_axis) {
-        return Ok(false);
-    }
-    let at = |channel: usize| {
-        let index = if affine.axis.is_some() { channel } else { 0 };
-        (affine.scale[index], affine.shift[index])
-    };
-    let (weight, bias) = match op {
-        Op::Conv { weight, bias, .. } | Op::Dense { weight, bias } => {
-            let run = weight.data.len() / weight.shape[0];
-            for (channel, row) in weight.data.chunks_mut(run).enumerate() {
-                scale(row, at(channel).0);
-            }
-            (&weight.data, bias)
-        }
-        Op::ConvTranspose { weight, bias, groups, .. } => {
-            let (in_per_group, out_per_group) = (weight.shape[0] / *groups, weight.shape[1]);
-            let run = weight.shape[2..].iter().product();
-            for (index, taps) in weight.data.chunks_mut(run).enumerate() {
-                let group = index / (out_per_group * in_per_group);
-                scale(taps, at(group * out_per_group + index % out_per_group).0);
-            }
-            (&weight.data, bias)
-        }
-        _ => return Ok(false),
-    };
-    for (channel, bias) in bias.iter_mut().enumerate() {
-        let (scale, shift) = at(channel);
-        *bias = (f64::from(*bias) * scale + shift) as f32;
-    }
-    match weight.iter().chain(bias.iter()).all(|x| x.is_finite()) {
-        true => Ok(true),
-        false => refuse(
-            "merged into the layer before it, the weights are beyond 32-bit floats",
-            "check the training",
-        ),
-    }
-}
-
-fn scale(weights: &mut [f32], factor: f64) {
-    for weight in weights {
-        *weight = (f64::from(*weight) * factor) as f32;
     }
 }

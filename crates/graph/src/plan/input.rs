@@ -38,6 +38,9 @@ pub struct InputSpec {
     /// refused. Values that have 8 bits are taken as they are.
     #[serde(default)]
     pub to_eight_bit: Option<ToEightBit>,
+    /// Whether the model itself clips its input to the range: values outside are then no mistake.
+    #[serde(default)]
+    pub clips: bool,
 }
 
 /// What a network was trained on, in millimetres. A scan that differs is told so to its owner, or refused.
@@ -178,6 +181,7 @@ impl InputSpec {
             range,
             trained: Trained::default(),
             to_eight_bit: None,
+            clips: false,
         }
     }
 

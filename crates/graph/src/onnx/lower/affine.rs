@@ -63,11 +63,23 @@ pub(super) fn arithmetic(call: &Call, draft: &mut Draft) -> Result<Lowered, Refu
             let negated = draft.emit_named(call, "/negated", Step::Affine(negation()), vec![y], shape)?;
             add(call, draft, "", x, negated).map(Lowered::supported)
         }
-        ("Mul", None, None) => refuse(
+        _ => {
+            check_product(call)?;
+            refuse("it has inputs of no known kind", "check the exporter")
+        }
+    }
+}
+
+/// Refuses a product of data with data, and a division by data.
+pub(super) fn check_product(call: &Call) -> Result<(), Refusal> {
+    let constant = |index: usize| matches!(call.inputs.get(index), Some(Some(Known::Constant(_))));
+    match (call.op(), constant(0), constant(1)) {
+        ("Mul", false, false) => refuse(
             "it multiplies two tensors that both depend on the image (gates, squeeze-and-excitation)",
             "retrain without gates: use Add, or Concat and a 1x1 Conv",
         ),
-        _ => refuse("it divides by data", "divide by a constant, or use BatchNormalization"),
+        ("Div", _, false) => refuse("it divides by data", "divide by a constant, or use BatchNormalization"),
+        _ => Ok(()),
     }
 }
 
@@ -185,5 +197,10 @@ fn emit(call: &Call, draft: &mut Draft, x: ValueId, affine: Affine) -> Result<Lo
         );
     }
     let shape = draft.shape(x).to_vec();
-    draft.emit(call, Step::Affine(affine), vec![x], shape).map(Lowered::supported)
+    let numbers = affine.axis.is_none().then(|| (affine.scale[0], affine.shift[0]));
+    let output = draft.emit(call, Step::Affine(affine), vec![x], shape)?;
+    if let Some((scale, shift)) = numbers {
+        draft.image.scaled(x, output, scale, shift);
+    }
+    Ok(Lowered::supported(output))
 }

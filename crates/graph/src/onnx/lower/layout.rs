@@ -1,4 +1,4 @@
-//! Operators that move elements: Concat, Pad, Reshape and its kin, Transpose; and those that do nothing to data.
+//! Operators that move elements as a whole: Concat, Reshape and its kin, Transpose; and those that do nothing to data.
 
 use std::rc::Rc;
 
@@ -6,10 +6,9 @@ use super::super::call::{Call, Known};
 use super::super::draft::{Draft, Step};
 use super::super::literal::Literal;
 use super::super::proto::data_type;
-use super::super::remedy::remedy;
 use super::super::{Refusal, fold, refuse, shape};
 use super::{Lowered, Used};
-use crate::ir::{Head, Op};
+use crate::ir::{Head, Op, ValueId};
 
 /// Joins values along an axis.
 pub(super) fn concat(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
@@ -21,62 +20,6 @@ pub(super) fn concat(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal>
         return Ok(Lowered::folded(Known::Value(only), "it joins one tensor"));
     }
     draft.emit(call, Step::Op(Op::Concat { axis }), inputs, answer).map(Lowered::supported)
-}
-
-/// Zeros around.
-pub(super) fn pad(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
-    let x = call.value(0)?;
-    let data = draft.shape(x).to_vec();
-    let (begin, end) = pad_amounts(call, data.len())?;
-    if begin.iter().chain(&end).all(|&amount| amount == 0) {
-        return Ok(Lowered::folded(Known::Value(x), "it pads nothing"));
-    }
-    let mode = call.text("mode", "constant")?;
-    let fill = match call.optional_float("value")? {
-        Some(fill) => fill,
-        None => call.optional_constant(2)?.map_or(Ok(0.0), Literal::scalar)?,
-    };
-    if mode != "constant" || fill != 0.0 {
-        return refuse(format!("it pads by {mode} with {fill}"), "pad with zeros (mode constant)");
-    }
-    let answer = (0..data.len())
-        .map(|axis| data[axis].saturating_add(begin[axis]).saturating_add(end[axis]))
-        .collect();
-    draft.emit(call, Step::Op(Op::Pad { begin, end }), vec![x], answer).map(Lowered::supported)
-}
-
-/// Amounts before and behind every axis: attribute `pads` (`paddings` at opset 1) or inputs 1 and 3.
-fn pad_amounts(call: &Call, rank: usize) -> Result<(Vec<usize>, Vec<usize>), Refusal> {
-    let amounts = match call.optional_ints("pads")? {
-        Some(amounts) => amounts.to_vec(),
-        None => call.constant(1)?.as_ints()?.to_vec(),
-    };
-    let axes: Vec<i64> = match call.optional_constant(3)? {
-        Some(axes) => axes.as_ints()?.to_vec(),
-        None => (0..rank as i64).collect(),
-    };
-    if amounts.len() != 2 * axes.len() {
-        return refuse(
-            format!("it has {} amounts for {} axes", amounts.len(), axes.len()),
-            "check the exporter",
-        );
-    }
-    let (mut begin, mut end) = (vec![0; rank], vec![0; rank]);
-    for (position, &axis) in axes.iter().enumerate() {
-        let axis = shape::axis(axis, rank)?;
-        for (side, amount) in [(&mut begin, amounts[position]), (&mut end, amounts[position + axes.len()])] {
-            match usize::try_from(amount) {
-                Ok(amount) => side[axis] = amount,
-                Err(_) => {
-                    return refuse(
-                        format!("it cuts {} from axis {axis}", amount.unsigned_abs()),
-                        "crop before the model",
-                    );
-                }
-            }
-        }
-    }
-    Ok((begin, end))
 }
 
 /// Flatten, Reshape, Squeeze, Unsqueeze; behind a head they change the answer's shape only.
@@ -102,9 +45,36 @@ pub(super) fn reshape(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal
     draft.emit(call, Step::Op(Op::Reshape), vec![x], answer).map(Lowered::supported)
 }
 
-/// Axes exchanged; a reshape when only axes of extent 1 move.
+/// Axes exchanged; a reshape when only axes of extent 1 move. Behind a head the logits' axes are exchanged, and the head's
+/// with them.
 pub(super) fn transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+    if let Some(Some(Known::Headed { logits, head, rows, reshaped: false })) = call.inputs.first()
+        && let Some(head) = head_behind(call, *head, draft.shape(*logits).len())?
+    {
+        let moved = transposed(call, draft, *logits)?;
+        let Known::Value(logits) = moved.known else { return Ok(moved) };
+        return Ok(Lowered {
+            known: Known::Headed { logits, head, rows: rows.clone(), reshaped: false },
+            ..moved
+        });
+    }
     let x = call.value(0)?;
+    transposed(call, draft, x)
+}
+
+/// A head on logits whose axes are exchanged; `None` for one that has dropped an axis.
+fn head_behind(call: &Call, head: Head, rank: usize) -> Result<Option<Head>, Refusal> {
+    let perm = shape::permutation(call, rank)?;
+    Ok(match head {
+        Head::Softmax { axis } => {
+            perm.iter().position(|&from| from == axis).map(|axis| Head::Softmax { axis })
+        }
+        Head::Sigmoid => Some(Head::Sigmoid),
+        Head::ArgMax { .. } | Head::Logits => None,
+    })
+}
+
+fn transposed(call: &Call, draft: &mut Draft, x: ValueId) -> Result<Lowered, Refusal> {
     let data = draft.shape(x).to_vec();
     let perm = shape::permutation(call, data.len())?;
     if perm.iter().enumerate().all(|(to, &from)| to == from) {
@@ -154,28 +124,4 @@ pub(super) fn shape(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> 
         _ => fold::shape_of(call, data)?,
     };
     Ok(Lowered::folded(Known::Constant(Rc::new(literal)), "a constant: shapes are fixed"))
-}
-
-/// Only a slice that takes everything is computed.
-pub(super) fn slice(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
-    let x = call.value(0)?;
-    let data = draft.shape(x).to_vec();
-    let inputs = [1, 2, 3, 4].map(|index| call.optional_constant(index));
-    let [starts, ends, axes, steps] = inputs;
-    let picks = shape::slice(call, &data, &[starts?, ends?, axes?, steps?], &mut draft.budget)?;
-    let whole = picks.iter().zip(&data).all(|(positions, &extent)| positions.iter().copied().eq(0..extent));
-    match whole {
-        true => Ok(Lowered::folded(Known::Value(x), "it takes everything")),
-        false => refuse("it cuts data", remedy("Slice")),
-    }
-}
-
-/// Only an expansion that changes nothing is computed.
-pub(super) fn expand(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
-    let x = call.value(0)?;
-    let target = shape::extents(call.constant(1)?.as_ints()?)?;
-    match shape::broadcast(draft.shape(x), &target)? == draft.shape(x) {
-        true => Ok(Lowered::folded(Known::Value(x), "it changes nothing")),
-        false => refuse("it repeats data", "use ConvTranspose for upsampling"),
-    }
 }

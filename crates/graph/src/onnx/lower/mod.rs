@@ -4,6 +4,8 @@ mod affine;
 mod head;
 mod layout;
 mod linear;
+mod pad;
+mod pick;
 mod pool;
 
 use super::call::{Call, Known};
@@ -12,20 +14,23 @@ use super::remedy::remedy;
 use super::{Refusal, Status, refuse};
 use crate::ir::{Op, ValueId};
 
-/// What became of a node: what its output stands for, and the row's words.
+/// What became of a node: what its outputs stand for, and the row's words.
 pub(super) struct Lowered {
     pub(super) known: Known,
+    /// What its outputs behind the first stand for.
+    pub(super) further: Vec<Known>,
     pub(super) status: Status,
     pub(super) note: String,
 }
 
 impl Lowered {
     fn supported(value: ValueId) -> Self {
-        Lowered { known: Known::Value(value), status: Status::Supported, note: String::new() }
+        let known = Known::Value(value);
+        Lowered { known, further: Vec::new(), status: Status::Supported, note: String::new() }
     }
 
-    fn folded(known: Known, note: impl Into<String>) -> Self {
-        Lowered { known, status: Status::Folded, note: note.into() }
+    pub(super) fn folded(known: Known, note: impl Into<String>) -> Self {
+        Lowered { known, further: Vec::new(), status: Status::Folded, note: note.into() }
     }
 }
 
@@ -53,63 +58,60 @@ pub(super) fn lowering(op: &str) -> Option<Lower> {
         "GlobalAveragePool" | "GlobalMaxPool" => |call, draft, _| pool::global(call, draft),
         "ReduceMean" => |call, draft, _| pool::reduce_mean(call, draft),
         "Concat" => |call, draft, _| layout::concat(call, draft),
-        "Pad" => |call, draft, _| layout::pad(call, draft),
+        "Pad" => |call, draft, _| pad::pad(call, draft),
         "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => |call, draft, _| layout::reshape(call, draft),
         "Transpose" => |call, draft, _| layout::transpose(call, draft),
         "Identity" => |call, _, _| layout::pass(call),
         "Dropout" => layout::dropout,
         "Cast" => |call, _, _| layout::cast(call),
         "Shape" | "Size" => |call, draft, _| layout::shape(call, draft),
-        "Slice" => |call, draft, _| layout::slice(call, draft),
-        "Expand" => |call, draft, _| layout::expand(call, draft),
-        "Softmax" | "LogSoftmax" | "Sigmoid" | "ArgMax" => |call, draft, _| head::head(call, draft),
+        "Slice" => |call, draft, _| pick::slice(call, draft),
+        "Gather" => |call, draft, _| pick::gather(call, draft),
+        "Split" => |call, draft, _| pick::split(call, draft),
+        "Expand" => |call, draft, _| pick::expand(call, draft),
+        "Tile" => |call, draft, _| pick::tile(call, draft),
+        op if is_head(op) => |call, draft, _| head::head(call, draft),
         _ => return None,
     })
 }
 
-/// The answer's shape of a refused operator that works element by element, so that later nodes can still be checked.
-pub(super) fn keeps_shape(op: &str) -> bool {
+/// Whether an operator may stand at the end of a model, and is then applied to the answer.
+pub(super) fn is_head(op: &str) -> bool {
+    matches!(op, "Softmax" | "LogSoftmax" | "Sigmoid" | "ArgMax")
+}
+
+/// Whether a head stays a head behind an operator.
+pub(super) fn passes_heads(op: &str) -> bool {
     matches!(
         op,
-        "LeakyRelu"
-            | "PRelu"
-            | "Elu"
-            | "Selu"
-            | "Celu"
-            | "ThresholdedRelu"
-            | "Gelu"
-            | "Swish"
-            | "HardSwish"
-            | "Mish"
-            | "Softplus"
-            | "Softsign"
-            | "HardSigmoid"
-            | "Erf"
-            | "Tanh"
-            | "Sigmoid"
-            | "Softmax"
-            | "LogSoftmax"
-            | "Clip"
-            | "LRN"
-            | "Exp"
-            | "Log"
-            | "InstanceNormalization"
-            | "GroupNormalization"
-            | "LayerNormalization"
-            | "RMSNormalization"
-            | "LpNormalization"
-            | "BatchNormalization"
-            | "Sqrt"
-            | "Reciprocal"
-            | "Abs"
-            | "Floor"
-            | "Ceil"
-            | "Round"
-            | "Relu"
-            | "Neg"
-            | "Sin"
-            | "Cos"
+        "Identity" | "Dropout" | "Cast" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose"
     )
+}
+
+/// Whether an operator does to integers what it does to floats: it moves them.
+pub(super) fn moves_integers(op: &str) -> bool {
+    passes_heads(op) || matches!(op, "Shape" | "Size" | "Slice" | "Gather" | "Split")
+}
+
+/// The rows of the heads that a node works on.
+pub(super) fn heads_below(call: &Call) -> Vec<usize> {
+    let rows = call.inputs.iter().flatten().map(|input| match input {
+        Known::Headed { rows, .. } | Known::Unknown { heads: rows, .. } => rows.as_slice(),
+        _ => &[],
+    });
+    rows.flatten().copied().collect()
+}
+
+/// Refuses a node on data of unknown shape that no shape could save.
+pub(super) fn refused_anyway(call: &Call) -> Result<(), Refusal> {
+    match call.op() {
+        "Mul" | "Div" => affine::check_product(call),
+        "Clip" => match clip_bounds(call)? {
+            (0.0, f32::MAX..) | (..=f32::MIN, f32::MAX..) => Ok(()),
+            (low, high) => Err(clips(low, high)),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// The refusal of an operator by name.
@@ -123,19 +125,31 @@ fn relu(call: &Call, draft: &mut Draft, index: usize) -> Result<Lowered, Refusal
     draft.emit(call, Step::Op(Op::Relu), vec![x], shape).map(Lowered::supported)
 }
 
-/// Only `Clip(0, infinity)` is computed: it is Relu.
+/// `Clip(0, infinity)` is Relu; at the input, what is public to its owner, any Clip narrows the declared range.
 fn clip(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+    let (low, high) = clip_bounds(call)?;
+    let x = call.value(0)?;
+    match (low, high) {
+        (0.0, f32::MAX..) => relu(call, draft, 0),
+        (..=f32::MIN, f32::MAX..) => Ok(Lowered::folded(Known::Value(x), "it clips nothing")),
+        _ if draft.image.clip(x, low, high) => {
+            Ok(Lowered::folded(Known::Value(x), "the input's declared range: its owner clips"))
+        }
+        _ => Err(clips(low, high)),
+    }
+}
+
+fn clip_bounds(call: &Call) -> Result<(f32, f32), Refusal> {
     let bound = |name: &str, index: usize| match call.optional_float(name)? {
         Some(bound) => Ok(Some(bound)),
         None => call.optional_constant(index)?.map(|literal| literal.scalar()).transpose(),
     };
-    let low = bound("min", 1)?.unwrap_or(f32::MIN);
-    let high = bound("max", 2)?.unwrap_or(f32::MAX);
-    match (low, high) {
-        (0.0, f32::MAX..) => relu(call, draft, 0),
-        (..=f32::MIN, f32::MAX..) => Ok(Lowered::folded(Known::Value(call.value(0)?), "it clips nothing")),
-        _ => refuse(format!("it clips to {low}..{high}, and only 0..infinity is computed"), remedy("Clip")),
-    }
+    Ok((bound("min", 1)?.unwrap_or(f32::MIN), bound("max", 2)?.unwrap_or(f32::MAX)))
+}
+
+fn clips(low: f32, high: f32) -> Refusal {
+    let why = format!("it clips to {low}..{high}, and only 0..infinity is computed behind the input");
+    Refusal { why, remedy: remedy("Clip").to_owned() }
 }
 
 /// Only the maximum with 0 is computed: it is Relu.

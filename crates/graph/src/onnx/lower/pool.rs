@@ -1,11 +1,11 @@
-//! Pools: MaxPool, AveragePool, the global ones, and ReduceMean over spatial axes.
+//! Pools: MaxPool, AveragePool, the global ones, and ReduceMean.
 
-use super::super::call::Call;
+use super::super::call::{Call, Known};
 use super::super::draft::{Draft, Step};
 use super::super::geometry::AutoPad;
 use super::super::{Refusal, geometry, refuse, shape};
 use super::{Lowered, Used};
-use crate::ir::{Op, Window};
+use crate::ir::{Op, ValueId, Window};
 
 /// Maximum over windows.
 pub(super) fn max_pool(call: &Call, draft: &mut Draft, used: Used) -> Result<Lowered, Refusal> {
@@ -56,38 +56,62 @@ pub(super) fn global(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal>
     draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
 }
 
-/// ReduceMean over some or all spatial axes.
+/// ReduceMean over any axes: as a window where they are spatial ones, else as the mean of rows.
 pub(super) fn reduce_mean(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
-    let sizes = geometry::spatial(&data)?;
-    let axes = shape::axes_of(call, call.optional_constant(1)?)?.unwrap_or_default();
-    let mut kernel = vec![1; sizes.len()];
-    for &axis in &axes {
-        match shape::axis(axis, data.len())? {
-            spatial @ 2.. => kernel[spatial - 2] = sizes[spatial - 2],
-            _ => {
-                return refuse(
-                    "it takes the mean over batch or channels",
-                    "take the mean over spatial axes only",
-                );
-            }
+    let named = shape::axes_of(call, call.optional_constant(1)?)?.unwrap_or_default();
+    let axes: Vec<usize> = match named.is_empty() {
+        true if call.int("noop_with_empty_axes", 0)? != 0 => {
+            return Ok(Lowered::folded(Known::Value(x), "it reduces nothing"));
         }
+        true => (0..data.len()).collect(),
+        false => named.iter().map(|&axis| shape::axis(axis, data.len())).collect::<Result<_, _>>()?,
+    };
+    let keep = call.int("keepdims", 1)? != 0;
+    let kept: Vec<usize> = (0..data.len()).filter(|axis| !axes.contains(axis)).collect();
+    let answer = match keep {
+        true => (0..data.len()).map(|axis| if axes.contains(&axis) { 1 } else { data[axis] }).collect(),
+        false => kept.iter().map(|&axis| data[axis]).collect(),
+    };
+    let Ok(sizes) = geometry::spatial(&data) else { return mean_of_rows(call, draft, x, &kept, answer) };
+    if axes.iter().any(|&axis| axis < 2) {
+        return mean_of_rows(call, draft, x, &kept, answer);
     }
-    if axes.is_empty() {
-        return refuse("it takes the mean over all axes", "take the mean over spatial axes only");
-    }
-    let dropped: Vec<usize> =
-        axes.iter().map(|&axis| shape::axis(axis, data.len())).collect::<Result<_, _>>()?;
+    let kernel =
+        (0..sizes.len()).map(|axis| if axes.contains(&(axis + 2)) { sizes[axis] } else { 1 }).collect();
     let window = plain_window(kernel);
-    let answer = answer_shape(&data, &window)?;
+    let with_axes = answer_shape(&data, &window)?;
     let op = Step::Op(Op::AveragePool { window, count_include_pad: false });
-    if call.int("keepdims", 1)? != 0 {
-        return draft.emit(call, op, vec![x], answer).map(Lowered::supported);
+    if keep {
+        return draft.emit(call, op, vec![x], with_axes).map(Lowered::supported);
     }
-    let kept = (0..answer.len()).filter(|axis| !dropped.contains(axis)).map(|axis| answer[axis]).collect();
-    let mean = draft.emit_named(call, "/mean", op, vec![x], answer)?;
-    draft.emit(call, Step::Op(Op::Reshape), vec![mean], kept).map(Lowered::supported)
+    let mean = draft.emit_named(call, "/mean", op, vec![x], with_axes)?;
+    draft.emit(call, Step::Op(Op::Reshape), vec![mean], answer).map(Lowered::supported)
+}
+
+/// The mean over all axes but the kept ones, which come to the front: each of their elements is then the mean of a row.
+fn mean_of_rows(
+    call: &Call,
+    draft: &mut Draft,
+    x: ValueId,
+    kept: &[usize],
+    answer: Vec<usize>,
+) -> Result<Lowered, Refusal> {
+    let data = draft.shape(x).to_vec();
+    let reduced = (0..data.len()).filter(|axis| !kept.contains(axis));
+    let perm: Vec<usize> = kept.iter().copied().chain(reduced).collect();
+    let mut value = x;
+    if !perm.iter().filter(|&&axis| data[axis] != 1).is_sorted() {
+        let front = perm.iter().map(|&axis| data[axis]).collect();
+        value = draft.emit_named(call, "/front", Step::Op(Op::Transpose { perm }), vec![value], front)?;
+    }
+    let rows: usize = kept.iter().map(|&axis| data[axis]).product();
+    let length = data.iter().product::<usize>() / rows;
+    value = draft.emit_named(call, "/rows", Step::Op(Op::Reshape), vec![value], vec![1, rows, length])?;
+    let op = Op::AveragePool { window: plain_window(vec![length]), count_include_pad: false };
+    value = draft.emit_named(call, "/mean", Step::Op(op), vec![value], vec![1, rows, 1])?;
+    draft.emit(call, Step::Op(Op::Reshape), vec![value], answer).map(Lowered::supported)
 }
 
 fn plain_window(kernel: Vec<usize>) -> Window {

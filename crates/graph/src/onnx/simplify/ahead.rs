@@ -1,0 +1,126 @@
+//! An affine step at the input merged into the layers behind it: scaling grey values costs nothing then.
+//!
+//! Only where every reader is a linear layer that takes it exactly: a shift must not meet zero padding, which would stay zero.
+
+use std::collections::HashMap;
+
+use super::super::draft::{Affine, Draft, DraftNode, Step};
+use super::super::{Refusal, refuse};
+use super::merge::scale;
+use crate::ir::{Op, ValueId};
+
+/// Affine steps on their way, and what reads each value.
+pub(super) struct Ahead {
+    /// The affine step that a value of the draft still lacks.
+    held: HashMap<ValueId, Affine>,
+    readers: HashMap<ValueId, Vec<Reader>>,
+}
+
+/// What a reader can take over.
+#[derive(Clone, Copy, PartialEq)]
+enum Reader {
+    /// An affine step with this output.
+    Affine(ValueId),
+    /// A linear layer; `shifts` when it pads nothing.
+    Linear { shifts: bool },
+    /// Nothing.
+    Other,
+}
+
+impl Ahead {
+    pub(super) fn new(draft: &Draft, live: &[bool], output: ValueId) -> Self {
+        let mut readers: HashMap<ValueId, Vec<Reader>> = HashMap::new();
+        for node in draft.nodes.iter().filter(|node| live[node.output]) {
+            for &value in &node.inputs {
+                readers.entry(value).or_default().push(reader(node));
+            }
+        }
+        readers.entry(output).or_default().push(Reader::Other);
+        Ahead { held: HashMap::new(), readers }
+    }
+
+    /// Holds an affine step back for the readers of `output`; false when they cannot take it.
+    pub(super) fn hold(&mut self, output: ValueId, affine: &Affine) -> bool {
+        let varies = affine.axis.is_some();
+        let shifted = affine.shift.iter().any(|&shift| shift != 0.0);
+        let takes = !varies && self.taken(output, shifted);
+        if takes {
+            self.held.insert(output, affine.clone());
+        }
+        takes
+    }
+
+    /// Whether linear layers behind `value`, and behind affine steps that follow it one by one, take it all.
+    fn taken(&self, mut value: ValueId, mut shifted: bool) -> bool {
+        loop {
+            match self.readers.get(&value).map(Vec::as_slice) {
+                Some(&[Reader::Affine(next)]) => {
+                    // What a later step shifts is not known here: only unpadded layers are safe then.
+                    shifted = true;
+                    value = next;
+                }
+                Some(readers) => {
+                    let takes = |reader: &Reader| match reader {
+                        Reader::Linear { shifts } => *shifts || !shifted,
+                        Reader::Affine(_) | Reader::Other => false,
+                    };
+                    return readers.iter().all(takes);
+                }
+                None => return false,
+            }
+        }
+    }
+
+    /// The affine step that a reader of `value` has to take over.
+    pub(super) fn take(&self, value: ValueId) -> Option<Affine> {
+        self.held.get(&value).cloned()
+    }
+}
+
+fn reader(node: &DraftNode) -> Reader {
+    match &node.step {
+        Step::Affine(affine) if affine.axis.is_none() => Reader::Affine(node.output),
+        Step::Op(Op::Conv { window, .. }) => {
+            let pads = window.pads_begin.iter().chain(&window.pads_end).any(|&pad| pad != 0);
+            Reader::Linear { shifts: !pads }
+        }
+        Step::Op(Op::Dense { .. }) => Reader::Linear { shifts: true },
+        Step::Op(Op::ConvTranspose { .. }) => Reader::Linear { shifts: false },
+        _ => Reader::Other,
+    }
+}
+
+/// `second` behind `first`, which has one number of each.
+pub(super) fn composed(first: &Affine, second: &Affine) -> Affine {
+    let (scale, shift) = (first.scale[0], first.shift[0]);
+    Affine {
+        axis: second.axis,
+        scale: second.scale.iter().map(|s| s * scale).collect(),
+        shift: second.scale.iter().zip(&second.shift).map(|(s, t)| s * shift + t).collect(),
+    }
+}
+
+/// Merges an affine step with one number of each into the linear layer behind it.
+pub(super) fn merge(op: &mut Op, affine: &Affine) -> Result<(), Refusal> {
+    let (factor, shift) = (affine.scale[0], affine.shift[0]);
+    let (weight, bias) = match op {
+        Op::Conv { weight, bias, .. } | Op::Dense { weight, bias } => {
+            let run = (weight.data.len() / bias.len().max(1)).max(1);
+            for (row, bias) in weight.data.chunks(run).zip(bias.iter_mut()) {
+                let sum: f64 = row.iter().map(|&w| f64::from(w)).sum();
+                *bias = (f64::from(*bias) + shift * sum) as f32;
+            }
+            (weight, bias)
+        }
+        Op::ConvTranspose { weight, bias, .. } => (weight, bias),
+        _ => return refuse("an affine step was held back for it", "check the exporter"),
+    };
+    scale(&mut weight.data, factor);
+    match weight.data.iter().chain(bias.iter()).all(|x| x.is_finite()) {
+        true => Ok(()),
+        false => refuse(
+            "with the scaling before it, its weights are beyond 32-bit floats",
+            "check the scaling of the input",
+        ),
+    }
+}
