@@ -79,11 +79,43 @@ pub(crate) struct DemoArgs {
     pub(crate) json: bool,
 }
 
+/// What an ONNX file may leave open. Each may stand in the model's .toml too; the command line goes first.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ImportOptions {
+    /// The input's shape, batch 1 included: 1x1x512x512, or NAME=1x1x512x512
+    #[arg(long, value_name = "SHAPE")]
+    pub(crate) shape: Option<String>,
+    /// Extent of a named axis that the file leaves open: h=512 (may be repeated)
+    #[arg(long = "dim", value_name = "NAME=EXTENT")]
+    pub(crate) dims: Vec<String>,
+    /// Which of several outputs is computed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
+    /// The axis of the output along which classes are compared, counted from 0
+    #[arg(long, value_name = "AXIS")]
+    pub(crate) class_axis: Option<usize>,
+}
+
+impl ImportOptions {
+    /// Whether anything is said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shape.is_none() && self.dims.is_empty() && self.output.is_none() && self.class_axis.is_none()
+    }
+}
+
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 accepted, so plan, estimate and serve take the model too; 3 refused; 1 it cannot be read; 2 the command line is wrong."
+)]
 pub(crate) struct CheckArgs {
     /// The model
     pub(crate) model: PathBuf,
-    /// Print JSON
+    #[command(flatten)]
+    pub(crate) import: ImportOptions,
+    /// Print every node, not only what stands in the way
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print JSON: the same, with every node
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -102,6 +134,8 @@ pub(crate) enum Accuracy {
 /// How an ONNX model becomes integers.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PlanOptions {
+    #[command(flatten)]
+    pub(crate) import: ImportOptions,
     /// Sample inputs on which ranges are measured: images, scans or .npy files (default: those of the model's .toml)
     #[arg(long = "calibrate", value_name = "FILE")]
     pub(crate) calibrate: Vec<PathBuf>,

@@ -3,18 +3,22 @@
 //! The card is `NAME.toml` beside `NAME.onnx`: what the network takes, what its classes are called, and on which samples
 //! ranges are measured. Without a card the input is a plain tensor; its ranges are measured on `NAME.in.npy` when it is there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::calibrate::{self, Calibrated, calibrated};
 use blindscan_graph::ir::{Graph, Tensor, ValueId};
-use blindscan_graph::onnx;
 use blindscan_graph::plan::{
-    FixedPlan, InputSpec, OutputPolicy, PublicPlan, Range, Weights, steers_a_terminal,
+    FixedPlan, GreyScale, InputSpec, Modality, Normalisation, OutputPolicy, PublicPlan, Range, Weights,
+    steers_a_terminal,
 };
+use blindscan_graph::{npy, onnx};
+use blindscan_inference::AssignedPlan;
+use blindscan_session::limits::Limits;
 use serde::Deserialize;
 
-use crate::cli::{Accuracy, PlanOptions};
+use crate::cli::{Accuracy, ImportOptions, PlanOptions};
 use crate::commands::plan::hex;
 use crate::input;
 use crate::record::{FittedTo, Record};
@@ -64,6 +68,11 @@ struct Card {
     calibration_slices: Vec<usize>,
     activation_bits: Option<u32>,
     weight_bits: Option<u32>,
+    shape: Option<Vec<usize>>,
+    #[serde(default)]
+    dims: BTreeMap<String, usize>,
+    output: Option<String>,
+    class_axis: Option<usize>,
 }
 
 /// One file, a folder, or several.
@@ -79,14 +88,14 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     if path.is_dir() {
         return load_saved(path, options);
     }
-    let import =
-        onnx::read(path, &onnx::Options::default()).with_context(|| format!("{}", path.display()))?;
+    let card = read_card(path)?;
+    let import = import(path, &card, &options.import)?;
     let mut notes = import.report.notes.clone();
     let graph = import.into_graph().with_context(|| format!("{}", path.display()))?;
-    let card = read_card(path)?;
     let samples = Samples { model: path, card: &card, options, extra, graph: &graph };
     let fitted_to = samples.fitted_to();
     let (spec, samples) = samples.gather()?;
+    notes.extend(scale_note(&samples, &spec));
     let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options)? };
     let made = calibrated(graph.clone(), &spec, &samples, &settings)
         .with_context(|| format!("{}", path.display()))?;
@@ -104,13 +113,123 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     })
 }
 
+/// Reads the ONNX file with what its card and the command line say of it.
+fn import(path: &Path, card: &Card, options: &ImportOptions) -> Result<onnx::Import> {
+    let options = import_options(card, options)?;
+    onnx::read(path, &options).with_context(|| format!("{}", path.display()))
+}
+
+fn import_options(card: &Card, options: &ImportOptions) -> Result<onnx::Options> {
+    let (input_name, input_shape) = match &options.shape {
+        Some(text) => parsed_shape(text).map(|(name, shape)| (name, Some(shape)))?,
+        None => (None, card.shape.clone()),
+    };
+    let mut dimensions = card.dims.clone();
+    for text in &options.dims {
+        let parsed = text.rsplit_once('=').and_then(|(name, extent)| Some((name, extent.parse().ok()?)));
+        let (name, extent) =
+            parsed.with_context(|| format!("--dim takes a name and an extent, such as h=512; not {text}"))?;
+        dimensions.insert(name.into(), extent);
+    }
+    Ok(onnx::Options {
+        input_name,
+        input_shape,
+        dimensions,
+        output: options.output.clone().or_else(|| card.output.clone()),
+        class_axis: options.class_axis.or(card.class_axis),
+    })
+}
+
+/// A shape, and the input's name where one stands before it.
+fn parsed_shape(text: &str) -> Result<(Option<String>, Vec<usize>)> {
+    let (name, extents) = match text.rsplit_once('=') {
+        Some((name, extents)) => (Some(name.into()), extents),
+        None => (None, text),
+    };
+    let shape: Option<Vec<usize>> =
+        extents.split(['x', ',']).map(|extent| extent.parse().ok().filter(|&extent| extent > 0)).collect();
+    let shape = shape.with_context(|| {
+        format!("--shape takes extents, such as 1x1x512x512 or x=1x1x512x512; not {text}")
+    })?;
+    Ok((name, shape))
+}
+
+/// Reads a model and makes its plan dry, on no samples: what this accepts, `plan`, `estimate` and `serve` accept.
+pub(crate) fn inspect(path: &Path, options: &ImportOptions) -> Result<onnx::Import> {
+    let card = read_card(path)?;
+    let mut found = import(path, &card, options)?;
+    let Some(graph) = &found.graph else { return Ok(found) };
+    if let Err(error) = dry_run(graph, &card) {
+        found.report.problems.push(format!("{error:#}"));
+        found.graph = None;
+    }
+    Ok(found)
+}
+
+/// Every refusal of a plan that does not hang on samples.
+fn dry_run(graph: &Graph, card: &Card) -> Result<()> {
+    let spec = specification(graph, card.input.as_ref(), (0.0, 1.0))?;
+    let settings = settings(card, &PlanOptions::default())?;
+    if let Some(plan) = calibrate::dry_run(graph, &spec, &settings)? {
+        Limits::default().check(&plan)?;
+        AssignedPlan::new(plan)?;
+    }
+    Ok(())
+}
+
+/// What the input must be: the card's words, or a tensor of the range that was `seen`; within what the file itself states.
+fn specification(graph: &Graph, card: Option<&InputSpec>, seen: (f32, f32)) -> Result<InputSpec> {
+    let Some(stated) = graph.input_range else {
+        return Ok(card.cloned().unwrap_or_else(|| InputSpec::tensor(seen)));
+    };
+    let within = |(low, high): (f32, f32)| (low.max(stated.low), high.min(stated.high));
+    let Some(card) = card else {
+        let bounded = stated.low > f32::MIN && stated.high < f32::MAX;
+        let range = if bounded { (stated.low, stated.high) } else { within(seen) };
+        let spec = InputSpec { clips: stated.clips, ..InputSpec::tensor(range) };
+        return Ok(if stated.clips { spec } else { stored_grey(graph, spec) });
+    };
+    let as_it_is = Normalisation::Linear { offset: 0.0, divisor: 1.0 };
+    ensure!(
+        stated.clips || card.normalisation == as_it_is,
+        "the model takes grey values from {} to {} as they are stored, and its card normalises them first: leave `normalisation` out, or export the model without its own scaling",
+        stated.low,
+        stated.high
+    );
+    let range = within(card.range);
+    ensure!(
+        range.0 < range.1,
+        "the card declares an input from {} to {}, and the model itself takes {} to {}: declare what it takes",
+        card.range.0,
+        card.range.1,
+        stated.low,
+        stated.high
+    );
+    Ok(InputSpec { range, clips: stated.clips, ..card.clone() })
+}
+
+/// A model whose input is of integers takes pictures of one channel as they are stored.
+fn stored_grey(graph: &Graph, spec: InputSpec) -> InputSpec {
+    match (graph.values[graph.input].shape.as_slice(), spec.range) {
+        (&[1, 1, rows, columns], (0.0, 255.0)) => InputSpec {
+            modality: Modality::Any,
+            grey: GreyScale::EightBit,
+            size: Some((rows, columns)),
+            resize: true,
+            ..spec
+        },
+        _ => spec,
+    }
+}
+
 fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
     ensure!(
         options.calibrate.is_empty()
             && options.accuracy.is_none()
             && options.activation_bits.is_none()
-            && options.weight_bits.is_none(),
-        "{} is a saved plan: its widths are fixed; give the ONNX file to make another",
+            && options.weight_bits.is_none()
+            && options.import.is_empty(),
+        "{} is a saved plan: its shapes and widths are fixed; give the ONNX file to make another",
         path.display()
     );
     let FixedPlan { public: mut plan, weights } =
@@ -217,8 +336,9 @@ impl Samples<'_> {
                 true => synthetic(shape),
                 false => plain_tensors(&files, shape)?,
             };
-            return Ok((InputSpec::tensor(range_of(&tensors)), tensors));
+            return Ok((specification(self.graph, None, range_of(&tensors))?, tensors));
         };
+        let spec = specification(self.graph, Some(spec), spec.range)?;
         ensure!(
             !files.is_empty(),
             "{} names no calibration samples; add `calibration = \"FILE\"` to it or give --calibrate FILE",
@@ -226,9 +346,9 @@ impl Samples<'_> {
         );
         let mut tensors = Vec::new();
         for file in &files {
-            tensors.extend(input::samples(file, spec, shape, &self.card.calibration_slices)?);
+            tensors.extend(input::samples(file, &spec, shape, &self.card.calibration_slices)?);
         }
-        Ok((spec.clone(), tensors))
+        Ok((spec, tensors))
     }
 
     /// What ranges are fitted to.
@@ -285,7 +405,39 @@ fn expanded(path: &Path) -> Vec<PathBuf> {
 
 /// Tensors of a model without a card: `.npy` files, or pictures taken as grey / 255.
 fn plain_tensors(files: &[PathBuf], shape: &[usize]) -> Result<Vec<Tensor>> {
-    files.iter().map(|file| input::plain(file, shape)).collect()
+    let mut tensors = Vec::new();
+    for file in files {
+        tensors.extend(stacked(file, shape)?);
+    }
+    Ok(tensors)
+}
+
+/// The tensors of a file: a `.npy` array of several along its first axis, where the model takes one, is so many samples.
+fn stacked(file: &Path, shape: &[usize]) -> Result<Vec<Tensor>> {
+    if file.extension().is_some_and(|extension| extension == "npy") {
+        let tensor = npy::read(file).with_context(|| format!("{}", file.display()))?;
+        if let ([1, one @ ..], [(2..), each @ ..]) = (shape, tensor.shape.as_slice())
+            && one == each
+        {
+            let length = shape.iter().product::<usize>().max(1);
+            let sample = |data: &[f32]| Tensor { shape: shape.to_vec(), data: data.to_vec() };
+            return Ok(tensor.data.chunks(length).map(sample).collect());
+        }
+    }
+    Ok(vec![input::plain(file, shape)?])
+}
+
+/// What to say when samples are of another scale than the card declares.
+fn scale_note(tensors: &[Tensor], spec: &InputSpec) -> Option<String> {
+    let values = || tensors.iter().flat_map(|tensor| tensor.data.iter().copied());
+    let (least, most) = (values().fold(f32::MAX, f32::min), values().fold(f32::MIN, f32::max));
+    let (low, high) = spec.range;
+    let slack = 0.01 * (high - low);
+    (!spec.clips && (least < low - slack || most > high + slack)).then(|| {
+        format!(
+            "the samples reach from {least:.4} to {most:.4}, and the model declares {low} to {high}: what lies outside is clamped; give samples of the declared scale, or correct `range` in the card"
+        )
+    })
 }
 
 /// The range that sample inputs span, zero included.
@@ -317,7 +469,7 @@ pub(crate) fn sample(path: &Path, plan: &PublicPlan) -> Result<Tensor> {
     let shape = &plan.tensors[plan.input].shape;
     let beside = path.with_extension("in.npy");
     match beside.exists() {
-        true => input::read_npy(&beside, shape),
+        true => Ok(stacked(&beside, shape)?.swap_remove(0)),
         false => Ok(synthetic(shape).swap_remove(0)),
     }
 }

@@ -32,13 +32,18 @@ fn check_lists_every_problem_at_once_and_says_no() {
         .map(|row| row["op"].as_str().unwrap())
         .collect();
     assert_eq!(refused, ["LeakyRelu", "Sin"]);
+    assert_eq!((&report["accepted"], &report["kinds"][1]["op"]), (&false.into(), &"Sin".into()));
+    let verdict = ended.stdout.lines().last().unwrap();
+    assert!(verdict.starts_with("refused: 2 of 4 nodes refused"), "{verdict}");
 }
 
 #[test]
 fn check_names_every_node_of_a_good_model() {
     let place = tempfile::tempdir().unwrap();
     let model = classifier();
-    let ended = run(place.path(), &["check", &model]).done();
+    let ended = run(place.path(), &["check", &model, "--all"]).done();
+    let verdict = ended.stdout.lines().last().unwrap();
+    assert!(verdict.starts_with("accepted: ") && verdict.contains("classes along axis 1"), "{verdict}");
     let report = run(place.path(), &["check", &model, "--json"]).done().json();
     let rows = report["rows"].as_array().unwrap();
     assert!(!rows.is_empty());

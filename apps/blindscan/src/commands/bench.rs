@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use blindscan_graph::npy;
-use blindscan_graph::plan::OutputPolicy;
+use blindscan_graph::plan::{OutputPolicy, PlanError};
 use blindscan_wire::link::LinkSpec;
 use serde::Serialize;
 
 use super::{Outcome, print_json};
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, PlanOptions};
 use crate::model::{self, Model};
 use crate::pair::Pair;
 use crate::reference;
@@ -61,7 +61,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Outcome> {
 }
 
 fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row> {
-    let mut model = model::load(path, &args.options, None)?;
+    let mut model = match model::load(path, &args.options, None) {
+        Err(error) if matches!(error.downcast_ref(), Some(PlanError::ClassAxis { .. })) => {
+            eprintln!("nothing says along which axis classes are: values are opened");
+            let options = PlanOptions { policy: Some("logits".into()), ..args.options.clone() };
+            model::load(path, &options, None)?
+        }
+        loaded => loaded?,
+    };
     if model.plan.classes_and_places().0 > CLASSES_MAX {
         eprintln!("the output has no class axis: its values are opened");
         model.plan.answer.policy = OutputPolicy::Logits;

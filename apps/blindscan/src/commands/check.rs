@@ -1,21 +1,87 @@
-//! `check`: every node of an ONNX model as supported, folded or refused, all problems at once.
+//! `check`: what of an ONNX model stands in the way, all of it at once and by kind, and a verdict at the end.
+//!
+//! A model that is accepted is accepted by `plan`, `estimate` and `serve` too: the plan is made dry, on no samples.
 
-use anyhow::{Context, Result};
-use blindscan_graph::onnx;
+use anyhow::Result;
+use blindscan_graph::ir::{Classes, Graph};
+use blindscan_graph::onnx::{Import, Kind, Report, Status};
+use serde::Serialize;
 
 use super::{Outcome, print_json};
 use crate::cli::CheckArgs;
+use crate::model;
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Printed<'a> {
+    accepted: bool,
+    verdict: String,
+    counts: Counts,
+    kinds: Vec<Kind>,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Nodes by what became of them.
+#[derive(Serialize)]
+struct Counts {
+    supported: usize,
+    folded: usize,
+    refused: usize,
+    unchecked: usize,
+}
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
-    let import = onnx::read(&args.model, &onnx::Options::default())
-        .with_context(|| format!("{}", args.model.display()))?;
+    let Import { report, graph } = &model::inspect(&args.model, &args.import)?;
+    let (counts, kinds) = (Counts::of(report), report.kinds());
+    let verdict = verdict(report, graph.as_ref(), &counts, kinds.len());
+    let accepted = report.accepted();
     if args.json {
-        print_json(&import.report)?;
+        print_json(&Printed { accepted, verdict, counts, kinds, report })?;
     } else {
-        let report = &import.report;
         report.problems.iter().for_each(|problem| say!("file: {problem}"));
-        report.rows.iter().for_each(|row| say!("{row}"));
+        kinds.iter().for_each(|kind| say!("{kind}"));
+        if args.all {
+            report.rows.iter().for_each(|row| say!("{row}"));
+        }
         report.notes.iter().for_each(|note| say!("note: {note}"));
+        say!("{verdict}");
     }
-    Ok(if import.report.accepted() { Outcome::Done } else { Outcome::No })
+    Ok(if accepted { Outcome::Done } else { Outcome::No })
+}
+
+impl Counts {
+    fn of(report: &Report) -> Self {
+        let count = |status| report.rows.iter().filter(|row| row.status == status).count();
+        Counts {
+            supported: count(Status::Supported),
+            folded: count(Status::Folded),
+            refused: count(Status::Refused),
+            unchecked: count(Status::Unchecked),
+        }
+    }
+}
+
+/// The last line.
+fn verdict(report: &Report, graph: Option<&Graph>, counts: &Counts, kinds: usize) -> String {
+    let Some(graph) = graph else {
+        let nodes = report.rows.len();
+        let Counts { refused, unchecked, .. } = counts;
+        return format!(
+            "refused: {refused} of {nodes} nodes refused and {unchecked} unchecked, in {kinds} kinds; {} problems of the file",
+            report.problems.len()
+        );
+    };
+    let shape: Vec<String> = graph.values[graph.output].shape.iter().map(usize::to_string).collect();
+    let classes = match graph.classes {
+        Classes::Along(axis) => format!("classes along axis {axis}"),
+        Classes::Single => "each value for itself".into(),
+        Classes::Unknown => "its values are opened".into(),
+    };
+    format!(
+        "accepted: {} nodes computed, {} folded; answer of {}, {classes}",
+        counts.supported,
+        counts.folded,
+        shape.join("x")
+    )
 }
