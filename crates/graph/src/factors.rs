@@ -95,6 +95,8 @@ impl<'a> Pass<'a> {
             input: 0,
             output,
             head: self.old.head,
+            classes: self.old.classes,
+            input_range: self.old.input_range,
         }
     }
 

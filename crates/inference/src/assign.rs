@@ -307,7 +307,9 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
         | Step::Transpose { .. }
         | Step::PixelShuffle { .. }
         | Step::Interleave { .. }
-        | Step::Scale { .. } => Operator::Local,
+        | Step::Gather { .. }
+        | Step::Scale { .. }
+        | Step::ScaleByPosition { .. } => Operator::Local,
     })
 }
 

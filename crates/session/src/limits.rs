@@ -76,7 +76,9 @@ fn asked(plan: &PublicPlan) -> Limits {
             | Step::Transpose { .. }
             | Step::PixelShuffle { .. }
             | Step::Interleave { .. }
-            | Step::Scale { .. } => {}
+            | Step::Gather { .. }
+            | Step::Scale { .. }
+            | Step::ScaleByPosition { .. } => {}
         }
     }
     sum

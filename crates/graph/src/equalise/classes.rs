@@ -142,7 +142,9 @@ impl Ties {
             }
             Op::Concat { .. } => self.alike(node),
             Op::Reshape => self.reshaped(node.inputs[0], output),
-            Op::AddConstant { .. } | Op::Pad { .. } | Op::Gather { .. } | Op::Transpose { .. } => self.unknown(node),
+            Op::AddConstant { .. } | Op::Pad { .. } | Op::Gather { .. } | Op::Transpose { .. } => {
+                self.unknown(node)
+            }
         }
     }
 

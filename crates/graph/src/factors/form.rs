@@ -2,7 +2,7 @@
 
 use crate::dead::Interval;
 use crate::float;
-use crate::ir::{Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use crate::local::broadcast;
 
 /// For each channel the channels of a new value that make it, with their factors.
@@ -372,7 +372,16 @@ fn evaluated(op: Op, input: Tensor, output: &[usize]) -> Tensor {
     let value = |name: &str, shape: &[usize]| ValueInfo { name: name.into(), shape: shape.to_vec() };
     let values = vec![value("constant", &input.shape), value("behind", output)];
     let nodes = vec![Node { name: "constant".into(), op, inputs: vec![0], output: 1 }];
-    let graph = Graph { name: String::new(), values, nodes, input: 0, output: 1, head: Head::Logits };
+    let graph = Graph {
+        name: String::new(),
+        values,
+        nodes,
+        input: 0,
+        output: 1,
+        head: Head::Logits,
+        classes: Classes::Single,
+        input_range: None,
+    };
     float::evaluate(&graph, &input).expect("a constant has the shape of its value")
 }
 

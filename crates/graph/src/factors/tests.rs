@@ -3,7 +3,7 @@
 use super::*;
 use crate::dead::intervals;
 use crate::float::evaluate;
-use crate::ir::{Head, Window};
+use crate::ir::{Classes, Head, Window};
 use crate::random::random_graph;
 
 fn window(kernel: usize, pad: usize) -> Window {
@@ -25,8 +25,16 @@ struct Model {
 impl Model {
     fn new(shape: &[usize], seed: u64) -> Self {
         let values = vec![ValueInfo { name: "input".into(), shape: shape.to_vec() }];
-        let graph =
-            Graph { name: "m".into(), values, nodes: vec![], input: 0, output: 0, head: Head::Logits };
+        let graph = Graph {
+            name: "m".into(),
+            values,
+            nodes: vec![],
+            input: 0,
+            output: 0,
+            head: Head::Logits,
+            classes: Classes::Single,
+            input_range: None,
+        };
         Self { graph, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
     }
 
