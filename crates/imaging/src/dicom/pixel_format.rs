@@ -131,14 +131,22 @@ fn sample(data: &DataSet, at: &At) -> Result<(Sample, Option<String>), ImagingEr
     Ok((Sample::Integer { bytes: allocated as usize / 8, bits_stored, signed }, note))
 }
 
-/// The stored values that mark padding, in order (PS3.3 section C.7.5.1.1.2).
+/// The stored values that mark padding, in order (PS3.3 section C.7.5.1.1.2). They go through the same bits as the pixels, for
+/// some writers set bits above the stored ones; a range that this would tear apart stays as it is stated.
 fn padding(data: &DataSet, sample: Sample) -> Option<[f64; 2]> {
-    let Sample::Integer { signed, .. } = sample else { return None };
-    let number = |tag| {
-        let word = data.u16(tag)?;
-        Some(if signed { f64::from(word as i16) } else { f64::from(word) })
-    };
-    let value = number(tags::PIXEL_PADDING_VALUE)?;
-    let limit = number(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value);
+    let Sample::Integer { bits_stored, signed, .. } = sample else { return None };
+    let value = data.u16(tags::PIXEL_PADDING_VALUE)?;
+    let words = [value, data.u16(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value)];
+    let read = |bits| words.map(|word| low_bits(word.into(), bits, signed));
+    let (stated, stored) = (read(16), read(bits_stored.min(16)));
+    let [value, limit] = if stored[1] - stored[0] == stated[1] - stated[0] { stored } else { stated };
     Some([value.min(limit), value.max(limit)])
+}
+
+/// The number in the low bits of a word. Bits above them may hold old overlays; they are shifted out, and the sign is drawn
+/// down.
+pub(crate) fn low_bits(word: u32, bits: u32, signed: bool) -> f64 {
+    let unused = 32 - bits;
+    let top = word << unused;
+    if signed { f64::from((top as i32) >> unused) } else { f64::from(top >> unused) }
 }

@@ -17,7 +17,7 @@ use dicom_pixeldata::PixelDecoder;
 
 use super::elements::{Content, DataSet};
 use super::instance::Instance;
-use super::pixel_format::{PixelFormat, Sample};
+use super::pixel_format::{PixelFormat, Sample, low_bits};
 use crate::error::At;
 use crate::files::Endian;
 use crate::voxels::Voxels;
@@ -279,10 +279,7 @@ fn number_of(bytes: &[u8], endian: Endian, sample: Sample) -> f64 {
                 2 => endian.u16(bytes, 0).expect(LENGTH).into(),
                 _ => endian.u32(bytes, 0).expect(LENGTH),
             };
-            // Bits above the stored ones may hold old overlays; they are shifted out, and the sign is drawn down.
-            let unused = 32 - bits_stored;
-            let top = raw << unused;
-            if signed { f64::from((top as i32) >> unused) } else { f64::from(top >> unused) }
+            low_bits(raw, bits_stored, signed)
         }
     }
 }

@@ -318,6 +318,34 @@ fn padding_counts_in_no_ends() {
 }
 
 #[test]
+fn padding_is_read_from_the_same_bits_as_the_pixels() {
+    let padded = |signed: u16, padding: u16, limit: Option<u16>, stored: [u16; 6]| {
+        let folder = changed(|_, o| {
+            o.put(number(tags::BITS_STORED, 12));
+            o.put(number(tags::HIGH_BIT, 11));
+            o.put(number(tags::PIXEL_REPRESENTATION, signed));
+            o.put(number(tags::PIXEL_PADDING_VALUE, padding));
+            if let Some(limit) = limit {
+                o.put(number(tags::PIXEL_PADDING_RANGE_LIMIT, limit));
+            }
+            o.put(DataElement::new(
+                tags::PIXEL_DATA,
+                VR::OW,
+                PrimitiveValue::U16(stored.into_iter().collect()),
+            ));
+        });
+        stack(folder.path()).grey_range()
+    };
+    assert_eq!(padded(0, 65535, None, [65535, 4095, 5, 6, 7, 8]), (-995.0, -992.0));
+    // -2000 in 12 bits, with and without the sign drawn down.
+    for padding in [0xf830, 0x0830] {
+        assert_eq!(padded(1, padding, None, [0xf830, 0x0830, 5, 6, 7, 8]), (-995.0, -992.0));
+    }
+    // 4090 to 4100 is no range of 12 bits from 4 to 4090.
+    assert_eq!(padded(0, 4090, Some(4100), [4091, 4092, 5, 6, 7, 8]), (-995.0, -992.0));
+}
+
+#[test]
 fn the_rescale_type_is_taken_at_its_word_and_named() {
     let typed = |value: &'static str| stack(changed(|_, o| put(o, tags::RESCALE_TYPE, VR::LO, value)).path());
     assert_eq!((typed("HU").kind(), &typed("HU").origin().known_by), (Kind::Hounsfield, &KnownBy::Header));
