@@ -6,8 +6,12 @@ use blindscan_arith::ring::Ring;
 use blindscan_graph::fixed::{self, quantise_input};
 use blindscan_graph::plan::{FixedPlan, OutputPolicy, Step, Weights};
 use blindscan_inference::stock::{Stock, StockFolder, StockWriter};
-use blindscan_inference::{AssignedPlan, InferenceError, Output};
+use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
+use blindscan_protocols::ot::base;
+use blindscan_protocols::ot::buffered::BATCH;
 use blindscan_protocols::ot::security::Check;
+use blindscan_protocols::ot::softspoken::SmallField;
+use blindscan_protocols::ot::source::Source;
 use blindscan_protocols::{Party, ProtocolError};
 use blindscan_wire::Channel;
 use blindscan_wire::memory::play;
@@ -16,10 +20,11 @@ use common::{header, models, reference};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// A small plan that gives many logits, and both owners' folders of stock.
+/// A plan that gives many logits, how its transfers are made, and both owners' folders of stock.
 struct Scene {
     made: FixedPlan,
     plan: AssignedPlan,
+    ot: OtKind,
     place: tempfile::TempDir,
 }
 
@@ -38,9 +43,12 @@ struct Copied {
 
 impl Scene {
     fn new() -> Self {
-        let made = models::small(OutputPolicy::Logits, true);
+        Self::of(models::small(OutputPolicy::Logits, true), OtKind::SoftSpoken)
+    }
+
+    fn of(made: FixedPlan, ot: OtKind) -> Self {
         let plan = AssignedPlan::new(made.public.clone()).unwrap();
-        Self { made, plan, place: tempfile::tempdir().unwrap() }
+        Self { made, plan, ot, place: tempfile::tempdir().unwrap() }
     }
 
     /// An image of one grey value of 0 to 1 in every place.
@@ -69,13 +77,18 @@ impl Scene {
         };
         let played = play(
             |channel| {
-                let made = common::image_owner_offline(&self.plan, writer(Party::ImageOwner), seed, channel);
+                let made = common::image_owner_offline(
+                    &self.plan,
+                    writer(Party::ImageOwner),
+                    (self.ot, seed),
+                    channel,
+                );
                 made.unwrap().store().unwrap();
             },
             |channel| {
                 let weights = &self.made.weights;
                 let writer = writer(Party::ModelOwner);
-                let made = common::model_owner_offline(&self.plan, weights, writer, seed, channel);
+                let made = common::model_owner_offline(&self.plan, weights, writer, (self.ot, seed), channel);
                 made.unwrap().store().unwrap();
             },
         );
@@ -124,18 +137,32 @@ impl Scene {
     }
 }
 
-/// How an offline phase ended for the honest owner whose peer turns a bit of one message.
+/// How an offline phase ended for the honest owner whose peer changes one message.
 struct Cheated {
     outcome: Result<(), InferenceError>,
-    /// What the honest owner sent.
+    /// What the honest owner sent, and what reached it.
     sent: Vec<Vec<u8>>,
+    received: Vec<Vec<u8>>,
     /// Whether it has a stock.
     stored: bool,
 }
 
+impl Cheated {
+    /// The check that the honest owner saw fail, if that is how it ended.
+    fn failed_check(&self) -> Option<&'static str> {
+        match self.outcome {
+            Err(InferenceError::Protocol(ProtocolError::FailedCheck(check))) => Some(check),
+            _ => None,
+        }
+    }
+}
+
+/// The number of no message: nobody cheats.
+const NOWHERE: usize = usize::MAX;
+
 impl Scene {
-    /// An offline phase in which `cheater` turns a bit of its message number `at`; no message has the number `usize::MAX`.
-    fn cheated(&self, cheater: Party, at: usize) -> Cheated {
+    /// An offline phase in which `cheater` changes its message number `at`.
+    fn cheated(&self, cheater: Party, at: usize, bend: Bend) -> Cheated {
         let weights = &self.made.weights;
         let honest = match cheater {
             Party::ImageOwner => Party::ModelOwner,
@@ -145,24 +172,26 @@ impl Scene {
         let writer = self.folder(honest).create(header(&self.plan, honest), &mut rng).unwrap();
         let anonymous = StockWriter::anonymous(header(&self.plan, cheater), &mut rng).unwrap();
         let run = |party: Party, writer, channel: &mut dyn Channel| match party {
-            Party::ImageOwner => common::image_owner_offline(&self.plan, writer, 5, channel),
-            Party::ModelOwner => common::model_owner_offline(&self.plan, weights, writer, 5, channel),
+            Party::ImageOwner => common::image_owner_offline(&self.plan, writer, (self.ot, 5), channel),
+            Party::ModelOwner => {
+                common::model_owner_offline(&self.plan, weights, writer, (self.ot, 5), channel)
+            }
         };
         let played = play(
-            |channel| drop(run(cheater, anonymous, &mut Bent::new(channel, at, Bend::Turned))),
+            |channel| drop(run(cheater, anonymous, &mut Bent::new(channel, at, bend))),
             |channel| {
                 let mut tap = Tap::new(channel);
                 let made = run(honest, writer, &mut tap);
-                (made.and_then(|made| Ok(made.store()?)).map(drop), tap.sent)
+                (made.and_then(|made| Ok(made.store()?)).map(drop), tap.sent, tap.received)
             },
         );
-        let (outcome, sent) = played.right;
+        let (outcome, sent, received) = played.right;
         let files = ["stock", "key"].map(|what| self.file(honest, what));
         let stored = files.iter().any(|file| file.exists());
         if stored {
             files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
         }
-        Cheated { outcome, sent, stored }
+        Cheated { outcome, sent, received, stored }
     }
 }
 
@@ -205,25 +234,67 @@ fn difference(a: &[u32], b: &[u32], mask: u32) -> Vec<u32> {
 }
 
 #[test]
-fn a_peer_that_cheats_in_transfers_is_found_before_a_stock_is_made_or_a_pad_is_used() {
+fn a_peer_that_cheats_in_transfers_is_found_before_a_stock_is_made_and_nothing_said_depends_on_a_pad() {
     let scene = Scene::new();
     for cheater in [Party::ImageOwner, Party::ModelOwner] {
-        let honest = scene.cheated(cheater, usize::MAX);
+        let honest = scene.cheated(cheater, NOWHERE, Bend::Turned);
         assert!(honest.outcome.is_ok() && honest.stored);
-        let mut found = [0; 2];
+        // The model owner's last message says that its half is stored; the image owner's is its claim.
+        let last = honest.sent.len() - usize::from(cheater == Party::ImageOwner);
+        let mut found = 0;
         for at in 0..60 {
-            let cheated = scene.cheated(cheater, at);
-            let Err(InferenceError::Protocol(ProtocolError::FailedCheck(check))) = cheated.outcome else {
-                continue;
-            };
-            found[usize::from(check == Check::Differences.name())] += 1;
+            let cheated = scene.cheated(cheater, at, Bend::Turned);
+            let Some(check) = cheated.failed_check() else { continue };
             assert!(!cheated.stored, "{cheater:?}, message {at}");
-            // Offline messages alone, and not the last of them: the image owner's claim, or the word that a half is stored.
-            assert!(cheated.sent.len() < honest.sent.len() || cheater == Party::ModelOwner);
-            assert!(cheated.sent.iter().zip(&honest.sent).all(|(a, b)| a.len() == b.len()));
+            assert!(cheated.sent.len() <= last, "{cheater:?}, message {at}");
+            if check == Check::Differences.name() {
+                found += 1;
+                // By then pads are made, and wrong; all that was said is what an honest peer would have heard.
+                assert!(honest.sent.starts_with(&cheated.sent), "{cheater:?}, message {at}");
+            }
         }
         // Batches of differences, and the claim; the first message, whose middle is in the sums of the trees.
-        assert!(found[1] >= 3, "{cheater:?}: {found:?}");
+        assert!(found >= 3, "{cheater:?}: {found}");
+    }
+}
+
+#[test]
+fn a_peer_that_tells_wrong_sums_of_seed_trees_is_found_at_once() {
+    let scene = Scene::new();
+    for cheater in [Party::ImageOwner, Party::ModelOwner] {
+        let honest = scene.cheated(cheater, NOWHERE, Bend::Turned);
+        let first = base::SENDER_BYTES + SmallField::Bits4.first_bytes();
+        let at = honest.received.iter().position(|message| message.len() == first).unwrap();
+        // Both sums of one base transfer, for the honest owner uses one of them, by its Delta.
+        let sums = base::SENDER_BYTES + 50 * 32;
+        let cheated = scene.cheated(cheater, at, Bend::TurnedAt([sums, sums + 16]));
+        assert_eq!(cheated.failed_check(), Some(Check::SeedTrees.name()), "{cheater:?}");
+        assert!(!cheated.stored && cheated.sent.len() < honest.sent.len(), "{cheater:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_spoils_a_silent_tree_is_found_before_a_stock_is_made() {
+    let scene = Scene::of(models::wide(), OtKind::Ferret);
+    let demand = scene.plan.demand();
+    for (cheater, total) in
+        [(Party::ImageOwner, demand.forward_cots), (Party::ModelOwner, demand.backward_cots)]
+    {
+        let Source::Ferret(_, set) = Source::choose(OtKind::Ferret, SmallField::Bits4, total as usize) else {
+            panic!("{total} transfers are too few for silent ones")
+        };
+        let honest = scene.cheated(cheater, NOWHERE, Bend::Turned);
+        assert!(honest.outcome.is_ok() && honest.stored);
+        let trees = BATCH / set.leaves() * set.tree_bytes();
+        let at = honest.received.iter().position(|message| message.len() == trees).unwrap();
+        let cheated = scene.cheated(cheater, at, Bend::Turned);
+        assert_eq!(cheated.failed_check(), Some(Check::SilentTrees.name()), "{cheater:?}");
+        assert!(!cheated.stored, "{cheater:?}");
+        let last = honest.sent.len() - usize::from(cheater == Party::ImageOwner);
+        assert!(
+            cheated.sent.len() <= last,
+            "{cheater:?}: the model owner does not say that its half is stored"
+        );
     }
 }
 

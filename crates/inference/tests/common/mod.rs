@@ -62,11 +62,12 @@ pub(crate) fn header(plan: &AssignedPlan, party: Party) -> StockHeader {
 pub(crate) fn image_owner_offline(
     plan: &AssignedPlan,
     writer: StockWriter,
-    seed: u64,
+    (ot, seed): (OtKind, u64),
     channel: &mut dyn Channel,
 ) -> Result<StockWriter, InferenceError> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut owner = ImageOwner::set_up(SESSION, &mut rng, channel)?;
+    owner.set_ot(ot);
     owner.offline(plan, writer, &mut rng, &mut Unobserved, channel)
 }
 
@@ -75,11 +76,12 @@ pub(crate) fn model_owner_offline(
     plan: &AssignedPlan,
     weights: &Weights,
     writer: StockWriter,
-    seed: u64,
+    (ot, seed): (OtKind, u64),
     channel: &mut dyn Channel,
 ) -> Result<StockWriter, InferenceError> {
     let mut rng = ChaCha20Rng::seed_from_u64(!seed);
     let mut owner = ModelOwner::set_up(SESSION, channel)?;
+    owner.set_ot(ot);
     let made = owner.offline(plan, weights, writer, &mut rng, &mut Unobserved, channel)?;
     ModelOwner::stored(channel)?;
     Ok(made)

@@ -111,6 +111,18 @@ pub(crate) fn small(policy: OutputPolicy, places: bool) -> FixedPlan {
     calibrated(&builder.graph, policy)
 }
 
+/// So many ReLUs between two convolutions that silent transfers send fewer bytes in both directions.
+pub(crate) fn wide() -> FixedPlan {
+    let mut builder = Builder::new(vec![1, 1, 64, 64]);
+    builder.convolution(WIDE_CHANNELS, 1);
+    builder.push(Op::Relu, vec![1, WIDE_CHANNELS, 64, 64]);
+    builder.convolution(1, 1);
+    calibrated(&builder.graph, OutputPolicy::Logits)
+}
+
+/// Channels of the ReLUs of [`wide`].
+const WIDE_CHANNELS: usize = 12;
+
 /// The plan of a graph on inputs of 0 to 1.
 pub(crate) fn calibrated(graph: &Graph, policy: OutputPolicy) -> FixedPlan {
     let spec = InputSpec::tensor((0.0, 1.0));

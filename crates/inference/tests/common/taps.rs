@@ -52,6 +52,8 @@ pub(crate) enum Bend {
     Ones,
     /// One bit in the middle is turned.
     Turned,
+    /// One bit of the byte at each place is turned.
+    TurnedAt([usize; 2]),
 }
 
 /// Changes the message number `at` that is sent.
@@ -78,6 +80,7 @@ impl<'a> Bent<'a> {
                     let middle = message.len() / 2;
                     message[middle] ^= 1;
                 }
+                Bend::TurnedAt(places) => places.iter().for_each(|&place| message[place] ^= 1),
             }
         }
         self.sent += 1;

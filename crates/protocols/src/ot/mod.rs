@@ -80,6 +80,7 @@ pub trait CotSender {
 }
 
 /// What a receiver says when all transfers are made, and what it must hear.
+#[must_use = "transfers are checked only when the answer to their claim is taken"]
 pub struct Claim {
     message: Vec<u8>,
     expected: Vec<u8>,

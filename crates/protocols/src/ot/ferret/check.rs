@@ -28,8 +28,9 @@ pub(in crate::ot) const ANSWER_BYTES: usize = 32;
 /// Transfers that mask the claim: a bit each.
 pub(super) const SACRIFICED: usize = 128;
 
-/// Leaves that share a coefficient of the second kind.
-const GROUP: usize = 128;
+/// Leaves that share a coefficient of the second kind: a power of two, so that a secret place is cut by shift and mask.
+const GROUP_BITS: u32 = 7;
+const GROUP: usize = 1 << GROUP_BITS;
 
 /// One end's sum over all leaves so far, and the hash of all messages.
 pub(super) struct TreeHash {
@@ -75,7 +76,8 @@ impl TreeHash {
     /// Adds the coefficient of the leaf at `place` of the tree that was added last. Touches all alike, for the place is secret.
     pub(super) fn add_place(&mut self, place: usize) {
         let Coefficients { within, groups } = &self.coefficients;
-        let (group, place) = (place / within.len(), place % within.len());
+        // A tree of fewer leaves than a group has the one group zero.
+        let (group, place) = (place >> GROUP_BITS, place & (GROUP - 1));
         self.places ^= gf128::multiply(at(within, place), at(groups, group));
     }
 
