@@ -14,8 +14,11 @@
 //! the linear orthomorphism that garbling needs is left out.
 //!
 //! A *malicious* receiver of transfers has a say in its own keys. Were offsets known beforehand, it could choose keys such
-//! that two y under one AES key coincide, with them both pads of two transfers. So the seed must be fixed after the keys:
-//! then some two y of n keys coincide by chance alone, with probability 2^-122 n, 2^-92 for the keys of one slice.
+//! that two y under one AES key coincide, with them both pads of two transfers. So the seed must be fixed after the keys.
+//! What is left is work: a receiver may try one first message after another, with keys that stay as they are, until two y
+//! under one AES key coincide by chance. The n keys of a phase have about 2^6 n pairs, so that takes some 2^122 / n tries of a few
+//! hashes each, about 2^94 hashes for the 1.3 * 10^9 keys of one slice. One coincident pair gives it the sum of two messages
+//! that it should not have, and nothing of the correlation.
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;

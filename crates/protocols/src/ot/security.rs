@@ -3,7 +3,7 @@
 use crate::ProtocolError;
 
 /// Which form of the checks, and of the messages that they need, this program has: raised when either changes.
-pub const CHECKS: u32 = 1;
+pub const CHECKS: u32 = 2;
 
 /// A check that the other end's messages may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@
 //! does anything: choices do not depend on it, and what it makes of keys is checked; it may guess where the noise is, and
 //! a wrong guess ends the dialogue. LPN with regular noise, of which guesses may tell a little, for the sets of
 //! [`sets`], held at 128 bits by a test; the hash of [`blindscan_arith::tree`] is correlation robust, its tweak bound to
-//! session, direction and a running count of trees.
+//! session, direction, the first message and a running count of trees.
 //! Source: Yang, Weng, Lan, Zhang and Wang, "Ferret: fast extension for correlated OT with small communication", CCS 2020
 //! (ePrint 2020/924): single-point COT with its check in section 4, extension in section 5; the tree is that of Goldreich, Goldwasser and Micali, JACM 1986.
 
@@ -76,10 +76,11 @@ struct Tweaks {
 }
 
 impl Tweaks {
-    fn new(instance: &Instance) -> Self {
+    /// After the message that `binding` is a hash of, so that the receiver's first keys are fixed before the tweaks are.
+    fn new(instance: &Instance, binding: [u8; 32]) -> Self {
         let start = |purpose| {
             let mut bytes = [0; 16];
-            instance.hasher(purpose).finalize_xof().fill(&mut bytes);
+            instance.hasher(purpose).update(&binding).finalize_xof().fill(&mut bytes);
             Block::from_le_bytes(bytes)
         };
         Self {

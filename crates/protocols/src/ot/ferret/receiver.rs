@@ -38,7 +38,7 @@ impl<S: Security> FerretReceiver<S> {
             check: TreeHash::new(instance, binding),
             sacrificed: Zeroizing::default(),
             first: Some(first),
-            tweaks: Tweaks::new(instance),
+            tweaks: Tweaks::new(instance, binding),
             code: code(),
             ledger: Ledger::new(set),
             kept: Kept::default(),

@@ -46,7 +46,7 @@ impl FerretSender {
             delta: first.delta(),
             first: Some(first),
             roots: Prg::new(seed),
-            tweaks: Tweaks::new(instance),
+            tweaks: Tweaks::new(instance, binding),
             code: code(),
             ledger: Ledger::new(set),
             kept: Kept::default(),

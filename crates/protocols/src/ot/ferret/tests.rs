@@ -396,7 +396,7 @@ fn masks_of_two_levels_differ_whatever_keys_the_receiver_chose() {
     // The attacker's side: the same tree, whose root the test knows.
     let mut nodes = vec![0; 64];
     nodes[0] = blindscan_arith::prg::Prg::new(5).block();
-    let tweaks = Tweaks::new(&FORWARD);
+    let tweaks = Tweaks::new(&FORWARD, Chosen.binding());
     let masks: Vec<[Block; 2]> = (0..TOY.depth())
         .map(|level| {
             let keep = if level + 1 == TOY.depth() { KEY_BITS } else { Block::MAX };

@@ -43,7 +43,7 @@ impl<S: Security> SoftSpokenSender<S> {
     ) -> Result<Self, ProtocolError> {
         assert_eq!(told.len(), field.first_bytes(), "the channel has fixed the message's length");
         let (told_sums, told_check) = told.split_at(TREE_BYTES);
-        let delta = !choices;
+        let delta = Zeroizing::new(!choices);
         let sums: Zeroizing<Vec<Block>> = Zeroizing::new(
             (0..128)
                 .map(|transfer| {
@@ -54,7 +54,7 @@ impl<S: Security> SoftSpokenSender<S> {
         let mut digest = TagDigest::new(instance);
         let groups = (0..field.groups()).map(|group| {
             let first = group * field.bits();
-            let missing = (delta >> first) as u32 & ((1 << field.bits()) - 1);
+            let missing = (*delta >> first) as u32 & ((1 << field.bits()) - 1);
             // The root's level is the highest bit of the leaf's number.
             let known: Zeroizing<Vec<Block>> =
                 Zeroizing::new(sums[first..first + field.bits()].iter().rev().copied().collect());
@@ -74,7 +74,7 @@ impl<S: Security> SoftSpokenSender<S> {
         let mut sender = Self {
             field,
             check: RowHash::new(instance),
-            delta,
+            delta: *delta,
             groups,
             counters: Counters::new(),
             workspace: Workspace::new(field.bits() as u32),
