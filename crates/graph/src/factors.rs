@@ -12,7 +12,8 @@
 //!
 //! Whether a factor can be taken up is known from the readers of a value; where it cannot, a depthwise convolution is left.
 //! Layers that feed a batch norm are scaled so that their channels are about equally large (by powers of two, which are exact):
-//! all channels of a tensor share one scale, and the batch norm undoes it for nothing.
+//! all channels of a tensor share one scale, and the batch norm undoes it for nothing. How large is what the samples show and
+//! what the weights allow, whichever is more.
 //!
 //! What this discloses: whether a layer reads a ReLU's input beside it, because a factor is not plainly positive or a shift
 //! is far above zero, as one bit of the public plan's structure.
@@ -253,7 +254,7 @@ impl<'a> Pass<'a> {
             _ => dense_taking(&node.op, &form, channels),
         };
         let mut answer = Form { value: 0, parts: None, constant: map };
-        if let Some(factors) = self.equalising(node) {
+        if let Some(factors) = self.equalising(node, &op, form.value) {
             answer = answer.divided_by(&mut op, &factors);
         }
         answer.value = self.emit_same(node, op, vec![form.value]);
@@ -272,17 +273,20 @@ impl<'a> Pass<'a> {
     }
 
     /// Powers of two that make a layer's channels about equally large, where a batch norm behind it undoes them for nothing.
-    fn equalising(&mut self, node: &Node) -> Option<Vec<f64>> {
+    /// `op` is the layer as it reads `input` in the new graph. A channel may have slept on the samples, so none is made larger
+    /// than its weights allow: for inputs as large as on the samples, it reaches no further than the layer's furthest channel.
+    fn equalising(&mut self, node: &Node, op: &Op, input: ValueId) -> Option<Vec<f64>> {
         let seen = &self.seen[node.output];
         if seen.len() < 2 || !self.meets_affine(node.output) || !self.takes(node.output, Wanted::Positive) {
             return None;
         }
-        let most = largest(seen);
-        let factor = |&own: &f64| match own > 0.0 {
-            true => (most / own).log2().floor().min(SPREAD_BITS_MAX).exp2(),
+        let reach = form::reach(op, self.most[input]);
+        let (most, furthest) = (largest(seen), largest(&reach));
+        let factor = |(&own, &reach): (&f64, &f64)| match own > 0.0 {
+            true => (most / own).min(furthest / reach).log2().floor().min(SPREAD_BITS_MAX).exp2(),
             false => 1.0,
         };
-        let factors: Vec<f64> = seen.iter().map(factor).collect();
+        let factors: Vec<f64> = seen.iter().zip(&reach).map(factor).collect();
         factors.iter().any(|&factor| factor != 1.0).then_some(factors)
     }
 

@@ -3,6 +3,7 @@
 use crate::dead::Interval;
 use crate::float;
 use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use crate::kernels::numbers;
 use crate::local::broadcast;
 
 /// For each channel the channels of a new value that make it, with their factors.
@@ -365,6 +366,24 @@ fn scale_outputs(op: &mut Op, factors: &[f64]) {
         _ => unreachable!("only linear layers have outputs to scale"),
     };
     bias.iter_mut().zip(factors).for_each(|(bias, &factor)| times(bias, factor));
+}
+
+/// The largest magnitude that each output channel of a linear operator can have, for inputs of at most `input`.
+pub(super) fn reach(op: &Op, input: f64) -> Vec<f64> {
+    let (weight, bias) = numbers(op).expect("only linear layers have outputs to scale");
+    let size = |taps: &[f32]| taps.iter().map(|&w| f64::from(w.abs())).sum::<f64>() * input;
+    let mut reach: Vec<f64> = bias.iter().map(|&bias| f64::from(bias.abs())).collect();
+    if let Op::ConvTranspose { weight, groups, .. } = op {
+        let (group_in, group_out) = (weight.shape[0] / *groups, weight.shape[1]);
+        let run: usize = weight.shape[2..].iter().product();
+        for (index, taps) in weight.data.chunks(run).enumerate() {
+            reach[index / group_out / group_in * group_out + index % group_out] += size(taps);
+        }
+        return reach;
+    }
+    let rows = weight.chunks(weight.len() / bias.len());
+    reach.iter_mut().zip(rows).for_each(|(reach, row)| *reach += size(row));
+    reach
 }
 
 /// One operator on one tensor.

@@ -1,9 +1,13 @@
 //! The graph with factors moved gives the same values, and where it should it has no depthwise convolution left.
 
 use super::*;
+use crate::calibrate::{Options, calibrate};
 use crate::dead::intervals;
+use crate::fixed::{self, quantise_input};
 use crate::float::evaluate;
 use crate::ir::{Classes, Head, Window};
+use crate::kernels::numbers;
+use crate::plan::InputSpec;
 use crate::random::random_graph;
 
 fn window(kernel: usize, pad: usize) -> Window {
@@ -303,6 +307,86 @@ fn a_batch_norm_that_nothing_takes_up_stays_a_layer() {
     model.add(Op::Add, &[pooled, first], vec![1, 4, 5, 5]);
     let sample = model.sample();
     assert_eq!(affines(&assert_same(&model.graph, &[sample], "sum")), 1);
+}
+
+/// Two channels, each of its own input, with the weights `second` and 1; a batch norm and what takes it up behind.
+fn two_channels(second: f32) -> Model {
+    let mut model = Model::new(&[1, 2, 4, 4], 6);
+    let weight = Tensor { shape: vec![2, 2, 1, 1], data: vec![1.0, 0.0, 0.0, second] };
+    let op = Op::Conv { window: window(1, 0), groups: 1, weight, bias: vec![0.0; 2] };
+    let first = model.add(op, &[0], vec![1, 2, 4, 4]);
+    let pooled = model.add(
+        Op::AveragePool { window: window(2, 0), count_include_pad: true },
+        &[first],
+        vec![1, 2, 3, 3],
+    );
+    let normal = model.batch_norm(pooled, 0.5);
+    model.convolution(normal, 3, 1);
+    model
+}
+
+/// An input with one number in each channel.
+fn of_two(channels: [f32; 2]) -> Tensor {
+    Tensor { shape: vec![1, 2, 4, 4], data: channels.iter().flat_map(|&x| [x; 16]).collect() }
+}
+
+#[test]
+fn a_channel_that_slept_on_the_samples_keeps_its_headroom() {
+    let graph = two_channels(1.0).graph;
+    let (sample, spec) = (of_two([1.0, 1.0 / 4096.0]), InputSpec::tensor((-1.0, 1.0)));
+    let plan = calibrate(&graph, &spec, &[sample], &Options::default()).unwrap();
+    for fires in [[1.0, 0.5], [0.25, 1.0], [-1.0, -1.0]] {
+        let integers = quantise_input(&plan.public, &of_two(fires)).unwrap();
+        let evaluation = fixed::evaluate(&plan.public, &plan.weights, &integers).unwrap();
+        let left: Vec<&str> = evaluation.overflows().map(|tensor| tensor.name.as_str()).collect();
+        assert!(left.is_empty(), "{fires:?}: {left:?} leave their rings");
+    }
+}
+
+#[test]
+fn a_channel_that_its_weights_keep_small_is_equalised() {
+    let graph = two_channels(1.0 / 4096.0).graph;
+    let moved = assert_same(&graph, &[of_two([1.0, 1.0])], "small weights");
+    assert_eq!(numbers(&moved.nodes[0].op).unwrap().0, [1.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn what_weights_reach_is_reached_and_not_exceeded() {
+    for groups in [1, 2] {
+        let mut model = Model::new(&[1, 4, 3, 3], 9);
+        let data = model.draw(4 * 6 / groups, -1.0, 1.0);
+        let bias = model.draw(6, -1.0, 1.0);
+        let weight = Tensor { shape: vec![4, 6 / groups, 1, 1], data };
+        let transposed = Op::ConvTranspose {
+            window: window(1, 0),
+            output_padding: vec![0; 2],
+            groups,
+            weight: weight.clone(),
+            bias: bias.clone(),
+        };
+        let shape = vec![6, 4 / groups, 1, 1];
+        let weight = Tensor { data: weight.data[..Tensor::count(&shape)].to_vec(), shape };
+        let convolution = Op::Conv { window: window(1, 0), groups, weight, bias };
+        for op in [transposed, convolution] {
+            let reach = form::reach(&op, 0.5);
+            let mut most = vec![0f64; 6];
+            let mut graph = model.graph.clone();
+            graph.values.push(ValueInfo { name: "out".into(), shape: vec![1, 6, 3, 3] });
+            graph.nodes = vec![Node { name: "layer".into(), op, inputs: vec![0], output: 1 }];
+            graph.output = 1;
+            for signs in 0..16u32 {
+                let half = |channel: u32| if signs >> channel & 1 == 1 { 0.5 } else { -0.5 };
+                let data = (0..4).flat_map(|channel| [half(channel); 9]).collect();
+                let answer = evaluate(&graph, &Tensor { shape: vec![1, 4, 3, 3], data }).unwrap();
+                for (most, channel) in most.iter_mut().zip(answer.data.chunks(9)) {
+                    *most = channel.iter().fold(*most, |most, x| most.max(f64::from(x.abs())));
+                }
+            }
+            for (reach, most) in reach.iter().zip(most) {
+                assert!((reach - most).abs() < 1e-5, "{groups} groups: {reach} against {most}");
+            }
+        }
+    }
 }
 
 #[test]
