@@ -153,9 +153,10 @@ pub fn calibrated(
 ) -> Result<Calibrated, PlanError> {
     check(&graph, input_spec, options)?;
     let samples_digest = digest(samples);
+    // What cannot be lowered is refused before anything is folded: a weight that is no number could vanish there.
+    lower(&graph)?;
     let constant_channels = fold_constant_channels(&mut graph, input_spec.range);
     let mut clear = ClearRuns::of(&graph, input_spec, samples)?;
-    lower(&graph)?;
     if factors::has_any(&graph) {
         let moved = factors::moved(&graph, &clear.sizes, &intervals(&graph, input_spec.range));
         // Should floats lose too much on the way, the layers stay as they were.

@@ -165,6 +165,51 @@ fn options_and_samples_that_make_no_sense_are_refused() {
     assert!(matches!(calibrate(&graph, &backwards, &samples, &options), Err(PlanError::InputSpec(_))));
 }
 
+/// Two features with a ReLU that keeps the first at zero, and a layer behind that reads them with `weights`.
+fn half_dead(weights: [f32; 2]) -> Graph {
+    let dense = |shape: [usize; 2], data: &[f32], bias: &[f32]| Op::Dense {
+        weight: Tensor { shape: shape.to_vec(), data: data.to_vec() },
+        bias: bias.to_vec(),
+    };
+    let operators = [
+        ("first", dense([2, 2], &[0.5, 0.4, 0.5, -0.4], &[-9.0, 0.0])),
+        ("relu", Op::Relu),
+        ("second", dense([1, 2], &weights, &[0.25])),
+    ];
+    let node = |(index, (name, op)): (usize, (&str, Op))| Node {
+        name: name.into(),
+        op,
+        inputs: vec![index],
+        output: index + 1,
+    };
+    let value = |features| ValueInfo { name: "value".into(), shape: vec![1, features] };
+    Graph {
+        name: "perceptron".into(),
+        values: [2, 2, 2, 1].map(value).to_vec(),
+        nodes: operators.into_iter().enumerate().map(node).collect(),
+        input: 0,
+        output: 3,
+        head: Head::Logits,
+    }
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_refused_even_where_it_would_be_folded_away() {
+    let spec = InputSpec::tensor((0.0, 1.0));
+    let sample = Tensor { shape: vec![1, 2], data: vec![1.0, 0.5] };
+    let made = |graph: Graph| calibrated(graph, &spec, std::slice::from_ref(&sample), &Options::default());
+    let sound = made(half_dead([316.0, 1.0])).unwrap();
+    assert_eq!(sound.constant_channels, [("second".to_string(), 1)], "the weight is folded away");
+    for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let refused = made(half_dead([wrong, 1.0])).err().expect("a refusal").to_string();
+        assert!(refused.contains("second") && refused.contains("not a finite number"), "{refused}");
+        let mut maker = half_dead([316.0, 1.0]);
+        crate::kernels::numbers_mut(&mut maker.nodes[0].op).unwrap().0[0] = wrong;
+        let refused = made(maker).err().expect("a refusal").to_string();
+        assert!(refused.contains("first") && refused.contains("not a finite number"), "{refused}");
+    }
+}
+
 /// A 1x1 convolution by 0.75 on one channel of 32 places, and what `readers` adds behind it.
 fn scaled_ramp(readers: &[(Op, &[usize])]) -> (Graph, Tensor) {
     let window = Window {
