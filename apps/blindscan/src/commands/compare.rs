@@ -131,6 +131,7 @@ fn against_expected(model: &Model, logits: &Tensor, path: &Path) -> Result<f64> 
         expected.data.len(),
         ours.data.len()
     );
+    clear::ensure_finite(&expected.data, &format!("{}", path.display()))?;
     Ok(clear::largest_difference(&ours.data, &expected.data))
 }
 

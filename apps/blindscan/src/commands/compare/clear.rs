@@ -1,6 +1,6 @@
 //! The clear side of `compare`: one integer and one float run of an image, held against each other tensor by tensor.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use blindscan_graph::fixed::{self, Clamped, Evaluation};
 use blindscan_graph::float;
 use blindscan_graph::ir::Tensor;
@@ -126,6 +126,7 @@ fn summed(model: &Model, evaluation: Evaluation, float: Option<Tensor>, clamped:
 }
 
 fn agreement(plan: &PublicPlan, answer: &Output, fixed: &Tensor, float: &Tensor) -> Result<Agreement> {
+    ensure_finite(&float.data, "the float model's answer")?;
     let (ours, theirs) = (reference::labels(plan, answer), reference::float_labels(plan, float));
     let same = ours.iter().zip(&theirs).filter(|(a, b)| a == b).count();
     let largest_error = largest_difference(&fixed.data, &float.data);
@@ -183,8 +184,24 @@ fn error_made(nodes: &[PlanNode], input: TensorId, rows: &[Row]) -> Option<Error
     jumps.into_iter().find(|jump| largest > 0.0 && jump.after - jump.before >= largest / 2.0)
 }
 
+/// Refuses numbers that nothing can be held against.
+pub(super) fn ensure_finite(values: &[f32], whose: &str) -> Result<()> {
+    match values.iter().position(|x| !x.is_finite()) {
+        Some(index) => bail!(
+            "{whose} is not finite at value {index}, so nothing can be held against it: look for numbers that grow beyond \
+             floats in the model, or for an input that is none of its kind"
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Infinite where a value or a difference is no number: such an answer agrees with nothing.
 pub(super) fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).fold(0.0, |most, (a, b)| f64::max(most, (f64::from(*a) - f64::from(*b)).abs()))
+    let difference = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs();
+    let differences = a.iter().zip(b).map(difference);
+    differences
+        .map(|difference| if difference.is_nan() { f64::INFINITY } else { difference })
+        .fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -224,6 +241,20 @@ mod tests {
         // A step between two values passes the error on.
         let found = made(&[Some(0.0), Some(0.01), None, Some(0.2)]).unwrap();
         assert_eq!((found.layer.as_str(), found.before), ("node2", 0.01));
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_agreement() {
+        assert_eq!(largest_difference(&[1.0, -2.0], &[1.5, 2.0]), 4.0);
+        for wrong in [f32::NAN, f32::INFINITY] {
+            assert_eq!(largest_difference(&[0.0, 1.0, 2.0], &[0.0, wrong, 2.0]), f64::INFINITY);
+            assert_eq!(largest_difference(&[wrong, 1.0], &[wrong, 1.0]), f64::INFINITY);
+            let refused = ensure_finite(&[0.0, wrong], "the answer").unwrap_err().to_string();
+            assert!(refused.contains("the answer is not finite at value 1"), "{refused}");
+        }
+        assert!(ensure_finite(&[0.0, -1.0], "the answer").is_ok());
+        // A tensor that is no number is where the error is made.
+        assert_eq!(made(&[Some(0.0), Some(0.1), Some(f64::INFINITY)]).unwrap().layer, "node1");
     }
 
     #[test]
