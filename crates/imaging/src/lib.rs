@@ -54,6 +54,12 @@ pub use resize::Filter;
 pub use volume::Volume;
 pub use voxels::{Kind, Voxels};
 
+/// Whether a file belongs to a DICOM scan: it has a DICOM head, or its name says that it should. The directory of a medium
+/// (`DICOMDIR`) does not. An error when the file cannot be read.
+pub fn is_dicom(file: &Path) -> Result<bool, ImagingError> {
+    dicom::is_dicom(file)
+}
+
 /// What a file or a folder held.
 #[derive(Debug)]
 pub enum Scan {

@@ -45,6 +45,7 @@ use elements::Content;
 pub(crate) use elements::head_start;
 use instance::Instance;
 use series::Slice;
+pub(crate) use tree::is_dicom;
 
 /// Opens one file: a picture when it is one projection image, else a volume.
 pub(crate) fn open_file(path: &Path) -> Result<Scan, ImagingError> {

@@ -83,19 +83,39 @@ enum Class {
 /// Bytes that are enough to tell what a file is.
 const START_BYTES: u64 = 1024;
 
-fn class_of(path: &Path) -> Result<Class, ImagingError> {
+/// As [`crate::is_dicom`].
+pub(crate) fn is_dicom(path: &Path) -> Result<bool, ImagingError> {
+    let (name, start) = (name_of(path), start_of(path)?);
+    let is_one = head_start(&start).is_some() || is_bare_data_set(&start) || calls_itself_dicom(&name);
+    Ok(is_one && of_the_system(&name, &start).is_none())
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+fn start_of(path: &Path) -> Result<Vec<u8>, ImagingError> {
     let at = At(path);
     let mut start = Vec::new();
     let file = File::open(path).map_err(|e| at.read(e))?;
     file.take(START_BYTES).read_to_end(&mut start).map_err(|e| at.read(e))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    Ok(start)
+}
+
+fn calls_itself_dicom(name: &str) -> bool {
+    [".dcm", ".dicom", ".ima"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn class_of(path: &Path) -> Result<Class, ImagingError> {
+    let at = At(path);
+    let (name, start) = (name_of(path), start_of(path)?);
     if let Some(reason) = of_the_system(&name, &start) {
         return Ok(Class::Aside(reason));
     }
     if head_start(&start).is_some() {
         return Ok(Class::Dicom);
     }
-    let calls_itself_dicom = [".dcm", ".dicom", ".ima"].iter().any(|ending| name.ends_with(ending));
+    let calls_itself_dicom = calls_itself_dicom(&name);
     match foreign(&name, &start) {
         Some(reason) if !calls_itself_dicom => Ok(Class::Aside(reason)),
         _ if start.is_empty() || calls_itself_dicom || is_bare_data_set(&start) => {
