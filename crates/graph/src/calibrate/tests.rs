@@ -190,6 +190,8 @@ fn half_dead(weights: [f32; 2]) -> Graph {
         input: 0,
         output: 3,
         head: Head::Logits,
+        classes: Classes::Along(1),
+        input_range: None,
     }
 }
 
