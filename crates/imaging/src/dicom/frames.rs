@@ -4,7 +4,10 @@
 //! |---|---|
 //! | one frame | its position at the top level |
 //! | enhanced (PS3.3 C.7.6.16) | its functional group, or the one that all frames share; what the groups leave out is taken from the top level |
-//! | several frames, one position (cone-beam CT, dose) | from the first along the normal: by GridFrameOffsetVector, else by the spacing between slices |
+//! | several frames, one position (cone-beam CT, dose) | from the first along the normal: by GridFrameOffsetVector, else SpacingBetweenSlices, else SliceThickness |
+//!
+//! The sign of SpacingBetweenSlices is the direction of stacking (PS3.3 C.8.4.15). A GridFrameOffsetVector that does not begin
+//! with 0 holds places along the patient's z, not distances from the first frame (PS3.3 C.8.8.3.2).
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -21,7 +24,10 @@ pub(crate) struct Frame {
     pub(crate) orientation: Option<[f64; 6]>,
     /// Between rows, then between columns.
     pub(crate) spacing_mm: Option<[f64; 2]>,
-    pub(crate) thickness_mm: Option<f64>,
+    /// SpacingBetweenSlices: below 0 when the slices are stacked against the normal, never 0.
+    pub(crate) between_slices_mm: Option<f64>,
+    /// SliceThickness, above 0.
+    pub(crate) slice_thickness_mm: Option<f64>,
     /// Slope, intercept.
     pub(crate) rescale: Option<[f64; 2]>,
 }
@@ -30,6 +36,11 @@ impl Frame {
     /// Whether it says where it lies.
     pub(crate) fn is_placed(&self) -> bool {
         self.position.is_some() && self.orientation.is_some()
+    }
+
+    /// How much of the patient it stands for along the normal.
+    pub(crate) fn thickness_mm(&self) -> Option<f64> {
+        self.between_slices_mm.map(f64::abs).or(self.slice_thickness_mm)
     }
 
     /// Whether its pixels have places in the patient's space.
@@ -56,6 +67,8 @@ pub(crate) fn read(data: &DataSet, count: usize) -> (Vec<Frame>, Option<String>)
 fn frame(data: &DataSet, number: usize) -> Frame {
     let group = |tag| group(data, number, tag);
     let measures = group(tags::PIXEL_MEASURES_SEQUENCE);
+    let measure =
+        |tag| measures.and_then(|g| g.numbers(tag)).or_else(|| data.numbers(tag)).map(|[mm]: [f64; 1]| mm);
     let transformation = group(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
     Frame {
         position: group(tags::PLANE_POSITION_SEQUENCE).and_then(|g| g.numbers(tags::IMAGE_POSITION_PATIENT)),
@@ -65,7 +78,8 @@ fn frame(data: &DataSet, number: usize) -> Frame {
         spacing_mm: measures
             .and_then(|g| g.numbers(tags::PIXEL_SPACING))
             .or_else(|| data.numbers(tags::PIXEL_SPACING)),
-        thickness_mm: measures.and_then(thickness).or_else(|| thickness(data)),
+        between_slices_mm: measure(tags::SPACING_BETWEEN_SLICES).filter(|&mm| mm != 0.0),
+        slice_thickness_mm: measure(tags::SLICE_THICKNESS).map(f64::abs).filter(|&mm| mm > 0.0),
         rescale: transformation.and_then(rescale).or_else(|| rescale(data)),
     }
 }
@@ -74,13 +88,7 @@ fn frame(data: &DataSet, number: usize) -> Frame {
 fn stacked(data: &DataSet, position: [f64; 3], frames: &mut [Frame]) -> Option<String> {
     let [a, b, c, d, e, f] = frames[0].orientation?;
     let normal = cross([a, b, c], [d, e, f]);
-    let (offsets, by) = match data.list(tags::GRID_FRAME_OFFSET_VECTOR) {
-        Some(offsets) if offsets.len() == frames.len() => (offsets, "GridFrameOffsetVector"),
-        _ => {
-            let step = frames[0].thickness_mm?;
-            ((0..frames.len()).map(|number| number as f64 * step).collect(), "the spacing between slices")
-        }
-    };
+    let (offsets, by) = offsets(data, &frames[0], frames.len(), normal[2] < 0.0)?;
     for (frame, mm) in frames.iter_mut().zip(offsets) {
         frame.position = Some([0, 1, 2].map(|axis| position[axis] + mm * normal[axis]));
     }
@@ -89,16 +97,31 @@ fn stacked(data: &DataSet, position: [f64; 3], frames: &mut [Frame]) -> Option<S
     ))
 }
 
+/// How far along the normal each frame lies from the first, and the attribute that says so.
+fn offsets(
+    data: &DataSet,
+    first: &Frame,
+    count: usize,
+    is_downwards: bool,
+) -> Option<(Vec<f64>, &'static str)> {
+    if let Some(offsets) = data.list(tags::GRID_FRAME_OFFSET_VECTOR).filter(|all| all.len() == count) {
+        let start = offsets[0];
+        let sign = if start != 0.0 && is_downwards { -1.0 } else { 1.0 };
+        return Some((offsets.iter().map(|mm| sign * (mm - start)).collect(), "GridFrameOffsetVector"));
+    }
+    let (step, by) = match (first.between_slices_mm, first.slice_thickness_mm) {
+        (Some(step), _) => (step, "SpacingBetweenSlices"),
+        (None, Some(step)) => (step, "SliceThickness, as if no gaps lay between them"),
+        (None, None) => return None,
+    };
+    Some(((0..count).map(|number| number as f64 * step).collect(), by))
+}
+
 /// The functional group of a frame: its own, or the one that all frames share.
 pub(crate) fn group<'d, 'a>(data: &'d DataSet<'a>, frame: usize, tag: Tag) -> Option<&'d DataSet<'a>> {
     let own = data.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).get(frame);
     let shared = data.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
     own.and_then(|group| group.items(tag).first()).or_else(|| shared?.items(tag).first())
-}
-
-fn thickness(data: &DataSet) -> Option<f64> {
-    let [mm] = data.numbers(tags::SPACING_BETWEEN_SLICES).or_else(|| data.numbers(tags::SLICE_THICKNESS))?;
-    Some(mm.abs()).filter(|&mm| mm > 0.0)
 }
 
 fn rescale(data: &DataSet) -> Option<[f64; 2]> {

@@ -166,7 +166,7 @@ fn single_affine(frame: &Frame, at: &At) -> Result<(Affine, Option<String>), Ima
         (frame.position, frame.orientation, frame.spacing_mm)
     {
         let directions = directions(&orientation, at)?;
-        let step = cross(directions[0], directions[1]).map(|c| c * frame.thickness_mm.unwrap_or(1.0));
+        let step = cross(directions[0], directions[1]).map(|c| c * frame.thickness_mm().unwrap_or(1.0));
         return Ok((ras_affine(directions, spacing_mm, step, position, at)?, None));
     }
     let note = "the image has no place in the patient's space: its mask lies on a grid of its size only";
@@ -177,7 +177,7 @@ fn single_affine(frame: &Frame, at: &At) -> Result<(Affine, Option<String>), Ima
 fn placeholder(frame: &Frame) -> Affine {
     let known = |mm: f64| if mm > 1e-3 { mm } else { 1.0 };
     let [between_rows, between_columns] = frame.spacing_mm.unwrap_or([1.0, 1.0]);
-    Affine::from_spacing_mm([between_columns, between_rows, frame.thickness_mm.unwrap_or(1.0)].map(known))
+    Affine::from_spacing_mm([between_columns, between_rows, frame.thickness_mm().unwrap_or(1.0)].map(known))
 }
 
 /// Unit vectors at a right angle, or an error.

@@ -108,7 +108,23 @@ fn frames_with_one_position_are_stacked_by_their_spacing_and_it_is_said() {
     };
     let volume = open(object.clone());
     assert!((volume.affine().spacing_mm()[2] - 0.4).abs() < 1e-9);
-    assert!(volume.notes()[0].contains("by the spacing between slices"), "{:?}", volume.notes());
+    assert!(volume.notes()[0].contains("by SliceThickness"), "{:?}", volume.notes());
+    put(&mut object, tags::SPACING_BETWEEN_SLICES, VR::DS, "-3");
+    let volume = open(object.clone());
+    assert!(volume.notes()[0].contains("by SpacingBetweenSlices"), "{:?}", volume.notes());
+    // Against the normal: the first frame stays at 5 mm, and the last lies lowest.
+    let places = |volume: &Volume| {
+        let place = |k| volume.affine().apply(VoxelIndex([0, 0, k])).0[2];
+        [0, 1, 2].map(|k| (volume.value(VoxelIndex([0, 0, k])) + 1000.0, place(k)))
+    };
+    assert_eq!(places(&volume), [(12.0, -1.0), (6.0, 2.0), (0.0, 5.0)]);
+    object.remove_element(tags::SPACING_BETWEEN_SLICES);
+    // Absolute places along z, upwards and, with a normal that points down, downwards.
+    put(&mut object, tags::GRID_FRAME_OFFSET_VECTOR, VR::DS, "5\\7\\9");
+    assert_eq!(places(&open(object.clone())), [(0.0, 5.0), (6.0, 7.0), (12.0, 9.0)]);
+    let mut turned = object.clone();
+    put(&mut turned, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\-1\\0");
+    assert_eq!(places(&open(turned)), [(12.0, 9.0), (6.0, 7.0), (0.0, 5.0)]);
     put(&mut object, tags::GRID_FRAME_OFFSET_VECTOR, VR::DS, "0\\2\\4");
     let volume = open(object.clone());
     assert!((volume.affine().spacing_mm()[2] - 2.0).abs() < 1e-9);
