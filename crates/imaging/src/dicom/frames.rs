@@ -30,6 +30,8 @@ pub(crate) struct Frame {
     pub(crate) slice_thickness_mm: Option<f64>,
     /// Slope, intercept.
     pub(crate) rescale: Option<[f64; 2]>,
+    /// The one of the two that the file lacks; a slope of 1 or an intercept of 0 stands for it.
+    pub(crate) rescale_lacks: Option<&'static str>,
 }
 
 impl Frame {
@@ -70,6 +72,7 @@ fn frame(data: &DataSet, number: usize) -> Frame {
     let measure =
         |tag| measures.and_then(|g| g.numbers(tag)).or_else(|| data.numbers(tag)).map(|[mm]: [f64; 1]| mm);
     let transformation = group(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
+    let (rescale, rescale_lacks) = rescale(transformation, data);
     Frame {
         position: group(tags::PLANE_POSITION_SEQUENCE).and_then(|g| g.numbers(tags::IMAGE_POSITION_PATIENT)),
         orientation: group(tags::PLANE_ORIENTATION_SEQUENCE)
@@ -80,7 +83,8 @@ fn frame(data: &DataSet, number: usize) -> Frame {
             .or_else(|| data.numbers(tags::PIXEL_SPACING)),
         between_slices_mm: measure(tags::SPACING_BETWEEN_SLICES).filter(|&mm| mm != 0.0),
         slice_thickness_mm: measure(tags::SLICE_THICKNESS).map(f64::abs).filter(|&mm| mm > 0.0),
-        rescale: transformation.and_then(rescale).or_else(|| rescale(data)),
+        rescale,
+        rescale_lacks,
     }
 }
 
@@ -124,8 +128,28 @@ pub(crate) fn group<'d, 'a>(data: &'d DataSet<'a>, frame: usize, tag: Tag) -> Op
     own.and_then(|group| group.items(tag).first()).or_else(|| shared?.items(tag).first())
 }
 
-fn rescale(data: &DataSet) -> Option<[f64; 2]> {
-    let [slope] = data.numbers(tags::RESCALE_SLOPE)?;
-    let [intercept] = data.numbers(tags::RESCALE_INTERCEPT)?;
-    Some([slope, intercept])
+/// Slope and intercept from the frame's group, else from the top level; half of them only where neither has both. Then also
+/// what is missing.
+fn rescale(group: Option<&DataSet>, data: &DataSet) -> (Option<[f64; 2]>, Option<&'static str>) {
+    let read = |data: &DataSet| {
+        let number = |tag| data.numbers(tag).map(|[number]: [f64; 1]| number);
+        (number(tags::RESCALE_SLOPE), number(tags::RESCALE_INTERCEPT))
+    };
+    let levels = [group.map(read).unwrap_or_default(), read(data)];
+    let whole = levels.iter().find(|(slope, intercept)| slope.is_some() && intercept.is_some());
+    match *whole.or(levels.iter().find(|&&level| level != (None, None))).unwrap_or(&(None, None)) {
+        (Some(slope), Some(intercept)) => (Some([slope, intercept]), None),
+        (Some(slope), None) => (Some([slope, 0.0]), Some("RescaleIntercept")),
+        (None, Some(intercept)) => (Some([1.0, intercept]), Some("RescaleSlope")),
+        (None, None) => (None, None),
+    }
+}
+
+/// What is said when half of a rescale was missing.
+pub(crate) fn rescale_note(frames: &[Frame]) -> Option<String> {
+    let lacks = frames.iter().find_map(|frame| frame.rescale_lacks)?;
+    let taken = if lacks == "RescaleSlope" { 1 } else { 0 };
+    Some(format!(
+        "its {lacks} is missing or no number, though the other half of the rescale is there: {taken} is taken"
+    ))
 }

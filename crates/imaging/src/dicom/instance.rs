@@ -53,8 +53,12 @@ impl Instance {
         let unit = Unit::read(data, modality.as_deref() == Some("CT"), &pixels, &frames);
         let voi = Voi::read(data);
         let shown = voi::note(data, &voi, &pixels, unit.kind);
-        let notes =
-            [placing, pixels.note.clone(), unit.note.clone()].into_iter().flatten().chain(shown).collect();
+        let halved = frames::rescale_note(&frames);
+        let notes = [placing, halved, pixels.note.clone(), unit.note.clone()]
+            .into_iter()
+            .flatten()
+            .chain(shown)
+            .collect();
         Ok(Instance {
             series_uid: data.text(tags::SERIES_INSTANCE_UID).unwrap_or_default().to_string(),
             identity: Identity::read(data),

@@ -378,6 +378,31 @@ fn the_rescale_type_is_taken_at_its_word_and_named() {
 }
 
 #[test]
+fn half_of_a_rescale_is_taken_with_a_note_and_makes_no_hounsfield_units() {
+    let halved = |modality: &'static str, missing: Tag, (tag, value): (Tag, &'static str)| {
+        stack(
+            changed(move |_, o| {
+                put(o, tags::MODALITY, VR::CS, modality);
+                put(o, tag, VR::DS, value);
+                o.remove_element(missing);
+            })
+            .path(),
+        )
+    };
+    let volume = halved("PT", tags::RESCALE_INTERCEPT, (tags::RESCALE_SLOPE, "2.5"));
+    assert_eq!(volume.value(VoxelIndex([0, 0, 4])), 10.0);
+    let note = &volume.notes()[0];
+    assert!(note.contains("RescaleIntercept is missing") && note.contains("0 is taken"), "{note}");
+    let volume = halved("PT", tags::RESCALE_SLOPE, (tags::RESCALE_INTERCEPT, "-7"));
+    assert_eq!(volume.value(VoxelIndex([0, 0, 4])), -3.0);
+    let note = &volume.notes()[0];
+    assert!(note.contains("RescaleSlope is missing") && note.contains("1 is taken"), "{note}");
+    let volume = halved("CT", tags::RESCALE_INTERCEPT, (tags::RESCALE_SLOPE, "1"));
+    assert_eq!(volume.kind(), Kind::Other);
+    assert!(volume.origin().kind_remark.as_ref().unwrap().contains("RescaleIntercept is missing"));
+}
+
+#[test]
 fn rounded_positions_are_one_stack_and_a_missing_slice_is_not() {
     let at = |places: &[f64]| series(places);
     for (step, decimals) in [(0.625, 10.0), (0.25, 10.0), (0.02, 1000.0), (1.0 / 3.0, 10.0)] {

@@ -30,7 +30,7 @@ impl Unit {
         if !is_ct {
             return stored();
         }
-        if frames.iter().any(|frame| frame.rescale.is_none()) {
+        if frames.iter().any(|frame| frame.rescale.is_none() || frame.rescale_lacks.is_some()) {
             let remark = "it is a CT, but its RescaleSlope or RescaleIntercept is missing or empty";
             return Unit { remark: Some(remark.into()), ..stored() };
         }
