@@ -149,6 +149,21 @@ pub(crate) fn length(a: [f64; 3]) -> f64 {
     dot(a, a).sqrt()
 }
 
+/// How far two directions are from unit vectors at a right angle: the largest error of the lengths and of the cosine.
+pub(crate) fn skew([a, b]: [[f64; 3]; 2]) -> f64 {
+    (length(a) - 1.0).abs().max((length(b) - 1.0).abs()).max(dot(a, b).abs())
+}
+
+/// Unit vectors at a right angle in the same plane, each as near to its own direction: the sum and the difference of two unit
+/// vectors are at a right angle, and theirs again lie halfway.
+pub(crate) fn orthonormal([a, b]: [[f64; 3]; 2]) -> [[f64; 3]; 2] {
+    let unit = |v: [f64; 3]| v.map(|c| c / length(v));
+    let blend = |v: [f64; 3], w: [f64; 3], sign: f64| unit([0, 1, 2].map(|c| v[c] + sign * w[c]));
+    let (a, b) = (unit(a), unit(b));
+    let (sum, difference) = (blend(a, b, 1.0), blend(a, b, -1.0));
+    [blend(sum, difference, 1.0), blend(sum, difference, -1.0)]
+}
+
 /// A file axis, and whether counting along it goes the way of the anatomical axis that it is matched with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileAxis {

@@ -13,7 +13,12 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::elements::DataSet;
-use crate::geometry::cross;
+use crate::geometry::{cross, orthonormal, skew};
+
+/// Directions no further from unit vectors at a right angle are taken as they are.
+const EXACT: f64 = 1e-6;
+/// Directions further from them are mentioned.
+const ROUNDED: f64 = 1e-4;
 
 /// What may differ from frame to frame.
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -38,6 +43,28 @@ impl Frame {
     /// Whether it says where it lies.
     pub(crate) fn is_placed(&self) -> bool {
         self.position.is_some() && self.orientation.is_some()
+    }
+
+    /// Directions along a row and along a column. Numbers that were rounded to few decimals are replaced by the nearest unit
+    /// vectors at a right angle, for rows off unit length would scale the spacing, and ITK opens no skewed grid.
+    pub(crate) fn directions(&self) -> Option<[[f64; 3]; 2]> {
+        let stated = self.stated_directions()?;
+        Some(if skew(stated) > EXACT { orthonormal(stated) } else { stated })
+    }
+
+    /// The same as the file has them.
+    pub(crate) fn stated_directions(&self) -> Option<[[f64; 3]; 2]> {
+        self.orientation.map(|[a, b, c, d, e, f]| [[a, b, c], [d, e, f]])
+    }
+
+    /// What is said of directions that were rounded so much that a grid would show it.
+    pub(crate) fn rounding_note(&self) -> Option<String> {
+        let off = skew(self.stated_directions().filter(|_| self.has_grid())?);
+        (off > ROUNDED).then(|| {
+            format!(
+                "its ImageOrientationPatient is rounded, {off:.4} from unit vectors at a right angle: the nearest ones are taken"
+            )
+        })
     }
 
     /// How much of the patient it stands for along the normal.
@@ -90,8 +117,8 @@ fn frame(data: &DataSet, number: usize) -> Frame {
 
 /// Frames one behind the other from the first one's position. Nothing is placed when nothing gives the steps.
 fn stacked(data: &DataSet, position: [f64; 3], frames: &mut [Frame]) -> Option<String> {
-    let [a, b, c, d, e, f] = frames[0].orientation?;
-    let normal = cross([a, b, c], [d, e, f]);
+    let [row, column] = frames[0].directions()?;
+    let normal = cross(row, column);
     let (offsets, by) = offsets(data, &frames[0], frames.len(), normal[2] < 0.0)?;
     for (frame, mm) in frames.iter_mut().zip(offsets) {
         frame.position = Some([0, 1, 2].map(|axis| position[axis] + mm * normal[axis]));

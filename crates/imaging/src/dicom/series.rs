@@ -18,7 +18,7 @@ use super::stack::Stack;
 use crate::ImagingError;
 use crate::error::At;
 use crate::facts::{LeftAside, Origin, SliceSource};
-use crate::geometry::{Affine, cross, dot, length};
+use crate::geometry::{Affine, cross, skew};
 use crate::volume::Volume;
 use crate::voxels::Voxels;
 
@@ -86,9 +86,11 @@ pub(crate) fn assemble(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingErr
         let (affine, note) = single_affine(slices[0].frame(), at)?;
         return Ok(joined(slices, affine, origin).with_notes(note.into_iter().collect()));
     }
+    let rounding = slices[0].frame().rounding_note();
     let mut stack = Stack::sort(slices, at)?;
     let mut notes: Vec<String> = identity::check_acquisitions(&stack.slices, at)?.into_iter().collect();
     notes.extend(stack.check_steps(at)?);
+    notes.extend(rounding);
     let affine = ras_affine(stack.directions, stack.spacing_mm, stack.step(), stack.positions[0], at)?;
     let origin = Origin { steps: Some(stack.steps()), ..origin };
     Ok(joined(std::mem::take(&mut stack.slices), affine, origin).with_notes(notes))
@@ -162,12 +164,11 @@ fn origin_of(slices: &[Slice]) -> Origin {
 }
 
 fn single_affine(frame: &Frame, at: &At) -> Result<(Affine, Option<String>), ImagingError> {
-    if let (Some(position), Some(orientation), Some(spacing_mm)) =
-        (frame.position, frame.orientation, frame.spacing_mm)
+    if let (Some(position), Some(_), Some(spacing_mm)) = (frame.position, frame.orientation, frame.spacing_mm)
     {
-        let directions = directions(&orientation, at)?;
+        let directions = directions(frame, at)?;
         let step = cross(directions[0], directions[1]).map(|c| c * frame.thickness_mm().unwrap_or(1.0));
-        return Ok((ras_affine(directions, spacing_mm, step, position, at)?, None));
+        return Ok((ras_affine(directions, spacing_mm, step, position, at)?, frame.rounding_note()));
     }
     let note = "the image has no place in the patient's space: its mask lies on a grid of its size only";
     Ok((placeholder(frame), Some(note.into())))
@@ -180,15 +181,12 @@ fn placeholder(frame: &Frame) -> Affine {
     Affine::from_spacing_mm([between_columns, between_rows, frame.thickness_mm().unwrap_or(1.0)].map(known))
 }
 
-/// Unit vectors at a right angle, or an error.
-pub(crate) fn directions(orientation: &[f64; 6], at: &At) -> Result<[[f64; 3]; 2], ImagingError> {
-    let [a, b, c, d, e, f] = *orientation;
-    let (row, column) = ([a, b, c], [d, e, f]);
-    let unit = |v: [f64; 3]| (length(v) - 1.0).abs() < 1e-2;
-    if !unit(row) || !unit(column) || dot(row, column).abs() > 1e-2 {
-        return Err(at.damaged("its ImageOrientationPatient is no pair of directions at a right angle"));
-    }
-    Ok([row, column])
+/// Unit vectors at a right angle along a row and a column of a frame that has directions, or an error.
+pub(crate) fn directions(frame: &Frame, at: &At) -> Result<[[f64; 3]; 2], ImagingError> {
+    let stated = frame.stated_directions().filter(|&stated| skew(stated) < 1e-2);
+    stated
+        .and(frame.directions())
+        .ok_or_else(|| at.damaged("its ImageOrientationPatient is no pair of directions at a right angle"))
 }
 
 /// DICOM counts towards left and back, NIfTI towards right and front: the first two rows change sign.

@@ -65,7 +65,7 @@ impl Stack {
                 "remove localisers and other images that do not belong to the stack",
             ));
         }
-        let directions = directions(&orientation, at)?;
+        let directions = directions(slices[0].frame(), at)?;
         let normal = cross(directions[0], directions[1]);
         let mut placed: Vec<([f64; 3], f64, Slice)> = slices
             .into_iter()

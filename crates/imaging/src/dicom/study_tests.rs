@@ -8,7 +8,7 @@ use dicom_object::InMemDicomObject;
 use super::tests::{file_of, number, refusal, save, series, slice, stack, text};
 use super::*;
 use crate::facts::KnownBy;
-use crate::geometry::{PatientMm, VoxelIndex};
+use crate::geometry::{PatientMm, VoxelIndex, dot};
 use crate::voxels::Kind;
 
 const EXPLICIT: &str = uids::EXPLICIT_VR_LITTLE_ENDIAN;
@@ -132,6 +132,25 @@ fn frames_with_one_position_are_stacked_by_their_spacing_and_it_is_said() {
     object.remove_element(tags::SLICE_THICKNESS);
     let volume = open(object);
     assert!(!volume.orientation().physical && volume.notes()[0].contains("do not say where they lie"));
+}
+
+#[test]
+fn rounded_directions_become_unit_vectors_at_a_right_angle() {
+    let turned = |orientation: &'static str| {
+        stack(changed(|_, o| put(o, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, orientation)).path())
+    };
+    // Two decimals of a turn about two axes: a cosine of 0.0085, and rows off unit length.
+    let volume = turned("0.94\\0.33\\0.06\\-0.34\\0.93\\0.09");
+    let [row, column] = [0, 1].map(|axis| volume.affine().step_mm(axis));
+    assert!(dot(row, column).abs() < 1e-12);
+    let spacing = volume.affine().spacing_mm();
+    assert!((spacing[0] - 0.75).abs() < 1e-12 && (spacing[1] - 0.5).abs() < 1e-12, "{spacing:?}");
+    assert!(volume.affine().unsheared().is_some(), "a mask gets a qform");
+    assert!(volume.notes().iter().any(|note| note.contains("is rounded")), "{:?}", volume.notes());
+    // Five decimals are taken the same way in silence, a better pair as it is.
+    let volume = turned("0.93629\\0.35122\\0\\-0.35122\\0.93629\\0");
+    assert!((volume.affine().spacing_mm()[0] - 0.75).abs() < 1e-12);
+    assert!(volume.notes().iter().all(|note| !note.contains("is rounded")), "{:?}", volume.notes());
 }
 
 #[test]
