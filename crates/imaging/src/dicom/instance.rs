@@ -24,6 +24,7 @@ pub(crate) struct Instance {
     pub(crate) modality: Option<String>,
     /// InstanceNumber: what a PACS shows.
     pub(crate) number: Option<i64>,
+    pub(crate) images_in_acquisition: Option<i64>,
     pub(crate) pixels: PixelFormat,
     pub(crate) frames: Vec<Frame>,
     pub(crate) unit: Unit,
@@ -59,10 +60,12 @@ impl Instance {
             .flatten()
             .chain(shown)
             .collect();
+        let whole = |tag| data.text(tag).and_then(|text| text.trim().parse().ok());
         Ok(Instance {
             series_uid: data.text(tags::SERIES_INSTANCE_UID).unwrap_or_default().to_string(),
             identity: Identity::read(data),
-            number: data.text(tags::INSTANCE_NUMBER).and_then(|text| text.trim().parse().ok()),
+            number: whole(tags::INSTANCE_NUMBER),
+            images_in_acquisition: whole(tags::IMAGES_IN_ACQUISITION),
             modality,
             pixels,
             frames,

@@ -7,7 +7,7 @@
 //! | the few attributes that are used become an `Instance` | `instance`, `pixel_format`, `frames`, `unit`, `voi`, `identity` |
 //! | what is no image of a scan is left aside: segmentations, doses, reports, colour pages | `aside` |
 //! | pixel data become grey values | `pixels` |
-//! | slices of one patient, place and acquisition become a volume | `series`, `stack`, `identity` |
+//! | slices of one patient, place and acquisition become a volume | `series`, `stack`, `identity`, `complete` |
 //!
 //! The tree is read here and not by `dicom-object`: that reader reserves by declared lengths, and it recurses once a
 //! nested sequence, so that a file of a few hundred kB could overflow the stack, which no error handling survives. Ours borrows
@@ -15,6 +15,7 @@
 //! transfer syntaxes, and the decoding of compressed pixel data, behind a check of what the stream declares.
 
 mod aside;
+mod complete;
 mod elements;
 mod frames;
 mod identity;

@@ -5,12 +5,14 @@
 //! | the same object twice is dropped | here |
 //! | patient, frame of reference, acquisition are one | `identity` |
 //! | sorted along the normal, checked for doubles, gaps and slices off the line | `stack` |
+//! | signs of missing slices are said | `complete` |
 //! | directions, spacing and steps become an affine | here |
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::complete;
 use super::frames::Frame;
 use super::identity;
 use super::instance::Instance;
@@ -84,13 +86,15 @@ pub(crate) fn assemble(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingErr
     let origin = origin_of(&slices);
     if slices.len() == 1 {
         let (affine, note) = single_affine(slices[0].frame(), at)?;
-        return Ok(joined(slices, affine, origin).with_notes(note.into_iter().collect()));
+        let notes = note.into_iter().chain(complete::images(&slices)).collect();
+        return Ok(joined(slices, affine, origin).with_notes(notes));
     }
     let rounding = slices[0].frame().rounding_note();
     let mut stack = Stack::sort(slices, at)?;
     let mut notes: Vec<String> = identity::check_acquisitions(&stack.slices, at)?.into_iter().collect();
     notes.extend(stack.check_steps(at)?);
     notes.extend(rounding);
+    notes.extend(complete::notes(&stack.slices, stack.steps().mean_mm));
     let affine = ras_affine(stack.directions, stack.spacing_mm, stack.step(), stack.positions[0], at)?;
     let origin = Origin { steps: Some(stack.steps()), ..origin };
     Ok(joined(std::mem::take(&mut stack.slices), affine, origin).with_notes(notes))

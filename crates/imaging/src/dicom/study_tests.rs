@@ -422,6 +422,28 @@ fn half_of_a_rescale_is_taken_with_a_note_and_makes_no_hounsfield_units() {
 }
 
 #[test]
+fn signs_of_missing_slices_are_said() {
+    let notes =
+        |change: &dyn Fn(usize, &mut InMemDicomObject)| stack(changed(change).path()).notes().to_vec();
+    let stating = |tag: Tag, vr: VR, value: &'static str| notes(&|_, o| put(o, tag, vr, value));
+    let numbered = |number_of: &dyn Fn(usize) -> usize| {
+        notes(&|number, o| put(o, tags::INSTANCE_NUMBER, VR::IS, &number_of(number).to_string()))
+    };
+    let silent = |notes: Vec<String>| assert!(notes.is_empty(), "{notes:?}");
+    let said = |notes: Vec<String>, words: &str| {
+        assert!(notes.len() == 1 && notes[0].contains(words), "{notes:?}");
+    };
+    silent(numbered(&|number| 7 + number));
+    silent(numbered(&|number| 60 - number));
+    said(numbered(&|number| 1 + 2 * number), "from 1 to 11 for 6 slices");
+    said(numbered(&|number| [1, 3, 2, 4, 5, 6][number]), "steps of one");
+    silent(stating(tags::IMAGES_IN_ACQUISITION, VR::IS, "6"));
+    said(stating(tags::IMAGES_IN_ACQUISITION, VR::IS, "40"), "is 40, but only 6 slices");
+    silent(stating(tags::SPACING_BETWEEN_SLICES, VR::DS, "-10.2"));
+    said(stating(tags::SPACING_BETWEEN_SLICES, VR::DS, "5"), "is 5.00 mm, but its slices lie 10.00 mm apart");
+}
+
+#[test]
 fn rounded_positions_are_one_stack_and_a_missing_slice_is_not() {
     let at = |places: &[f64]| series(places);
     for (step, decimals) in [(0.625, 10.0), (0.25, 10.0), (0.02, 1000.0), (1.0 / 3.0, 10.0)] {
