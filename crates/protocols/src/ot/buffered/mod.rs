@@ -120,10 +120,11 @@ fn drop_front<T: Copy>(items: &mut Vec<T>, count: usize) {
     items.truncate(items.len() - count);
 }
 
-/// Makes a vector longer, by zeros. Where it has to move for that, its old place is erased.
+/// Makes a vector longer, by zeros. Where it has to move for that, its old place is erased, and the new one has twice the room,
+/// so that many small steps copy no more than one large one.
 fn grow<T: Copy + Default + Zeroize>(items: &mut Vec<T>, length: usize) {
     if items.capacity() < length {
-        let mut moved = Vec::with_capacity(length);
+        let mut moved = Vec::with_capacity(length.max(2 * items.capacity()));
         moved.extend_from_slice(items);
         items.zeroize();
         *items = moved;
