@@ -40,7 +40,9 @@ fn what_a_server_says(plan: &PublicPlan) -> Vec<u8> {
     let rng = |seed| ChaCha8Rng::seed_from_u64(seed);
     let played = play(
         |channel| {
-            handshake::client(&binding, None, &mut rng(0), channel).map(drop).expect("an honest server is accepted")
+            handshake::client(&binding, None, &mut rng(0), channel)
+                .map(drop)
+                .expect("an honest server is accepted")
         },
         |channel| {
             let mut recorder = Recorder { channel, frames: Vec::new() };

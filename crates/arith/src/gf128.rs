@@ -3,7 +3,7 @@
 //! Bit i of a block is the coefficient of X^i; products are taken modulo `X^128 + X^7 + X^2 + X + 1`. A sum of products
 //! with random coefficients is a universal linear hash: two different vectors have the same one with probability 2^-128.
 //! The portable version is the reference, and runs in the same time for all values; processors with a carry-less
-//! multiplication take [`x86`].
+//! multiplication take `x86.rs`.
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;

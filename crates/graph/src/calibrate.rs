@@ -2,8 +2,8 @@
 //!
 //! Every scale is a power of two and belongs to a whole tensor. The steps, in the order of the files:
 //! * what values the samples reach, in floats (here), after constant channels are folded,
-//!   factors and shifts moved into the layers around them ([`crate::factors`]),
-//!   and uneven ones equalised ([`crate::dead`], [`crate::equalise`]);
+//!   factors and shifts moved into the layers around them (`factors.rs`),
+//!   and uneven ones equalised (`dead.rs`, `equalise.rs`);
 //! * how many fraction bits each activation keeps, hence each accumulator's scale and each shift (`scales`);
 //! * integer weights, and the half unit that turns floors into rounding (`weights`);
 //! * the largest integer of each tensor, proven or from the samples, and the smallest rings (`ranges`).

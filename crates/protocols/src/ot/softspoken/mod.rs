@@ -21,7 +21,7 @@
 //! Ideal: as in [`super`]. Cost: [`sender_cost`] and [`receiver_cost`]; no turn of waiting. Work: 2^k / k AES blocks a
 //! transfer, so k trades work for bytes. Security: against a sender that does anything, and, with the checks, against a
 //! receiver that does anything: it may guess bits of Delta, k of them for a group, and a wrong guess ends the dialogue. It
-//! assumes a pseudorandom generator and a random oracle. With [`super::security::SemiHonest`] nothing is compared.
+//! assumes a pseudorandom generator and a random oracle. With the type `SemiHonest` of tests nothing is compared.
 //! Source: Roy, "SoftSpokenOT: quieter OT extension from small-field silent VOLE in the Minicrypt model", CRYPTO 2022
 //! (ePrint 2022/192), section 3: small-field VOLE (3.1) and subspace VOLE with the repetition code (3.2); section 4: the
 //! consistency check. Ours differs in taking its challenge from a hash of the messages.
