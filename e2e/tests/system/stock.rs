@@ -64,7 +64,7 @@ fn a_stock_for_fewer_slices_than_were_asked_for_is_not_begun() {
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let scan = ct("scan.nii.gz");
     let asked = ["segment", &scan, "--out", "out", "--slices", "3..6", "--stock", "stock"];
-    hospital.ask(&asked, &vendor.join()).failed(&["3 slices", "1 unused", "prepare --count 2"]);
+    hospital.ask(&asked, &vendor.join()).failed(&["3 images", "1 unused", "prepare --count 2"]);
     assert_eq!((hospital.stocks("stock").len(), vendor.stocks("stock").len()), (1, 1));
 }
 
