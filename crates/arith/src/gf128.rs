@@ -29,7 +29,7 @@ impl Sum {
         Self { low: [0; 4], middle: [0; 4], high: [0; 4] }
     }
 
-    /// Adds `coefficients[i]` times element i of `words`, which has two words an element, the lower first.
+    /// Adds `coefficients[i]` times element i of `words`, which has two words per element, the lower first.
     ///
     /// # Panics
     /// When there are not two words for each coefficient.

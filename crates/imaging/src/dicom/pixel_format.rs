@@ -104,9 +104,9 @@ fn sample(data: &DataSet, at: &At) -> Result<(Sample, Option<String>), ImagingEr
             ));
         }
         Some(bits) => {
-            return Err(at.damaged(format!("it allocates {bits} bits a pixel, expected 8, 16 or 32")));
+            return Err(at.damaged(format!("it allocates {bits} bits per pixel, expected 8, 16 or 32")));
         }
-        None => return Err(at.damaged("it does not say how many bits a pixel has")),
+        None => return Err(at.damaged("it does not say how many bits there are per pixel")),
     };
     let bits_stored = data.u16(tags::BITS_STORED).map_or(allocated, u32::from);
     let high_bit = data.u16(tags::HIGH_BIT).map_or(bits_stored.saturating_sub(1), u32::from);

@@ -94,7 +94,7 @@ impl Tweaks {
         self.nodes ^ Block::from(tree) << 32 ^ Block::from(level) << 16
     }
 
-    /// The masks of a tree, one a level, from the keys of its kept transfers.
+    /// The masks of a tree, one per level, from the keys of its kept transfers.
     ///
     /// Each level has an AES key of its own. A receiver has a say in its keys: were two levels hashed under one AES key, it could
     /// make their masks coincide, and the sum of two messages would be that of a hidden node and its hidden child. The child is

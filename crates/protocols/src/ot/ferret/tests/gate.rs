@@ -234,7 +234,7 @@ struct Regular {
 }
 
 impl Regular {
-    /// Two lists of p/2 noisy positions each, at most one a block, among the first (k + l) / t positions of every block.
+    /// Two lists of p/2 noisy positions each, at most one per block, among the first (k + l) / t positions of every block.
     fn enumeration(self) -> f64 {
         best((0..30).step_by(2).flat_map(|p| (0..120).map(move |l| (p, l))), |(p, l)| {
             let list = self.list(p / 2, l);
