@@ -89,7 +89,7 @@ impl AssignedPlan {
     pub fn off_by_one(&self) -> OffByOne {
         let layers = self.operators.iter().filter_map(|operator| match operator {
             Operator::Linear(linear) => Some((linear.off_by_one_log2, linear.layer.shape().output_count())),
-            _ => None,
+            Operator::Local | Operator::AddConstant(_) | Operator::Activate(_) | Operator::MaxPool(_) => None,
         });
         layers.fold(OffByOne::NEVER, |sum, (log2, count)| OffByOne {
             value_log2: sum.value_log2.max(log2),
