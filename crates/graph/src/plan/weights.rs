@@ -57,7 +57,19 @@ impl Weights {
                     Some((at, constants)) if *at == index => constants.problem(step),
                     _ => Some("its constants are missing or in the wrong place"),
                 },
-                _ => None,
+                Step::Activate { .. }
+                | Step::MaxPool(_)
+                | Step::SumPool(_)
+                | Step::Add { .. }
+                | Step::Concat { .. }
+                | Step::Pad { .. }
+                | Step::Reshape
+                | Step::Transpose { .. }
+                | Step::PixelShuffle { .. }
+                | Step::Interleave { .. }
+                | Step::Gather { .. }
+                | Step::Scale { .. }
+                | Step::ScaleByPosition { .. } => None,
             };
             if let Some(problem) = problem {
                 return Err(PlanError::Weights { place: node.name.clone(), problem });
