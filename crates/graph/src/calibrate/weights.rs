@@ -21,7 +21,8 @@ pub(super) fn quantise(task: &Task<'_>, precision: &Precision, scales: &mut Scal
                 let values = constant.data.iter().map(integer).collect();
                 weights.constants.push((index, Constants { values }));
             }
-            _ => {}
+            (DraftStep::Linear(_), _) => unreachable!("a linear draft is a linear step"),
+            (DraftStep::Activate { .. } | DraftStep::Divide | DraftStep::Other(_), _) => {}
         }
     }
     add_rounding(task, scales, &mut weights);
