@@ -21,6 +21,7 @@ mod card;
 mod cli;
 mod commands;
 mod connection;
+mod images;
 mod input;
 mod job;
 mod model;

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use crate::cli::{Accuracy, ImportOptions, PlanOptions};
 use crate::commands::plan::hex;
+use crate::images::images_at;
 use crate::input;
 use crate::record::{FittedTo, Record};
 
@@ -93,7 +94,7 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     let mut notes = import.report.notes.clone();
     let graph = import.into_graph().with_context(|| format!("{}", path.display()))?;
     let samples = Samples { model: path, card: &card, options, extra, graph: &graph };
-    let fitted_to = samples.fitted_to();
+    let fitted_to = samples.fitted_to()?;
     let (spec, samples) = samples.gather()?;
     notes.extend(scale_note(&samples, &spec));
     let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options)? };
@@ -330,7 +331,7 @@ impl Samples<'_> {
     /// The input's specification, and the samples.
     fn gather(&self) -> Result<(InputSpec, Vec<Tensor>)> {
         let shape = &self.graph.values[self.graph.input].shape;
-        let files = self.files();
+        let files = self.files()?;
         let Some(spec) = &self.card.input else {
             let tensors = match files.is_empty() {
                 true => synthetic(shape),
@@ -352,25 +353,25 @@ impl Samples<'_> {
     }
 
     /// What ranges are fitted to.
-    fn fitted_to(&self) -> FittedTo {
-        let files = self.files();
+    fn fitted_to(&self) -> Result<FittedTo> {
+        let files = self.files()?;
+        let compared = self.extra.map(images_at).transpose()?.unwrap_or_default();
         let same = |file: &PathBuf| {
-            let compared = self.extra.map(expanded).unwrap_or_default();
             let place = |path: &Path| path.canonicalize().ok();
             compared.iter().any(|other| place(file).is_some() && place(file) == place(other))
         };
-        match files.is_empty() {
+        Ok(match files.is_empty() {
             true => FittedTo::Synthetic,
             false if files.iter().all(same) => FittedTo::TheInput,
             false => FittedTo::Samples,
-        }
+        })
     }
 
     /// The files that hold samples: those of the command line, else of the card, else what lies beside the model.
-    fn files(&self) -> Vec<PathBuf> {
+    fn files(&self) -> Result<Vec<PathBuf>> {
         let folder = self.model.parent().unwrap_or(Path::new(""));
         if !self.options.calibrate.is_empty() {
-            return self.options.calibrate.iter().flat_map(|path| expanded(path)).collect();
+            return all_of(&self.options.calibrate);
         }
         let named = match &self.card.calibration {
             Some(Calibration::One(path)) => vec![folder.join(path)],
@@ -378,29 +379,20 @@ impl Samples<'_> {
             None => Vec::new(),
         };
         if !named.is_empty() {
-            return named.into_iter().flat_map(|path| expanded(&path)).collect();
+            return all_of(&named);
         }
         let beside = self.model.with_extension("in.npy");
         match (beside.exists(), self.extra) {
-            (true, _) => vec![beside],
-            (false, Some(extra)) => expanded(extra),
-            (false, None) => Vec::new(),
+            (true, _) => Ok(vec![beside]),
+            (false, Some(extra)) => images_at(extra),
+            (false, None) => Ok(Vec::new()),
         }
     }
 }
 
-/// The image files of a folder, in the order of their names; a DICOM folder and a file stand for themselves.
-fn expanded(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path) else { return vec![path.to_path_buf()] };
-    let is_picture = |path: &PathBuf| {
-        matches!(
-            path.extension().and_then(|e| e.to_str()),
-            Some("png" | "jpg" | "jpeg" | "npy" | "nii" | "gz")
-        )
-    };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
-    files.sort();
-    if files.is_empty() { vec![path.to_path_buf()] } else { files }
+/// The images at all of these paths.
+fn all_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    Ok(paths.iter().map(|path| images_at(path)).collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Tensors of a model without a card: `.npy` files, or pictures taken as grey / 255.

@@ -22,6 +22,7 @@ use serde::Serialize;
 use super::plan::hex;
 use super::{Outcome, print_json};
 use crate::cli::CompareArgs;
+use crate::images::images_of;
 use crate::input::Source;
 use crate::model::{self, Model};
 use crate::report::Report;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
     let begun = Instant::now();
     let model = model::load(&args.model, &args.options, Some(&args.input))?;
     let (files, aside) = match args.input.is_dir() {
-        true => folder::images_of(&args.input)?,
+        true => images_of(&args.input)?,
         false => (Vec::new(), Vec::new()),
     };
     if !files.is_empty() {

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use blindscan_graph::fixed::Clamped;
-use blindscan_imaging::is_dicom;
 use serde::Serialize;
 
 use super::clear::{Clear, clear};
@@ -12,6 +11,7 @@ use super::{private_answer, private_equals};
 use crate::cli::CompareArgs;
 use crate::commands::plan::hex;
 use crate::commands::{Outcome, print_json};
+use crate::images::name;
 use crate::input::Source;
 use crate::model::Model;
 use crate::record::Record;
@@ -71,48 +71,6 @@ struct Summary {
     /// Images with so many clamped values that the answer is doubtful.
     images_clamped_much: usize,
     private_equal: Option<usize>,
-}
-
-/// The files that a folder of images holds, in the order of their names, and those left aside. Empty when the folder is one
-/// scan, a series of DICOM files: then what lies below it belongs to the scan too, and other images beside it are refused,
-/// since either could be what is meant. Hidden files are no images.
-pub(super) fn images_of(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
-    let mut paths =
-        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>().context("the folder")?;
-    paths.sort();
-    let is_image = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        path.is_dir()
-            || [".png", ".jpg", ".jpeg", ".npy", ".nii", ".nii.gz"]
-                .iter()
-                .any(|ending| name.ends_with(ending))
-    };
-    let is_hidden = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().starts_with('.');
-    let (images, aside): (Vec<PathBuf>, Vec<PathBuf>) =
-        paths.into_iter().partition(|path| !is_hidden(path) && is_image(path));
-    let mut slices = Vec::new();
-    for path in aside.iter().chain(&images).filter(|path| path.is_file() && !is_hidden(path)) {
-        if is_dicom(path)? {
-            slices.push(path);
-        }
-    }
-    let beside = images.iter().find(|path| path.is_file() && !slices.contains(path));
-    if let (Some(slice), Some(image)) = (slices.first(), beside) {
-        bail!(
-            "{} holds DICOM files ({} of them, such as {}) and other images (such as {}): give one scan, or a folder of \
-             pictures, tensors and NIfTI files; move the others out of it, or name one file",
-            folder.display(),
-            slices.len(),
-            name(slice),
-            name(image)
-        );
-    }
-    Ok(if images.is_empty() || !slices.is_empty() { (Vec::new(), Vec::new()) } else { (images, aside) })
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Compares every image of these files; of a scan the slices that are named, or the middle one.
@@ -302,52 +260,5 @@ fn print_summary(report: &Acceptance, out: Option<&Path>) {
     report.notes.iter().for_each(|note| say!("note: {note}"));
     if let Some(path) = out {
         say!("wrote {}", path.display());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A folder of files and folders (whose names end in a slash), and what the images and the rest are.
-    fn found(entries: &[&str]) -> Result<(Vec<String>, Vec<String>)> {
-        let folder = tempfile::tempdir().unwrap();
-        for entry in entries {
-            let path = folder.path().join(entry);
-            match entry {
-                entry if entry.ends_with('/') => std::fs::create_dir(path).unwrap(),
-                // A head without a name that says so: exported series often have none.
-                entry if entry.starts_with("IM") || *entry == "DICOMDIR" => {
-                    std::fs::write(path, [&[0; 128][..], b"DICM"].concat()).unwrap();
-                }
-                _ => std::fs::write(path, b"something else").unwrap(),
-            }
-        }
-        let names = |paths: Vec<PathBuf>| paths.iter().map(|path| name(path)).collect();
-        images_of(folder.path()).map(|(images, aside)| (names(images), names(aside)))
-    }
-
-    #[test]
-    fn a_folder_of_images_leaves_hidden_files_and_the_rest_aside() {
-        let (images, aside) =
-            found(&["b.npy", "a.PNG", "._a.PNG", ".b.npy", "c.nii.gz", "notes.txt"]).unwrap();
-        assert_eq!(images, ["a.PNG", "b.npy", "c.nii.gz"]);
-        assert_eq!(aside, ["._a.PNG", ".b.npy", "notes.txt"]);
-        // Folders are scans of their own; the directory of a medium beside them makes no scan of all.
-        assert_eq!(found(&["DICOMDIR", "one/", "two/"]).unwrap().0, ["one", "two"]);
-    }
-
-    #[test]
-    fn dicom_files_make_a_folder_one_scan_and_images_beside_them_are_refused() {
-        let one_scan = (Vec::new(), Vec::new());
-        assert_eq!(found(&["IM1", "IM2", "notes.txt"]).unwrap(), one_scan);
-        assert_eq!(found(&["IM1", "more/", "._thumbnail.png"]).unwrap(), one_scan);
-        assert_eq!(found(&["slice.dcm", "more/"]).unwrap(), one_scan, "its name says what it should be");
-        // The name says picture, the head says otherwise.
-        assert_eq!(found(&["IM1.png", "IM2"]).unwrap(), one_scan);
-        for mixed in [["IM1", "thumbnail.png"], ["slice.dcm", "a.npy"], ["IM1.png", "other.png"]] {
-            let refused = found(&mixed).unwrap_err().to_string();
-            assert!(mixed.iter().all(|name| refused.contains(name)), "{refused}");
-        }
     }
 }
