@@ -209,20 +209,26 @@ fn the_choices_do_not_depend_on_delta_or_on_the_trees_of_the_sender() {
 fn choices_with_turned_bits(turned: &[(usize, u8)], transfers: usize) -> Vec<bool> {
     let (mut sender, mut receiver) = toy(15);
     let played = play(
-        |channel| sender.extend(transfers, &mut TurningTrees(channel, turned)).map(drop).unwrap(),
+        |channel| sender.extend(transfers, &mut Turning::trees(channel, turned)).map(drop).unwrap(),
         |channel| receiver.extend(transfers, channel).unwrap().0,
     );
     (0..transfers).map(|i| played.right.get(i)).collect()
 }
 
-/// Turns bits of every tree that is sent.
-struct TurningTrees<'a>(&'a mut dyn Channel, &'a [(usize, u8)]);
+/// Turns bits of what is sent: at these bytes of every part of so many bytes.
+struct Turning<'a>(&'a mut dyn Channel, usize, &'a [(usize, u8)]);
 
-impl Channel for TurningTrees<'_> {
+impl<'a> Turning<'a> {
+    fn trees(channel: &'a mut dyn Channel, turned: &'a [(usize, u8)]) -> Self {
+        Self(channel, TOY.tree_bytes(), turned)
+    }
+}
+
+impl Channel for Turning<'_> {
     fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
         let mut message = message.to_vec();
-        for tree in message.chunks_exact_mut(TOY.tree_bytes()) {
-            self.1.iter().for_each(|&(byte, bits)| tree[byte] ^= bits);
+        for part in message.chunks_mut(self.1) {
+            self.2.iter().for_each(|&(byte, bits)| part[byte] ^= bits);
         }
         self.0.send(&message)
     }
@@ -471,14 +477,14 @@ fn failed(outcome: &Result<(), ProtocolError>, check: Check) -> bool {
     matches!(outcome, Err(ProtocolError::FailedCheck(found)) if *found == check.name())
 }
 
-/// Makes transfers of which the sender's trees are turned on their way ([`TurningTrees`]), and closes them. The keys that
+/// Makes transfers of which the sender's trees are turned on their way ([`Turning`]), and closes them. The keys that
 /// are wrong, and what the receiver says.
 fn closed<S: Security>(turned: &[(usize, u8)], transfers: usize) -> (usize, Result<(), ProtocolError>) {
     let (mut sender, mut receiver) = ends_at::<S>(Source::Ferret(FIELD, TOY), 13);
     let delta = sender.delta();
     let played = play(
         |channel| {
-            let keys = sender.extend(transfers, &mut TurningTrees(channel, turned)).unwrap();
+            let keys = sender.extend(transfers, &mut Turning::trees(channel, turned)).unwrap();
             let claim = channel.receive(sender.claim_bytes()).unwrap();
             channel.send(&sender.answer(&claim).unwrap()).unwrap();
             keys
@@ -527,30 +533,10 @@ fn a_malformed_tree_fails_the_check_and_without_it_gives_wrong_keys() {
 
 #[test]
 fn the_first_transfers_are_checked_before_a_tree_is_sent() {
-    struct Flipping<'a>(&'a mut dyn Channel);
-    impl Channel for Flipping<'_> {
-        fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
-            let mut message = message.to_vec();
-            message[0] ^= 1;
-            self.0.send(&message)
-        }
-        fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
-            self.0.receive(length)
-        }
-        fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
-            self.0.exchange(message, length)
-        }
-        fn finish(&mut self) -> Result<(), WireError> {
-            self.0.finish()
-        }
-        fn traffic(&self) -> Traffic {
-            self.0.traffic()
-        }
-    }
     let begun = |(mut sender, mut receiver): Made| {
         play(
             |channel| (sender.extend(64, channel).map(drop), channel.traffic().bytes_sent),
-            |channel| receiver.extend(64, &mut Flipping(channel)).is_ok(),
+            |channel| receiver.extend(64, &mut Turning(channel, usize::MAX, &[(0, 1)])).is_ok(),
         )
     };
     let source = Source::Ferret(FIELD, TOY);
