@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod edges;
+mod evidence;
 mod features;
 mod front_lines;
 mod front_pages;
@@ -28,7 +29,7 @@ pub(crate) struct Violation {
 pub(crate) type Rule = (&'static str, fn(&Workspace) -> Vec<Violation>);
 
 /// All of them.
-pub(crate) const RULES: [Rule; 8] = [
+pub(crate) const RULES: [Rule; 9] = [
     ("edges between crates", edges::check),
     ("test features stay in tests", features::check),
     ("workspace lints", lints::check),
@@ -37,6 +38,7 @@ pub(crate) const RULES: [Rule; 8] = [
     ("front pages of protocols", front_pages::check),
     ("length of files", length::check),
     ("words that must not stand", words::check),
+    ("tests that are named exist", evidence::check),
 ];
 
 /// Every place that breaks a rule.
