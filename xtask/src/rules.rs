@@ -10,6 +10,7 @@ mod length;
 mod lints;
 mod rust_text;
 mod unsafe_code;
+mod unused;
 mod words;
 
 use std::fmt;
@@ -29,9 +30,10 @@ pub(crate) struct Violation {
 pub(crate) type Rule = (&'static str, fn(&Workspace) -> Vec<Violation>);
 
 /// All of them.
-pub(crate) const RULES: [Rule; 9] = [
+pub(crate) const RULES: [Rule; 10] = [
     ("edges between crates", edges::check),
     ("test features stay in tests", features::check),
+    ("dependencies are used", unused::check),
     ("workspace lints", lints::check),
     ("unsafe only in arith", unsafe_code::check),
     ("front lines", front_lines::check),
