@@ -1,6 +1,6 @@
-//! The offline phase of two linear layers, and the online convolution of each, both parties.
+//! The offline phase of three linear layers, and the online convolution of each, both parties.
 //!
-//! `cargo bench -p blindscan-protocols --bench linear [rounds]`. Peers on the same layers (64 channels of 56x56 and 16 of
+//! `cargo bench -p blindscan-protocols --bench linear [rounds]`. Peers on the first two (64 channels of 56x56 and 16 of
 //! 256x256, windows of 3x3): OpenCheetah 1.2 and 3.1 CPU-s.
 
 mod common;
@@ -20,7 +20,7 @@ const RING_BITS: u32 = 32;
 fn main() {
     let rounds = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(5);
     common::head();
-    for (channels, size) in [(64, 56), (16, 256)] {
+    for (channels, size) in [(64, 56), (16, 256), (256, 16)] {
         let layer = LinearLayer::new(shape(channels, size), RING_BITS).expect("the layer fits");
         let name = format!("{channels} x {size} x {size}, 3 x 3");
         let runs: Vec<(Taken, Traffic)> = (0..rounds).map(|_| offline(&layer)).collect();

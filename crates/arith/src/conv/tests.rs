@@ -114,33 +114,3 @@ fn sums_on_the_edge_of_32_bits_are_exact() {
         assert_eq!(convolve_exact(&shape, &[1, 1], &[x, y]), [x + y]);
     }
 }
-
-/// Prints the speed of the unit of work's widest layer: `cargo test --release -p blindscan-arith -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn speed_of_a_wide_layer() {
-    let shape = LinearShape {
-        input_size: vec![512, 512],
-        kernel: vec![3, 3],
-        strides: vec![1, 1],
-        dilations: vec![1, 1],
-        pads_begin: vec![1, 1],
-        pads_end: vec![1, 1],
-        in_channels: 32,
-        out_channels: 16,
-        groups: 1,
-        rows: 1,
-    };
-    let weight: Vec<u32> = (0..shape.weight_count() as u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
-    let input: Vec<u32> = (0..shape.input_count() as u32).map(|i| i.wrapping_mul(0x85eb_ca6b)).collect();
-    for isa in Isa::available() {
-        let start = std::time::Instant::now();
-        let output = convolve_with(isa, &shape, &weight, &input);
-        let seconds = start.elapsed().as_secs_f64();
-        println!(
-            "{isa:?}: {seconds:.3} s, {:.1} GMAC/s ({})",
-            shape.macs() as f64 / seconds / 1e9,
-            output[12345]
-        );
-    }
-}

@@ -145,36 +145,3 @@ fn transforms_equal_the_known_answers() {
     }
     assert!(lines_seen >= 16, "the file of known answers is there");
 }
-
-/// Prints microseconds; run with `--ignored --nocapture` in release.
-#[test]
-#[ignore = "a measurement"]
-fn measure_transforms_of_degree_4096() {
-    let prime = PRIMES[0];
-    for kernel in Kernel::available() {
-        let ntt = Ntt::with_kernel(Modulus::new(prime), 4096, kernel);
-        let mut values = Residues::from_fn(4096, |i| i as u64);
-        let other = values.clone();
-        let mut sum = LazySum::zero(4096);
-        let eight = vec![(&other[..], &other[..]); 8];
-        let best = [
-            microseconds(|| ntt.forward(&mut values)),
-            microseconds(|| ntt.inverse(&mut values)),
-            microseconds(|| sum.add_products(&ntt, &eight)) / 8.0,
-        ];
-        println!(
-            "{kernel:?}: forward {:.1} us, inverse {:.1} us, product {:.2} us",
-            best[0], best[1], best[2]
-        );
-    }
-}
-
-/// The best of many single runs: other load on the machine only adds.
-fn microseconds(mut work: impl FnMut()) -> f64 {
-    let run = |_| {
-        let start = std::time::Instant::now();
-        work();
-        start.elapsed().as_secs_f64() * 1e6
-    };
-    (0..5000).map(run).fold(f64::MAX, f64::min)
-}

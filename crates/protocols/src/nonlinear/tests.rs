@@ -8,7 +8,6 @@ mod hostile;
 mod label;
 mod maximum;
 mod opened;
-mod speed;
 
 use blindscan_arith::ring::Ring;
 use blindscan_wire::memory::{MemoryChannel, Played, play};

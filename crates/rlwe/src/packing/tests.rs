@@ -295,30 +295,3 @@ fn tiles_are_chosen_that_fill_polynomials() {
     let (inputs, answers) = ciphertexts(&stem);
     assert!(inputs + answers < 64 * 12, "{inputs} and {answers}");
 }
-
-/// Prints milliseconds; run with `--ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn measure_the_choice_of_tiles() {
-    let shapes = [
-        conv(&[512, 512], &[3, 3], (80, 16), 1),
-        conv(&[32, 32], &[3, 3], (512, 512), 1),
-        conv(&[128, 128, 128], &[3, 3, 3], (32, 32), 1),
-        conv(&[1_000_000], &[3], (32, 32), 1),
-        conv(&[], &[], (25_088, 4096), 1),
-    ];
-    for shape in shapes {
-        let start = std::time::Instant::now();
-        let packing = Packing::new(&shape, 4096, 4000).unwrap();
-        println!(
-            "{:.1} ms: {:?} {} -> {}: {} units of {} inputs and {} answers",
-            start.elapsed().as_secs_f64() * 1e3,
-            shape.input_size,
-            shape.in_channels,
-            shape.out_channels,
-            packing.units(),
-            packing.channel_blocks(),
-            packing.output_blocks(),
-        );
-    }
-}

@@ -91,15 +91,9 @@ fn a_run_from_fixed_seeds_is_the_recorded_one() {
     let vector = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/base_ot.txt"));
     let lines: String =
         vector.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
-    assert_eq!(
-        recorded(),
-        lines,
-        "the wire form of base transfers has changed: raise the version in its hashes"
+    let recorded = recorded();
+    assert!(
+        recorded == lines,
+        "the wire form of base transfers has changed: raise the version in its hashes, and record\n{recorded}"
     );
-}
-
-#[test]
-#[ignore = "prints the record, for a new version of the wire form"]
-fn print_the_record() {
-    print!("{}", recorded());
 }
