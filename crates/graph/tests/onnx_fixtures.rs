@@ -7,14 +7,9 @@ use blindscan_graph::ir::{Head, Op, Tensor};
 use blindscan_graph::onnx::{Options, Status};
 use blindscan_graph::{float, npy, onnx};
 
-/// The shared folder, when it is there.
-fn shared(folder: &str) -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: ../shared is absent");
-    None
+/// A folder of the shared folder, which lies beside the repository.
+fn shared(folder: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(folder)
 }
 
 fn models(folder: &Path) -> Vec<PathBuf> {
@@ -36,7 +31,7 @@ fn relative_error(got: &Tensor, expected: &Tensor) -> f32 {
 }
 
 fn check_folder(folder: &str, at_least: usize) {
-    let Some(folder) = shared(folder) else { return };
+    let folder = shared(folder);
     let paths = models(&folder);
     assert!(paths.len() >= at_least, "{} models in {}", paths.len(), folder.display());
     for path in paths {
@@ -55,18 +50,21 @@ fn check_folder(folder: &str, at_least: usize) {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_network_of_both_exporters_answers_as_stored() {
     check_folder("fixtures/onnx", 10);
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_workload_answers_as_stored() {
     check_folder("fixtures/workloads", 10);
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_trained_model_imports() {
-    let Some(folder) = shared("models") else { return };
+    let folder = shared("models");
     for path in models(&folder) {
         let import = onnx::read(&path, &Options::default()).unwrap();
         assert!(import.report.accepted(), "{}", import.report);
@@ -74,8 +72,9 @@ fn every_trained_model_imports() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn batch_norms_of_an_unfolded_export_are_merged_into_convolutions() {
-    let Some(folder) = shared("fixtures/onnx") else { return };
+    let folder = shared("fixtures/onnx");
     let import = onnx::read(&folder.join("bunet_bn_w8_l4_128_unfolded.onnx"), &Options::default()).unwrap();
     let norms: Vec<_> = import.report.rows.iter().filter(|row| row.op == "BatchNormalization").collect();
     assert_eq!(norms.len(), 14);
@@ -86,8 +85,9 @@ fn batch_norms_of_an_unfolded_export_are_merged_into_convolutions() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn shape_arithmetic_of_an_exporter_is_folded_and_its_padding_merged() {
-    let Some(folder) = shared("fixtures/onnx") else { return };
+    let folder = shared("fixtures/onnx");
     let graph =
         onnx::read(&folder.join("dnn1_avg_150x125.onnx"), &Options::default()).unwrap().into_graph().unwrap();
     let Op::Conv { window, .. } = &graph.nodes[0].op else {
@@ -97,8 +97,9 @@ fn shape_arithmetic_of_an_exporter_is_folded_and_its_padding_merged() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn a_lone_argmax_is_a_head_on_the_input() {
-    let Some(folder) = shared("fixtures/workloads") else { return };
+    let folder = shared("fixtures/workloads");
     let graph =
         onnx::read(&folder.join("argmax2_256.onnx"), &Options::default()).unwrap().into_graph().unwrap();
     assert_eq!((graph.input, graph.output, graph.nodes.len()), (0, 0, 0));
@@ -106,8 +107,9 @@ fn a_lone_argmax_is_a_head_on_the_input() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_caller_may_choose_another_image_size() {
-    let Some(folder) = shared("fixtures/workloads") else { return };
+    let folder = shared("fixtures/workloads");
     let options = Options { input_shape: Some(vec![1, 1, 96, 32]), ..Options::default() };
     let graph = onnx::read(&folder.join("unet16_64.onnx"), &options).unwrap().into_graph().unwrap();
     assert_eq!(graph.values[graph.output].shape, [1, 2, 96, 32]);

@@ -36,8 +36,9 @@ fn range_of(tensor: &Tensor) -> (f32, f32) {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_fixture_gives_the_labels_of_its_floats() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let mut models = 0;
     for entry in std::fs::read_dir(shared.join("fixtures/onnx")).unwrap() {
         let path = entry.unwrap().path();
@@ -65,10 +66,9 @@ fn every_fixture_gives_the_labels_of_its_floats() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn channels_of_very_different_size_keep_the_labels_of_their_floats() {
-    let Some(path) = shared().map(|shared| shared.join("fixtures/faults/vendor/channel_spread.onnx")) else {
-        return;
-    };
+    let path = shared().join("fixtures/faults/vendor/channel_spread.onnx");
     let (graph, input) = (graph(&path), npy::read(&path.with_extension("in.npy")).unwrap());
     let spec = InputSpec::tensor(range_of(&input));
     let plan = calibrate(&graph, &spec, std::slice::from_ref(&input), &Options::default()).unwrap();
@@ -77,8 +77,9 @@ fn channels_of_very_different_size_keep_the_labels_of_their_floats() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_ct_model_draws_the_masks_of_its_floats_on_a_patient_it_was_not_fitted_to() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let series = shared.join("data/ct/covid19-ct-seg");
     let image = |case: &str| volume(&series.join(format!("{case}_image_128.nii.gz"))).min_max();
     let graph = graph(&shared.join("models/covid_unet_w8_128.onnx"));
@@ -122,8 +123,9 @@ fn xray(path: &Path) -> Tensor {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_xray_classifier_gives_the_labels_of_its_floats_on_images_it_was_not_fitted_to() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let images = |folder: &str, step: usize| -> Vec<Tensor> {
         let folder = shared.join("data/chest-xray").join(folder);
         let mut paths: Vec<_> =
@@ -142,8 +144,9 @@ fn the_xray_classifier_gives_the_labels_of_its_floats_on_images_it_was_not_fitte
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn a_plan_of_proven_ranges_refuses_a_deep_model_by_a_tensors_name_or_holds_it() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let options = Options { proven_only: true, ..Options::default() };
     let made = |path: &Path| {
         let input = npy::read(&path.with_extension("in.npy")).unwrap();

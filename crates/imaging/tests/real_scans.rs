@@ -11,13 +11,9 @@ use blindscan_imaging::{
     Trained, Volume, Voxels, dice, overlay_png, planes, read_mask, write_mask,
 };
 
-fn shared(path: &str) -> Option<PathBuf> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
-    if !root.is_dir() {
-        eprintln!("skipped: ../shared is absent");
-        return None;
-    }
-    Some(root.join(path))
+/// A path in the data of the shared folder, which lies beside the repository.
+fn shared(path: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")).join(path)
 }
 
 fn volume(path: &Path) -> Volume {
@@ -37,8 +33,9 @@ fn within<T: Send + 'static>(limit: Duration, what: &str, work: impl FnOnce() ->
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_odd_dicom_file_is_read_or_refused_with_a_reason() {
-    let Some(folder) = shared("dicom-odd") else { return };
+    let folder = shared("dicom-odd");
     let mut read = Vec::new();
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -104,8 +101,9 @@ fn frames_without_places(path: &Path) -> Scan {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_same_voxels_come_from_every_coding() {
-    let Some(folder) = shared("dicom-odd") else { return };
+    let folder = shared("dicom-odd");
     let voxels = |name: &str| volume(&folder.join(name)).voxels().clone();
     let plain = voxels("MR_small.dcm");
     for name in ["MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "MR_small_padded.dcm"]
@@ -125,8 +123,9 @@ fn the_same_voxels_come_from_every_coding() {
 /// Made with pydicom 3.0.2 and pylibjpeg-libjpeg 2.5.0: v = pixel_array * slope + intercept, row by row, then the sum of
 /// v and the sum of v * (place mod 1009).
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn grey_values_equal_those_of_another_reader() {
-    let Some(folder) = shared("dicom-odd") else { return };
+    let folder = shared("dicom-odd");
     let known = [
         ("JPEG-LL.dcm", 3596452.0, 1824519645.0),
         ("JPGLosslessP14SV1_1s_1f_8b.dcm", 13572107.0, 6821295017.0),
@@ -155,8 +154,9 @@ fn grey_values_equal_those_of_another_reader() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn odd_files_cut_or_altered_are_still_read_or_refused() {
-    let Some(folder) = shared("dicom-odd") else { return };
+    let folder = shared("dicom-odd");
     within(Duration::from_secs(300), "altered files", move || {
         let out = tempfile::tempdir().unwrap();
         let altered = out.path().join("altered.dcm");
@@ -191,8 +191,9 @@ fn odd_files_cut_or_altered_are_still_read_or_refused() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn a_real_ct_series_becomes_a_volume_in_hounsfield_units() {
-    let Some(folder) = shared("ct/dicom-series-CRLM-CT-1004") else { return };
+    let folder = shared("ct/dicom-series-CRLM-CT-1004");
     let ct = volume(&folder);
     assert_eq!((ct.size(), ct.kind()), ([512, 512, 41], Kind::Hounsfield));
     let [x, y, z] = ct.affine().spacing_mm();
@@ -202,8 +203,9 @@ fn a_real_ct_series_becomes_a_volume_in_hounsfield_units() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn nifti_and_dicom_of_one_patient_agree_voxel_by_voxel() {
-    let Some(folder) = shared("ct/soft-tissue-sarcoma") else { return };
+    let folder = shared("ct/soft-tissue-sarcoma");
     let from_nifti = volume(&folder.join("STS_001_CT_image.nii.gz"));
     let from_dicom = volume(&folder.join("STS_001_dicom"));
     assert_eq!(from_dicom.size(), from_nifti.size());
@@ -239,8 +241,9 @@ fn covid_request() -> Request {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_networks_planes_are_rows_j_and_columns_i_of_the_training_set() {
-    let Some(folder) = shared("ct/covid19-ct-seg") else { return };
+    let folder = shared("ct/covid19-ct-seg");
     let scan = Scan::open(&folder.join("coronacases_008_image_128.nii.gz")).unwrap();
     let tensor = planes(&scan, &covid_request(), &[135]).unwrap().remove(0);
     assert_eq!((tensor.channels, tensor.rows, tensor.columns), (5, 128, 128));
@@ -255,16 +258,18 @@ fn the_networks_planes_are_rows_j_and_columns_i_of_the_training_set() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn hounsfield_scans_are_refused_where_8_bit_is_wanted() {
-    let Some(folder) = shared("ct") else { return };
+    let folder = shared("ct");
     let scan = Scan::open(&folder.join("nsclc-radiomics-LUNG1-001/LUNG1-001_ct_256.nii.gz")).unwrap();
     let text = planes(&scan, &covid_request(), &[60]).unwrap_err().to_string();
     assert!(text.contains("a scan in Hounsfield units (a guess") && text.contains("8-bit"), "{text}");
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn x_rays_of_full_size_become_the_small_grey_ones() {
-    let Some(folder) = shared("chest-xray/originals") else { return };
+    let folder = shared("chest-xray/originals");
     let request = Request {
         form: Form::Picture,
         normalisation: Normalisation::Linear { offset: 0.0, divisor: 255.0 },
@@ -288,8 +293,9 @@ fn x_rays_of_full_size_become_the_small_grey_ones() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn an_expert_mask_goes_through_planes_and_files_unchanged() {
-    let Some(folder) = shared("ct/covid19-ct-seg") else { return };
+    let folder = shared("ct/covid19-ct-seg");
     let ct = volume(&folder.join("coronacases_008_image_128.nii.gz"));
     let expert = read_mask(&folder.join("coronacases_008_infection_128.nii.gz")).unwrap();
     expert.check_grid(&ct).unwrap();
@@ -347,8 +353,9 @@ fn nibabel_finds_masks_on_the_scans_grid() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn voxels_of_real_scans_are_kept_compactly() {
-    let Some(folder) = shared("ct") else { return };
+    let folder = shared("ct");
     let eight = volume(&folder.join("covid19-ct-seg/radiopaedia_29_86491_1_image_128.nii.gz"));
     assert!(matches!(eight.voxels(), Voxels::U8(_)));
     let lung = volume(&folder.join("nsclc-radiomics-LUNG1-001/LUNG1-001_ct_256.nii.gz"));

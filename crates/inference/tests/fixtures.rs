@@ -1,7 +1,7 @@
 //! Real networks, both parties against the clear evaluation: equal bit for bit, at exactly the declared cost.
 //!
-//! The demonstration's two models always; those of the shared folder where it is there, and its large ones with
-//! `BLINDSCAN_SLOW=1` (minutes, and some GB for both parties).
+//! The demonstration's two models always; those of the shared folder where it is there, and its large ones
+//! when ignored tests are asked for (minutes, and some GB for both parties).
 
 mod common;
 
@@ -26,9 +26,8 @@ fn run(name: &str, mut case: Case, policies: &[OutputPolicy]) {
 }
 
 fn run_all(folder: &str, names: &[&str], policies: &[OutputPolicy]) {
-    let Some(shared) = shared() else { return };
     for name in names {
-        let path = shared.join("fixtures").join(folder).join(format!("{name}.onnx"));
+        let path = shared().join("fixtures").join(folder).join(format!("{name}.onnx"));
         run(name, models::fixture(&path), policies);
     }
 }
@@ -44,6 +43,7 @@ fn the_demonstrations_xray_model_on_an_image() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_onnx_fixture() {
     run_all(
         "onnx",
@@ -64,6 +64,7 @@ fn every_onnx_fixture() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn moderate_workloads() {
     run_all(
         "workloads",
@@ -75,10 +76,7 @@ fn moderate_workloads() {
 }
 
 #[test]
-fn large_workloads_when_asked_for() {
-    if std::env::var("BLINDSCAN_SLOW").is_err() {
-        println!("skipped: set BLINDSCAN_SLOW=1 to run the large workloads");
-        return;
-    }
+#[ignore = "minutes and some GB, and needs ../shared"]
+fn large_workloads() {
     run_all("workloads", &["unet16_256", "unet16_512", "bunet_unit_512"], BOTH);
 }

@@ -71,12 +71,9 @@ fn without_the_private_run_nothing_is_claimed_of_it() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn our_floats_are_another_frameworks_floats() {
     let folder = root().join("../shared/fixtures/onnx");
-    if !folder.exists() {
-        println!("skipped: ../shared is absent");
-        return;
-    }
     for name in ["dnn1_avg_150x125", "mlp_nslkdd_122", "bunet_bn_w8_l4_128_unfolded"] {
         let file = |ending: &str| -> PathBuf { folder.join(format!("{name}.{ending}")) };
         let (model, input, output) = (file("onnx"), file("in.npy"), file("out.npy"));
