@@ -5,10 +5,13 @@
 
 pub mod files;
 pub mod hospital;
+mod plans;
 pub mod program;
 pub mod vendor;
 
 use std::path::{Path, PathBuf};
+
+pub use plans::{classifier_plan, segmenter_plan};
 
 /// The repository.
 pub fn root() -> PathBuf {

@@ -22,10 +22,15 @@ pub fn path() -> &'static Path {
     PROGRAM.get_or_init(|| env::var_os("BLINDSCAN_PROGRAM").map_or_else(build, PathBuf::from))
 }
 
-fn build() -> PathBuf {
+/// The folder of these tests' profile in the target folder.
+pub(crate) fn profile_folder() -> PathBuf {
     let tests = env::current_exe().expect("a test knows where it is");
     let folder = tests.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
-    let folder = folder.expect("tests lie in TARGET/PROFILE/deps");
+    folder.expect("tests lie in TARGET/PROFILE/deps").to_path_buf()
+}
+
+fn build() -> PathBuf {
+    let folder = profile_folder();
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo

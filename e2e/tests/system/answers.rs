@@ -4,7 +4,7 @@ use std::fs;
 
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, segmenter, xray};
+use blindscan_e2e::{classifier, classifier_plan, ct, segmenter, segmenter_plan, xray};
 
 use crate::reports;
 
@@ -26,7 +26,7 @@ fn one_slice_is_segmented_and_held_against_the_model_and_the_expert() {
 #[test]
 fn a_range_is_segmented_on_the_grid_of_the_scan_and_without_a_reference_nothing_is_claimed() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let scan = ct("scan.nii.gz");
     let ask = |slices: &str, out: &str| {
         hospital.ask(&["segment", &scan, "--out", out, "--slices", slices], &vendor.join()).done().json()
@@ -55,7 +55,7 @@ fn a_range_is_segmented_on_the_grid_of_the_scan_and_without_a_reference_nothing_
 #[test]
 fn an_x_ray_is_classified_by_name_and_its_logits_stay_with_the_vendor() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let reference = classifier();
     for (file, label, class) in [("pneumonia.jpeg", 1, "pneumonia"), ("normal.jpeg", 0, "normal")] {
         let image = xray(file);
@@ -73,7 +73,7 @@ fn an_x_ray_is_classified_by_name_and_its_logits_stay_with_the_vendor() {
 #[test]
 fn logits_are_given_where_the_vendor_allows_them_and_are_those_of_the_float_network() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &["--policy", "logits"]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &["--policy", "logits"]);
     let (image, reference) = (xray("pneumonia.jpeg"), classifier());
     let asked = ["classify", &image, "--reference", &reference];
     let report = hospital.ask(&asked, &vendor.join()).done().json();

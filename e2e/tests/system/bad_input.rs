@@ -8,7 +8,7 @@ use blindscan_e2e::files::{SIGNED_WORDS, UNSIGNED_BYTES, nifti};
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::{self, Job, run};
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, root, segmenter, text, xray};
+use blindscan_e2e::{classifier, classifier_plan, ct, root, segmenter_plan, text, xray};
 
 /// No answer was written, and no empty folder is left behind.
 fn assert_nothing_at(folder: &Path) {
@@ -20,7 +20,7 @@ fn assert_nothing_at(folder: &Path) {
 #[test]
 fn scans_that_do_not_fit_the_network_are_refused_with_what_came_and_what_was_expected() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let write = |name: &str, content: &[u8]| fs::write(hospital.at(name), content).unwrap();
 
     let scan = fs::read(ct("scan.nii.gz")).unwrap();
@@ -78,7 +78,7 @@ fn ramp(count: usize) -> Vec<u8> {
 #[test]
 fn images_and_tensors_that_do_not_fit_the_classifier_are_refused() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let image = fs::read(xray("pneumonia.jpeg")).unwrap();
     fs::write(hospital.at("short.jpeg"), &image[..image.len() / 2]).unwrap();
     fs::write(hospital.at("short.png"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
@@ -106,7 +106,7 @@ fn images_and_tensors_that_do_not_fit_the_classifier_are_refused() {
 #[test]
 fn a_folder_that_cannot_be_made_is_named_before_anything_is_sent() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     fs::write(hospital.at("file"), "").unwrap();
     let (scan, image) = (ct("scan.nii.gz"), xray("pneumonia.jpeg"));
     hospital.ask(&["segment", &scan, "--out", "file/out"], &vendor.join()).failed(&["file/out"]);
@@ -129,7 +129,7 @@ fn with_little_room(hospital: &Hospital, blocks: u32, arguments: &[&str], join: 
 #[test]
 fn a_disk_without_room_for_the_stock_is_an_error_and_leaves_nothing() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     with_little_room(&hospital, 64, &["prepare", "--stock", "stock"], &vendor.join()).failed(&["stock"]);
     assert!(hospital.stocks("stock").is_empty() && hospital.stocks("part").is_empty());
     vendor.event("failed");
@@ -142,7 +142,7 @@ fn a_disk_without_room_for_the_stock_is_an_error_and_leaves_nothing() {
 #[test]
 fn a_disk_without_room_for_the_answer_leaves_no_file_half_written() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let scan = ct("scan.nii.gz");
     let asked = ["segment", &scan, "--out", "out", "--slices", "10", "--stock", "stock"];

@@ -5,7 +5,7 @@ use std::path::Path;
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::run;
 use blindscan_e2e::vendor::{Vendor, Way};
-use blindscan_e2e::{classifier, xray};
+use blindscan_e2e::{classifier, classifier_plan, xray};
 use blindscan_session::failed_checks::{FailedChecks, MOST, Peers};
 use blindscan_session::join::JoinLine;
 use blindscan_wire::fingerprint::Fingerprint;
@@ -17,7 +17,7 @@ use crate::reports;
 #[test]
 fn a_server_with_another_fingerprint_than_the_join_line_says_gets_nothing() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let line = JoinLine { server: Fingerprint::from_bytes([7; 32]), ..vendor.join_line() };
     let image = xray("pneumonia.jpeg");
     let shown = vendor.join_line().server.to_string();
@@ -28,7 +28,7 @@ fn a_server_with_another_fingerprint_than_the_join_line_says_gets_nothing() {
 #[test]
 fn an_unknown_client_is_refused_before_anything_is_made_for_it() {
     let (known, stranger) = (Hospital::new(), Hospital::new());
-    let vendor = Vendor::serve(&classifier(), &[&known], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&known], &[]);
     let image = xray("pneumonia.jpeg");
     let ended = stranger.ask(&["classify", &image, "--out", "out"], &vendor.join());
     ended.failed(&["does not know this client", stranger.fingerprint()]);
@@ -41,7 +41,7 @@ fn an_unknown_client_is_refused_before_anything_is_made_for_it() {
 #[test]
 fn a_client_taken_from_the_list_is_refused_from_then_on() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let image = xray("pneumonia.jpeg");
     hospital.ask(&["classify", &image], &vendor.join()).done();
     std::fs::write(vendor.folder().join("allowed.toml"), "").unwrap();
@@ -51,7 +51,7 @@ fn a_client_taken_from_the_list_is_refused_from_then_on() {
 #[test]
 fn the_secret_of_a_join_line_enrols_one_client_for_good_and_no_second() {
     let (first, second) = (Hospital::new(), Hospital::new());
-    let mut vendor = Vendor::serve(&classifier(), &[], &["--enrol"]);
+    let mut vendor = Vendor::serve(&classifier_plan(), &[], &["--enrol"]);
     let line = vendor.join();
     assert!(line.contains("?secret="));
     let without = JoinLine { secret: None, ..vendor.join_line() }.to_string();
@@ -73,7 +73,7 @@ fn the_secret_of_a_join_line_enrols_one_client_for_good_and_no_second() {
 #[test]
 fn two_clients_at_once_both_get_their_own_answers() {
     let (one, two) = (Hospital::new(), Hospital::new());
-    let vendor = Vendor::serve(&classifier(), &[&one, &two], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&one, &two], &[]);
     let (join, reference) = (vendor.join(), classifier());
     let (sick, well) = (xray("pneumonia.jpeg"), xray("normal.jpeg"));
     let jobs = [(&one, &sick), (&two, &well), (&one, &well), (&two, &sick)]
@@ -87,7 +87,7 @@ fn two_clients_at_once_both_get_their_own_answers() {
 #[test]
 fn a_client_beyond_the_limit_is_told_so_and_served_later() {
     let (one, two) = (Hospital::new(), Hospital::new());
-    let vendor = Vendor::serve(&classifier(), &[&one, &two], &["--clients-max", "1"]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&one, &two], &["--clients-max", "1"]);
     let (relay, stalled) = vendor.behind_fault(Way::TowardServer, Fault::StallAfter(1 << 20));
     let image = xray("pneumonia.jpeg");
     let mut waiting = one.start(&["prepare", "--stock", "stock"], &stalled);
@@ -105,7 +105,7 @@ fn a_client_beyond_the_limit_is_told_so_and_served_later() {
 #[test]
 fn a_join_line_may_come_from_a_file() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     std::fs::write(hospital.at("join"), vendor.join() + "\n").unwrap();
     let image = xray("pneumonia.jpeg");
     hospital.ask(&["classify", &image], "@join").done();
@@ -115,7 +115,7 @@ fn a_join_line_may_come_from_a_file() {
 #[test]
 fn a_server_whose_output_nobody_reads_goes_on_serving() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve_unread(&classifier(), &[&hospital]);
+    let vendor = Vendor::serve_unread(&classifier_plan(), &[&hospital]);
     let image = xray("pneumonia.jpeg");
     for _ in 0..2 {
         hospital.ask(&["classify", &image], &vendor.join()).done();
@@ -131,7 +131,7 @@ fn fail(keys: &Path, peers: Peers, fingerprint: &str, failures: u32) {
 #[test]
 fn a_client_that_failed_too_many_checks_is_refused_until_the_operator_lifts_it() {
     let (cheat, honest) = (Hospital::new(), Hospital::new());
-    let mut vendor = Vendor::serve(&classifier(), &[&cheat, &honest], &[]);
+    let mut vendor = Vendor::serve(&classifier_plan(), &[&cheat, &honest], &[]);
     let keys = vendor.folder().join("keys");
     let image = xray("pneumonia.jpeg");
     let ask = |client: &Hospital, vendor: &Vendor| client.ask(&["classify", &image], &vendor.join());
@@ -157,7 +157,7 @@ fn a_client_that_failed_too_many_checks_is_refused_until_the_operator_lifts_it()
 #[test]
 fn a_server_that_failed_too_many_checks_is_not_called_until_its_client_trusts_it_again() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let server = vendor.join_line().server.to_string();
     fail(&hospital.at("keys"), Peers::Servers, &server, MOST);
     let image = xray("pneumonia.jpeg");
@@ -170,7 +170,7 @@ fn a_server_that_failed_too_many_checks_is_not_called_until_its_client_trusts_it
 #[test]
 fn a_client_that_expects_another_plan_leaves_the_server_and_says_both_digests() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let image = xray("pneumonia.jpeg");
     let ask = |arguments: &[&str]| hospital.ask(arguments, &vendor.join());
     let planned = run(hospital.folder(), &["plan", &classifier(), "--json"]).done().json();

@@ -8,7 +8,7 @@ use std::fs;
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::run;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, segmenter, xray};
+use blindscan_e2e::{classifier, classifier_plan, ct, segmenter, segmenter_plan, xray};
 use serde_json::Value;
 
 use crate::reports::{bytes, number};
@@ -25,7 +25,7 @@ fn setup(estimate: &Value) -> (u64, u64) {
 #[test]
 fn one_image_costs_what_the_estimate_says() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     run(hospital.folder(), &["plan", &classifier(), "--out", "saved"]).done();
     let plan = fs::metadata(hospital.at("saved/plan.public")).unwrap().len();
     let image = xray("pneumonia.jpeg");
@@ -53,7 +53,7 @@ fn one_image_costs_what_the_estimate_says() {
 #[test]
 fn several_slices_cost_their_multiple_and_one_set_of_keys() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let expected = estimate(&hospital, &segmenter(), "softspoken");
     let scan = ct("scan.nii.gz");
     let asked = ["segment", &scan, "--out", "out", "--slices", "10..12", "--ot", "softspoken"];
@@ -70,7 +70,7 @@ fn several_slices_cost_their_multiple_and_one_set_of_keys() {
 #[test]
 fn a_stock_takes_the_offline_phase_along_and_is_as_long_as_was_said() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let expected = estimate(&hospital, &classifier(), "softspoken");
     let prepared =
         hospital.ask(&["prepare", "--stock", "stock", "--ot", "softspoken"], &vendor.join()).done().json();
@@ -90,7 +90,7 @@ fn a_stock_takes_the_offline_phase_along_and_is_as_long_as_was_said() {
 #[test]
 fn a_client_estimates_from_the_public_plan_alone() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let of = |arguments: &[&str]| {
         let fixed = ["estimate", "--link", "100mbit:20ms", "--json"];
         run(hospital.folder(), &[&fixed, arguments].concat()).done().json()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::run;
 use blindscan_e2e::vendor::{Vendor, Way};
-use blindscan_e2e::{classifier, xray};
+use blindscan_e2e::{classifier, classifier_plan, xray};
 use blindscan_wire::relay::Fault;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let hospital = Hospital::new();
-        let vendor = Vendor::serve(&classifier(), &[&hospital], &["--deadline", "3"]);
+        let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &["--deadline", "3"]);
         let estimate = run(hospital.folder(), &["estimate", &classifier(), "--ot", "softspoken", "--json"])
             .done()
             .json();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::wait_until;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, xray};
+use blindscan_e2e::{classifier_plan, xray};
 use blindscan_wire::relay::{Relay, RelayConfig};
 
 /// On this link the classifier's online phase takes two seconds and more, so that a kill comes in its middle.
@@ -29,7 +29,7 @@ fn assert_serves(vendor: &Vendor, hospital: &Hospital) {
 #[test]
 fn a_client_killed_while_a_stock_is_made_leaves_none_behind() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let (_relay, join) = slow(&vendor);
     let mut job = hospital.start(&["prepare", "--stock", "stock"], &join);
     wait_until("both make a stock", || hospital.stocks("part").len() + vendor.stocks("part").len() == 2);
@@ -50,7 +50,7 @@ fn a_client_killed_while_a_stock_is_made_leaves_none_behind() {
 #[test]
 fn a_server_killed_while_a_stock_is_made_leaves_none_behind() {
     let hospital = Hospital::new();
-    let mut vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let mut vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let (_relay, join) = slow(&vendor);
     let job = hospital.start(&["prepare", "--stock", "stock"], &join);
     wait_until("both make a stock", || hospital.stocks("part").len() + vendor.stocks("part").len() == 2);
@@ -68,7 +68,7 @@ fn a_server_killed_while_a_stock_is_made_leaves_none_behind() {
 #[test]
 fn a_client_killed_in_the_online_phase_has_spent_its_stock_on_both_sides() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let names = [hospital.stocks("stock").remove(0), hospital.stock_keys().remove(0)];
     let kept = names.clone().map(|name| fs::read(name).unwrap());
@@ -97,7 +97,7 @@ fn a_client_killed_in_the_online_phase_has_spent_its_stock_on_both_sides() {
 #[test]
 fn a_server_killed_in_the_online_phase_has_spent_the_stock_on_both_sides() {
     let hospital = Hospital::new();
-    let mut vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let mut vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let (_relay, join) = slow(&vendor);
     let image = xray("pneumonia.jpeg");
@@ -121,7 +121,7 @@ fn a_server_killed_in_the_online_phase_has_spent_the_stock_on_both_sides() {
 #[test]
 fn a_server_that_is_not_there_is_named_with_its_address() {
     let hospital = Hospital::new();
-    let mut vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let mut vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     vendor.kill();
     let image = xray("pneumonia.jpeg");
     let port = vendor.join_line().port.to_string();

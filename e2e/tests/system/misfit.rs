@@ -6,7 +6,7 @@ use std::fs;
 use blindscan_e2e::files::{UNSIGNED_BYTES, nifti};
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, segmenter, xray};
+use blindscan_e2e::{classifier_plan, ct, segmenter_plan, xray};
 use serde_json::Value;
 
 /// A volume of 64 x 64, where the segmenter takes 128 x 128.
@@ -24,11 +24,11 @@ fn told(vendor: &Vendor) -> Vec<Value> {
 #[test]
 fn a_server_cannot_tell_a_misfit_from_a_client_that_only_wanted_its_plan() {
     let (curious, unlucky) = (Hospital::new(), Hospital::new());
-    let of_plan = Vendor::serve(&segmenter(), &[&curious], &[]);
+    let of_plan = Vendor::serve(&segmenter_plan(), &[&curious], &[]);
     curious.ask(&["estimate"], &of_plan.join()).done();
     of_plan.event("ended");
 
-    let of_misfit = Vendor::serve(&segmenter(), &[&unlucky], &[]);
+    let of_misfit = Vendor::serve(&segmenter_plan(), &[&unlucky], &[]);
     small(&unlucky);
     let asked = ["segment", "small.nii", "--out", "out"];
     unlucky.ask(&asked, &of_misfit.join()).failed(&["does not fit the network", "64 rows and 64 columns"]);
@@ -38,7 +38,7 @@ fn a_server_cannot_tell_a_misfit_from_a_client_that_only_wanted_its_plan() {
 
     // What can only be refused once the plan is there is not told either: slices, masks, an expert's grid.
     let scan = ct("scan.nii.gz");
-    let vendor = Vendor::serve(&segmenter(), &[&unlucky], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&unlucky], &[]);
     let expert = unlucky.at("small.nii");
     for more in [&["--slices", "92"][..], &["--expert", expert.to_str().unwrap()]] {
         let asked = [&["segment", &scan, "--out", "out"][..], more].concat();
@@ -51,7 +51,7 @@ fn a_server_cannot_tell_a_misfit_from_a_client_that_only_wanted_its_plan() {
 #[test]
 fn a_scan_that_cannot_be_read_or_does_not_fit_a_known_card_is_refused_before_any_connection() {
     let hospital = Hospital::new();
-    let mut vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let mut vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     small(&hospital);
     fs::write(hospital.at("words.txt"), "no scan").unwrap();
     let join = vendor.join();
@@ -90,7 +90,7 @@ fn a_scan_that_cannot_be_read_or_does_not_fit_a_known_card_is_refused_before_any
 #[test]
 fn look_judges_by_the_card_that_a_server_sent_before() {
     let hospital = Hospital::new();
-    let mut vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let mut vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let (image, join) = (xray("normal.jpeg"), vendor.join());
     let look = |file: &str| {
         blindscan_e2e::program::run(hospital.folder(), &["look", file, "--server", &join, "--keys", "keys"])
@@ -106,7 +106,7 @@ fn look_judges_by_the_card_that_a_server_sent_before() {
 #[test]
 fn a_server_whose_model_has_changed_is_asked_again() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let image = xray("normal.jpeg");
     hospital.ask(&["classify", &image], &vendor.join()).done();
     // The same server, and a card on the client's disk that refuses everything.

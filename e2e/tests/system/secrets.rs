@@ -7,7 +7,7 @@ use blindscan_e2e::files::{UNSIGNED_BYTES, nifti};
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::run;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{segmenter, text};
+use blindscan_e2e::{segmenter, segmenter_plan, text};
 
 const PATIENT: &str = "DOE^CANARY 1947";
 /// So many bytes in a row are not found by chance.
@@ -45,7 +45,7 @@ fn voxels(count: usize) -> Vec<u8> {
 #[test]
 fn neither_side_holds_or_says_what_belongs_to_the_other() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let voxels = voxels(128 * 128 * 12);
     fs::write(hospital.at("scan.nii"), nifti([128, 128, 12], UNSIGNED_BYTES, &voxels, PATIENT)).unwrap();
     hospital.ask(&["prepare", "--stock", "stock", "--count", "2"], &vendor.join()).done();

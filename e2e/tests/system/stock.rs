@@ -4,14 +4,14 @@ use std::fs;
 
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, segmenter, xray};
+use blindscan_e2e::{classifier_plan, ct, segmenter, segmenter_plan, xray};
 
 use crate::reports;
 
 #[test]
 fn a_stock_is_made_before_the_scan_exists_and_outlives_both_programs() {
     let hospital = Hospital::new();
-    let mut vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let mut vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let prepared = hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done().json();
     reports::assert_keys(&prepared);
     assert!(reports::bytes(&prepared, "offline").0 > 0);
@@ -48,7 +48,7 @@ fn a_stock_is_made_before_the_scan_exists_and_outlives_both_programs() {
 #[test]
 fn several_stocks_serve_several_images_and_then_no_more() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock", "--count", "2"], &vendor.join()).done();
     assert_eq!((hospital.stocks("stock").len(), vendor.stocks("stock").len()), (2, 2));
     let classify = |file: &str| hospital.ask(&["classify", &xray(file), "--stock", "stock"], &vendor.join());
@@ -60,7 +60,7 @@ fn several_stocks_serve_several_images_and_then_no_more() {
 #[test]
 fn a_stock_for_fewer_slices_than_were_asked_for_is_not_begun() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let scan = ct("scan.nii.gz");
     let asked = ["segment", &scan, "--out", "out", "--slices", "3..6", "--stock", "stock"];
@@ -71,7 +71,7 @@ fn a_stock_for_fewer_slices_than_were_asked_for_is_not_begun() {
 #[test]
 fn a_used_stock_that_is_put_back_is_refused_by_the_other_side() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let [file, key] = [hospital.stocks("stock").remove(0), hospital.stock_keys().remove(0)];
     let [kept, kept_key] = [&file, &key].map(|path| fs::read(path).unwrap());
@@ -93,7 +93,7 @@ fn a_used_stock_that_is_put_back_is_refused_by_the_other_side() {
 #[test]
 fn a_stock_of_one_client_is_of_no_use_to_another() {
     let (one, two) = (Hospital::new(), Hospital::new());
-    let vendor = Vendor::serve(&classifier(), &[&one, &two], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&one, &two], &[]);
     one.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     for (file, folder) in [(one.stocks("stock"), "stock"), (one.stock_keys(), "keys/stock-keys")] {
         fs::create_dir(two.at(folder)).unwrap();
@@ -107,7 +107,7 @@ fn a_stock_of_one_client_is_of_no_use_to_another() {
 #[test]
 fn a_damaged_stock_is_named_and_never_used() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     hospital.ask(&["prepare", "--stock", "stock"], &vendor.join()).done();
     let file = hospital.stocks("stock").remove(0);
     let mut content = fs::read(&file).unwrap();

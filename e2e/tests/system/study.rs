@@ -7,7 +7,7 @@ use blindscan_e2e::files::{DICOM_PATIENT, SIGNED_WORDS, UNSIGNED_BYTES, dicom_sl
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::{Job, run, wait_until};
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, ct, segmenter, xray};
+use blindscan_e2e::{classifier, classifier_plan, ct, segmenter, segmenter_plan, xray};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use serde_json::Value;
@@ -94,7 +94,7 @@ fn a_unit_that_was_guessed_is_said_and_can_be_stated() {
 #[test]
 fn a_report_says_what_was_read_what_was_segmented_and_what_each_class_covers() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let scan = ct("scan.nii.gz");
     let asked = ["segment", &scan, "--out", "out", "--slices", "3,9..11,10"];
     let report = hospital.ask(&asked, &vendor.join()).done().json();
@@ -133,7 +133,7 @@ fn a_report_says_what_was_read_what_was_segmented_and_what_each_class_covers() {
 #[test]
 fn a_mask_of_every_slice_needs_no_second_file() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     let voxels: Vec<u8> = (0..128 * 128).map(|index| (index % 251) as u8).collect();
     fs::write(hospital.at("one.nii"), nifti([128, 128, 1], UNSIGNED_BYTES, &voxels, "")).unwrap();
     let report = hospital.ask(&["segment", "one.nii", "--out", "out"], &vendor.join()).done().json();
@@ -157,7 +157,7 @@ fn the_digest_is_of_grey_values_and_of_no_tag() {
 #[test]
 fn values_beyond_the_declared_range_are_counted_and_many_are_told_loudly() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let image = xray("normal.jpeg");
     let fine = hospital.ask(&["classify", &image], &vendor.join()).done().json();
     let count = |report: &Value| reports::number(report, "/input/clamped/above");
@@ -226,7 +226,7 @@ fn without_json(command: std::process::Command) -> std::process::Command {
 #[test]
 fn the_screen_shows_the_result_first_and_layers_when_asked() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let image = xray("pneumonia.jpeg");
     let ask = |more: &[&str]| {
         let asked = [&["classify", &image][..], more].concat();
@@ -285,6 +285,6 @@ fn a_server_says_what_scans_it_takes_and_when_nobody_may_come() {
     });
 
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&segmenter(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&segmenter_plan(), &[&hospital], &[]);
     assert!(!vendor.words().contains("no client is allowed"));
 }

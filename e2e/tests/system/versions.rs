@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, xray};
+use blindscan_e2e::{classifier_plan, xray};
 use blindscan_session::enrol::{self, Door};
 use blindscan_session::handshake::PROTOCOL_VERSION;
 use blindscan_session::join::JoinLine;
@@ -36,7 +36,7 @@ fn say_to(vendor: &Vendor, hospital: &Hospital, first: &[u8]) -> Vec<u8> {
 #[test]
 fn a_client_of_another_version_learns_the_servers_and_is_let_go() {
     let hospital = Hospital::new();
-    let vendor = Vendor::serve(&classifier(), &[&hospital], &[]);
+    let vendor = Vendor::serve(&classifier_plan(), &[&hospital], &[]);
     let answer = say_to(&vendor, &hospital, &hello(b"BLINDSCN", PROTOCOL_VERSION + 1));
     assert_eq!(answer[8..12], PROTOCOL_VERSION.to_le_bytes());
     let reason = vendor.event("failed")["reason"].to_string();
