@@ -11,8 +11,8 @@ use super::Violation;
 use super::rust_text::{code_only, lines_with_word};
 use crate::workspace::{Package, TextFile, Workspace};
 
-/// Where the section of a file begins that is compiled for tests alone.
-const TESTS_BEGIN: &str = "#[cfg(test)]\nmod ";
+/// Where the section of a file begins that is compiled for tests alone: the last of it, by this project's habit.
+const TESTS_BEGIN: &str = "#[cfg(test)]\nmod tests {";
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Violation> {
     let in_packages = workspace.packages.iter().flat_map(|package| in_package(workspace, package));
@@ -99,6 +99,8 @@ mod tests {
     fn a_dependency_that_code_names_passes() {
         let files = [("crates/x/src/lib.rs", "use rand_core::CryptoRng;\n")];
         assert!(problems("dependencies.rand-core = '1'", &files).is_empty());
+        let files = [("crates/x/src/lib.rs", "#[cfg(test)]\nmod tests;\n\nuse rand_core::CryptoRng;\n")];
+        assert!(problems("dependencies.rand-core = '1'", &files).is_empty());
         let files = [("crates/x/tests/a.rs", "fn f() { proptest::run() }\n")];
         assert!(problems("dev-dependencies.proptest = '1'", &files).is_empty());
     }
@@ -121,7 +123,10 @@ mod tests {
             ("crates/x/src/a/tests.rs", "use rand::rng;\n"),
             ("crates/x/src/tests/a.rs", "use rand::rng;\n"),
             ("crates/x/benches/a.rs", "use rand::rng;\n"),
-            ("crates/x/src/lib.rs", "fn f() {}\n#[cfg(test)]\nmod tests {\n    use rand::rng;\n}\n"),
+            (
+                "crates/x/src/lib.rs",
+                "#[cfg(test)]\nmod more;\n\n#[cfg(test)]\nmod tests {\n    use rand::rng;\n}\n",
+            ),
         ];
         for file in places {
             let found = problems("dependencies.rand = '1'", &[file]);

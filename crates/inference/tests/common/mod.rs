@@ -8,6 +8,8 @@ pub(crate) mod files;
 pub(crate) mod models;
 pub(crate) mod taps;
 
+use flate2 as _; // by the files above
+
 use std::time::Duration;
 
 use blindscan_graph::fixed;
