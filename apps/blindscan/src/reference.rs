@@ -54,7 +54,7 @@ pub(crate) fn float_logits(model: &Model, input: &Tensor) -> Result<Option<Tenso
 
 /// The labels of float logits, by the plan's rule.
 pub(crate) fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
-    bytes(&fixed::labels_along(&logits.data, &logits.shape, plan.answer.class_axis))
+    bytes(&fixed::labels_along(&logits.data, &logits.shape, plan.answer.class_axis()))
 }
 
 /// Holds answers of a served plan against the clear integer model and the float model of their owner's file.

@@ -24,11 +24,11 @@ use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
 use crate::factors;
 use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
 use crate::float;
-use crate::ir::{Classes, Graph, Tensor, ValueId};
+use crate::ir::{Graph, Tensor, ValueId};
 use crate::lower::{DraftStep, Lowered, lower};
 use crate::plan::{
-    Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan,
-    Rounding, Step, TensorSpec,
+    Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step,
+    SuiteSpec, TensorSpec,
 };
 use dry::check;
 
@@ -58,8 +58,8 @@ pub struct Options {
     pub margin: f32,
     /// Whether ranges must follow from the weights and the input's range alone.
     pub proven_only: bool,
-    /// Bits of a digit in comparisons, 1 to 4.
-    pub radix_bits: u32,
+    /// The suite that the plan is made for.
+    pub suite: SuiteSpec,
     /// The widest ring allowed, 8 to 32.
     pub ring_bits_max: u32,
     /// How much of the answer the image owner gets.
@@ -78,7 +78,7 @@ impl Default for Options {
             weight_bits: 12,
             margin: 2.0,
             proven_only: false,
-            radix_bits: 3,
+            suite: SuiteSpec::two_party(3),
             ring_bits_max: 32,
             policy: OutputPolicy::Labels,
             class_names: Vec::new(),
@@ -100,12 +100,19 @@ impl Options {
     }
 
     fn check(&self) -> Result<(), PlanError> {
-        let limits: [(&'static str, f64, f64, f64); 6] = [
+        if let Some((option, given, low, high)) = self.suite.out_of_range() {
+            return Err(PlanError::Option {
+                option,
+                given: given.into(),
+                low: low.into(),
+                high: high.into(),
+            });
+        }
+        let limits: [(&'static str, f64, f64, f64); 5] = [
             ("activation_bits", f64::from(self.activation_bits), 4.0, 16.0),
             ("input_bits", f64::from(self.input_bits), 4.0, 16.0),
             ("weight_bits", f64::from(self.weight_bits), 4.0, f64::from(WEIGHT_BITS_MAX)),
             ("margin", f64::from(self.margin), 1.0, 1024.0),
-            ("radix_bits", f64::from(self.radix_bits), 1.0, 4.0),
             ("ring_bits_max", f64::from(self.ring_bits_max), 8.0, 32.0),
         ];
         match limits.into_iter().find(|&(_, given, low, high)| !(low..=high).contains(&given)) {
@@ -420,16 +427,10 @@ impl Task<'_> {
             input: self.lowered.input,
             output: self.lowered.output,
             answer: Answer {
-                head: graph.head,
-                class_axis: match graph.classes {
-                    Classes::Along(axis) => Some(axis).filter(|&axis| output_shape[axis] > 1),
-                    Classes::Single | Classes::Unknown => None,
-                },
-                policy: self.options.policy,
                 class_names: self.options.class_names.clone(),
+                ..Answer::of(graph.head, graph.classes, output_shape, self.options.policy)
             },
-            radix_bits: self.options.radix_bits,
-            rounding: Rounding::Exact,
+            suite: self.options.suite,
         };
         FixedPlan { public, weights }
     }

@@ -205,7 +205,7 @@ pub fn answer(plan: &PublicPlan, logits: &[i64]) -> Answered {
 
 /// Labels in the logits' order without the class axis; ties go to the lower index, a single logit gives 1 when >= 0.
 pub fn labels(plan: &PublicPlan, logits: &[i64]) -> Vec<u32> {
-    labels_along(logits, &plan.tensors[plan.output].shape, plan.answer.class_axis)
+    labels_along(logits, &plan.tensors[plan.output].shape, plan.answer.class_axis())
 }
 
 /// As [`labels`], for any ordered logits: the same rule for floats and integers.

@@ -7,10 +7,12 @@
 //! (the output of a linear step, at the sum of both fractions). Only [`Step::Activate`] makes a tensor narrower.
 //! Every step that is not `Linear`, `Activate`, `MaxPool` or `Label` is local on additive shares.
 
+mod answer;
 mod error;
 mod file;
 mod input;
 mod shapes;
+mod suite;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -19,12 +21,14 @@ mod weights;
 use blindscan_arith::conv::LinearShape;
 use serde::{Deserialize, Serialize};
 
-use crate::ir::{Head, Tensor, Window};
+use crate::ir::{Tensor, Window};
 
+pub use answer::{Answer, Meaning, OutputPolicy, Places};
 pub use error::{PlanError, Problem};
 pub use file::{PUBLIC_FILE, WEIGHTS_FILE};
 pub use input::{Axis, GreyScale, InPlane, InputSpec, Modality, Normalisation, ToEightBit, Trained};
 pub use shapes::output_shape;
+pub use suite::{Rounding, SuiteSpec};
 pub(crate) use validate::split_taps;
 pub use validate::steers_a_terminal;
 pub use weights::{Constants, LayerWeights, Weights};
@@ -205,44 +209,12 @@ pub struct PublicPlan {
     pub output: TensorId,
     /// What the answer is.
     pub answer: Answer,
-    /// Bits of a digit in comparisons, 1 to 4.
-    pub radix_bits: u32,
-    /// How rescaling rounds.
-    pub rounding: Rounding,
+    /// The protocols that it is made for, with their numbers.
+    pub suite: SuiteSpec,
 }
 
 /// The version of [`PublicPlan`] and of the saved form.
-pub const PLAN_VERSION: u32 = 2;
-
-/// The rounding modes of DESIGN.md 4.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Rounding {
-    /// Every rescaling floors, bit for bit.
-    Exact,
-}
-
-/// What the image owner gets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The head that stood in the model.
-    pub head: Head,
-    /// The class axis of the logits, when there are classes.
-    pub class_axis: Option<usize>,
-    /// Labels only (index of the largest logit, ties to the lower index; for a single logit: 1 when >= 0), or the logits.
-    pub policy: OutputPolicy,
-    /// Names of the classes, in order, or of the findings of a model that answers yes or no to each; may be empty.
-    pub class_names: Vec<String>,
-}
-
-/// How much of the answer is opened to the image owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputPolicy {
-    /// Argmax runs inside the protocol.
-    Labels,
-    /// The logits are opened.
-    Logits,
-}
+pub const PLAN_VERSION: u32 = 3;
 
 /// The model in integers, both halves. Only the model owner ever holds it whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -309,42 +281,15 @@ impl Step {
 }
 
 impl PublicPlan {
-    /// How many classes are compared and how many places are labelled: the class axis' extent (1 without one), and the rest.
-    pub fn classes_and_places(&self) -> (usize, usize) {
-        let shape = &self.tensors[self.output].shape;
-        let classes = self.answer.class_axis.map_or(1, |axis| shape[axis]);
-
-        (classes, Tensor::count(shape) / classes)
-    }
-
-    /// How many findings the model answers yes or no to, each by a logit of its own (a multi-label model): the entries of a
-    /// vector of logits, or the channels before two or three spatial axes. `None` where classes are compared, and for a single yes or
-    /// no at each place.
-    pub fn findings(&self) -> Option<usize> {
-        let shape = &self.tensors[self.output].shape;
-        let several: Vec<usize> = shape.iter().copied().filter(|&extent| extent > 1).collect();
-        match several[..] {
-            _ if self.answer.class_axis.is_some() => None,
-            [findings] => Some(findings),
-            [channels, _, _, ..] if several.len() + 1 == shape.len() => Some(channels),
-            _ => None,
-        }
-    }
-
-    /// For each tensor the bits that its ring must have beyond those of its bound: one for the sign, and one more where a
-    /// consumer takes differences (max pool of signed values, argmax) or a signed rescaling's offset.
+    /// For each tensor the bits that its ring must have beyond those of its bound: what the suite needs of it for each step
+    /// that reads it, and of the answer.
     pub fn headroom_bits(&self) -> Vec<u32> {
         let mut headroom = vec![1; self.tensors.len()];
-        headroom[self.output] = 2;
+        headroom[self.output] = self.suite.answer_headroom();
         for node in &self.nodes {
-            let two = match &node.step {
-                Step::Activate { relu, .. } => !relu,
-                Step::MaxPool(_) => !self.tensors[node.inputs[0]].non_negative,
-                _ => false,
-            };
-            if two {
-                headroom[node.inputs[0]] = 2;
-            }
+            let input = node.inputs[0];
+            let needed = self.suite.headroom(&node.step, self.tensors[input].non_negative);
+            headroom[input] = headroom[input].max(needed);
         }
         headroom
     }

@@ -6,7 +6,7 @@
 use crate::calibrate::{Options, calibrate};
 use crate::fixed::quantise_input;
 use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
-use crate::plan::{FixedPlan, InputSpec, OutputPolicy};
+use crate::plan::{FixedPlan, InputSpec, OutputPolicy, SuiteSpec};
 
 /// Tensors do not grow beyond this many elements.
 const ELEMENTS_MAX: usize = 400;
@@ -43,7 +43,7 @@ pub fn random_plan(seed: u64) -> (FixedPlan, Vec<Vec<i64>>) {
         activation_bits: random.between(5, 9) as u32,
         input_bits: random.between(5, 9) as u32,
         weight_bits: random.between(5, 9) as u32,
-        radix_bits: random.between(1, 4) as u32,
+        suite: SuiteSpec::two_party(random.between(1, 4) as u32),
         proven_only: random.one_in(4),
         policy: if random.one_in(4) { OutputPolicy::Logits } else { OutputPolicy::Labels },
         ..Options::default()

@@ -24,7 +24,7 @@ fn compared(graph: &Graph, plan: &FixedPlan, input: &Tensor) -> (f32, f64) {
     let most = float.data.iter().fold(0f32, |most, x| most.max(x.abs()));
     let error = fixed.data.iter().zip(&float.data).map(|(a, b)| (a - b).abs() / most).fold(0.0, f32::max);
 
-    let axis = plan.public.answer.class_axis;
+    let axis = plan.public.answer.class_axis();
     let (ours, theirs) =
         (labels(&plan.public, &evaluation.logits), labels_along(&float.data, &float.shape, axis));
     let equal = ours.iter().zip(&theirs).filter(|(a, b)| a == b).count();

@@ -4,7 +4,9 @@
 
 use blindscan_arith::conv::LinearShape;
 use blindscan_arith::ring::Ring;
-use blindscan_graph::plan::{self, OutputPolicy, PlanNode, PublicPlan, Step, TensorSpec};
+use blindscan_graph::plan::{
+    self, OutputPolicy, PlanNode, PublicPlan, Rounding, Step, SuiteSpec, TensorSpec,
+};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::{LinearLayer, WEIGHT_BOUND, key_exchange};
 use blindscan_protocols::nonlinear::{Activation, Label, PadDemand, Tournament};
@@ -265,6 +267,7 @@ fn count(tensor: &TensorSpec) -> usize {
 fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Operator, String> {
     let input = &plan.tensors[node.inputs[0]];
     let output = &plan.tensors[node.output];
+    let SuiteSpec::TwoParty { radix_bits, rounding: Rounding::Exact } = plan.suite;
     Ok(match &node.step {
         Step::Linear(linear) => {
             if linear.weight_bits > WEIGHT_BITS_MAX {
@@ -278,7 +281,7 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
             Operator::Linear(Box::new(Linear { layer, ring: ring(output), input, opens, off_by_one_log2 }))
         }
         Step::Activate { relu, drop } => {
-            let protocol = Activation::new(input.ring_bits, *drop, output.ring_bits, *relu, plan.radix_bits)
+            let protocol = Activation::new(input.ring_bits, *drop, output.ring_bits, *relu, radix_bits)
                 .map_err(|e| e.to_string())?;
             Operator::Activate(Activate { protocol, count: count(input) })
         }
@@ -287,7 +290,7 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
                 .into_iter()
                 .map(|pool| {
                     let protocol = (pool.candidates() > 1)
-                        .then(|| Tournament::new(input.ring_bits, plan.radix_bits, pool.candidates()))
+                        .then(|| Tournament::new(input.ring_bits, radix_bits, pool.candidates()))
                         .transpose()
                         .map_err(|e| e.to_string())?;
                     Ok::<_, String>(Stage { pool, protocol })
@@ -332,12 +335,13 @@ fn answer(plan: &PublicPlan) -> Result<Answer, String> {
     if plan.answer.policy == OutputPolicy::Logits {
         return Ok(Answer::Logits { ring: ring(logits), count: count(logits) });
     }
-    let Some(axis) = plan.answer.class_axis else {
-        let protocol = Label::new(logits.ring_bits, plan.radix_bits, 1).map_err(|e| e.to_string())?;
+    let SuiteSpec::TwoParty { radix_bits, rounding: Rounding::Exact } = plan.suite;
+    let Some(axis) = plan.answer.class_axis() else {
+        let protocol = Label::new(logits.ring_bits, radix_bits, 1).map_err(|e| e.to_string())?;
         return Ok(Answer::Labels { protocol, outer: 1, classes: 1, inner: count(logits) });
     };
     let classes = logits.shape[axis];
-    let protocol = Label::new(logits.ring_bits, plan.radix_bits, classes).map_err(|error| {
+    let protocol = Label::new(logits.ring_bits, radix_bits, classes).map_err(|error| {
         format!("{error}; labels are chosen along axis {axis} of the output: if that is no class axis, serve logits instead")
     })?;
     let outer = logits.shape[..axis].iter().product();
@@ -399,9 +403,12 @@ mod tests {
         plan.nodes =
             vec![PlanNode { name: "dense".into(), step: Step::Linear(layer), inputs: vec![0], output: 1 }];
         (plan.input, plan.output) = (0, 1);
-        plan.answer.policy = OutputPolicy::Logits;
-        (plan.answer.class_axis, plan.answer.head) = (None, blindscan_graph::ir::Head::Logits);
-        plan.answer.class_names.clear();
+        plan.answer = plan::Answer::of(
+            blindscan_graph::ir::Head::Logits,
+            blindscan_graph::ir::Classes::Single,
+            &[1, outputs],
+            OutputPolicy::Logits,
+        );
         plan
     }
 

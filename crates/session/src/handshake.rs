@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::{PlanDigest, SessionError, control};
 
 /// Version of everything that is said after TLS. Both ends must speak the same.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The largest public plan that is read from a peer.
 pub const PLAN_BYTES_MAX: usize = 4 << 20;

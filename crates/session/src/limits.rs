@@ -86,8 +86,8 @@ fn asked(plan: &PublicPlan) -> Limits {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use blindscan_graph::ir::Window;
-    use blindscan_graph::plan::{PlanNode, TensorSpec};
+    use blindscan_graph::ir::{Classes, Head, Window};
+    use blindscan_graph::plan::{Answer, PlanNode, TensorSpec};
 
     use super::*;
 
@@ -136,9 +136,7 @@ pub(crate) mod tests {
         plan.nodes =
             vec![PlanNode { name: "pool".into(), step: Step::MaxPool(window), inputs: vec![0], output: 1 }];
         (plan.tensors, plan.input, plan.output) = (vec![input, output], 0, 1);
-        plan.answer.class_axis = None;
-        plan.answer.class_names.clear();
-        plan.answer.head = blindscan_graph::ir::Head::Logits;
+        plan.answer = Answer::of(Head::Logits, Classes::Single, &plan.tensors[1].shape, plan.answer.policy);
         plan
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
@@ -93,15 +93,7 @@ impl Job {
 
 /// Rows and columns of the answer.
 fn mask_size(plan: &PublicPlan) -> Result<(usize, usize)> {
-    let mut shape = plan.tensors[plan.output].shape.clone();
-    if let Some(axis) = plan.answer.class_axis {
-        shape.remove(axis);
-    }
-    let spatial: Vec<usize> = shape.into_iter().filter(|&extent| extent > 1).collect();
-    match spatial[..] {
-        [rows, columns] => Ok((rows, columns)),
-        _ => bail!("this server's model does not give masks; use `classify`"),
-    }
+    plan.mask_size().context("this server's model does not give masks; use `classify`")
 }
 
 /// The answer on the scan's own grid.

@@ -99,16 +99,13 @@ impl Ranges {
     fn needs(&self, task: &Task<'_>, scales: &Scales) -> Vec<u32> {
         let mut headroom = vec![1; self.bounds.len()];
         let mut least = vec![2; self.bounds.len()];
-        headroom[task.lowered.output] = 2;
+        headroom[task.lowered.output] = task.options.suite.answer_headroom();
         for (node, step) in task.lowered.nodes.iter().zip(&scales.steps) {
             let input = node.inputs[0];
-            match step {
-                Step::Activate { relu, drop } => {
-                    least[input] = least[input].max(drop + 2);
-                    headroom[input] = headroom[input].max(if *relu { 1 } else { 2 });
-                }
-                Step::MaxPool(_) if !self.non_negative[input] => headroom[input] = 2,
-                _ => {}
+            headroom[input] =
+                headroom[input].max(task.options.suite.headroom(step, self.non_negative[input]));
+            if let Step::Activate { drop, .. } = step {
+                least[input] = least[input].max(drop + 2);
             }
         }
         (0..self.bounds.len()).map(|id| (bits(self.bounds[id]) + headroom[id]).max(least[id])).collect()

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::fixed::{dequantise, evaluate, quantise_input};
-use crate::ir::{Head, Node, Op, ValueInfo, Window};
-use crate::plan::Range;
+use crate::ir::{Classes, Head, Node, Op, ValueInfo, Window};
+use crate::plan::{Meaning, Range};
 use crate::random::{random_graph, random_plan, random_range};
 
 /// The error of the logits against the float model, over their largest value, on each sample.
@@ -154,7 +154,7 @@ fn every_value_of_a_chain_is_known_by_the_tensor_that_holds_it() {
 fn options_and_samples_that_make_no_sense_are_refused() {
     let (graph, samples) = random_graph(1);
     let spec = InputSpec::tensor((-1.0, 1.0));
-    let refused = Options { radix_bits: 9, ..Options::default() };
+    let refused = Options { suite: SuiteSpec::two_party(9), ..Options::default() };
     assert!(matches!(
         calibrate(&graph, &spec, &samples, &refused),
         Err(PlanError::Option { option: "radix_bits", .. })
@@ -300,7 +300,7 @@ fn labels_along_an_unknown_axis_are_refused_with_advice_and_values_are_not() {
     let error = calibrate(&graph, &spec, samples, &Options::default()).unwrap_err();
     assert!(matches!(&error, PlanError::ClassAxis { .. }) && error.to_string().contains("--class-axis"));
     let options = Options { policy: OutputPolicy::Logits, ..Options::default() };
-    assert_eq!(calibrate(&graph, &spec, samples, &options).unwrap().public.answer.class_axis, None);
+    assert_eq!(calibrate(&graph, &spec, samples, &options).unwrap().public.answer.meaning, Meaning::Values);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixed::evaluate;
+use crate::ir::{Classes, Head};
 use crate::random::random_plan;
 
 /// A folder that is removed with its content.
@@ -293,7 +294,7 @@ type Break = fn(&mut PublicPlan);
 fn plans_that_contradict_themselves_are_refused() {
     let breaks: [(&str, Break); 18] = [
         ("version", |plan| plan.version += 1),
-        ("radix", |plan| plan.radix_bits = 0),
+        ("radix", |plan| plan.suite = SuiteSpec::two_party(0)),
         ("input", |plan| plan.input = usize::MAX),
         ("output", |plan| plan.output = plan.tensors.len()),
         ("order", |plan| plan.nodes.reverse()),
@@ -307,7 +308,7 @@ fn plans_that_contradict_themselves_are_refused() {
         ("narrow ring", |plan| plan.tensors[plan.output].bound = 1 << 40),
         ("divisor", |plan| plan.tensors[plan.output].divisor = 0),
         ("scale", |plan| plan.tensors[plan.output].fraction += 1),
-        ("axis", |plan| plan.answer.class_axis = Some(9)),
+        ("axis", |plan| plan.answer.meaning = Meaning::Class { axis: 9 }),
         ("names", |plan| plan.answer.class_names = vec!["one".into(); 70]),
         ("slices", |plan| {
             plan.input_spec = InputSpec::ct_min_max((128, 128), vec![0; 9]);
@@ -327,25 +328,27 @@ fn plans_that_contradict_themselves_are_refused() {
     }
 }
 
+/// The answer of logits of a shape.
+fn answer(classes: Classes, shape: &[usize]) -> Answer {
+    Answer::of(Head::Logits, classes, shape, OutputPolicy::Logits)
+}
+
 #[test]
 fn each_finding_of_a_multi_label_model_has_a_name_and_a_yes_or_no() {
-    let of = |shape: &[usize], class_axis| {
-        let mut plan = random_plan(1).0.public;
-        plan.tensors[plan.output].shape = shape.to_vec();
-        plan.answer.class_axis = class_axis;
-        plan.findings()
-    };
-    assert_eq!(of(&[1, 5], None), Some(5));
-    assert_eq!(of(&[1, 5, 1, 1], None), Some(5));
-    assert_eq!(of(&[1, 3, 8, 9], None), Some(3), "three masks");
-    for single in [&[1, 1][..], &[1, 1, 8, 9], &[1, 8, 9], &[1, 8, 9, 1]] {
-        assert_eq!(of(single, None), None, "{single:?}");
+    let of = |shape: &[usize], classes| answer(classes, shape).meaning;
+    for (shape, axis) in [(&[1, 5][..], 1), (&[1, 5, 1, 1], 1), (&[1, 3, 8, 9], 1)] {
+        assert_eq!(of(shape, Classes::Single), Meaning::Findings { axis }, "{shape:?}");
     }
-    assert_eq!(of(&[1, 5], Some(1)), None, "classes that are compared");
+    for single in [&[1, 1][..], &[1, 1, 8, 9], &[1, 8, 9], &[1, 8, 9, 1]] {
+        assert_eq!(of(single, Classes::Single), Meaning::YesNo, "{single:?}");
+    }
+    assert_eq!(of(&[1, 5], Classes::Along(1)), Meaning::Class { axis: 1 }, "classes that are compared");
+    assert_eq!(of(&[1, 9, 9, 2], Classes::Unknown), Meaning::Values);
 
     let named = |seed: u64| random_plan(seed).0.public;
     let mut plan = (0..).map(named).find(|plan| plan.tensors[plan.output].count() > 2).unwrap();
-    plan.answer = Answer { head: Head::Sigmoid, class_axis: None, ..plan.answer };
+    let shape = plan.tensors[plan.output].shape.clone();
+    plan.answer = Answer::of(Head::Sigmoid, Classes::Single, &shape, plan.answer.policy);
     let names = |count: usize| (0..count).map(|index| format!("finding {index}")).collect();
     let findings = plan.findings().expect("the random plan ends in a vector");
     plan.answer.class_names = names(findings);
@@ -353,6 +356,59 @@ fn each_finding_of_a_multi_label_model_has_a_name_and_a_yes_or_no() {
     plan.answer.class_names = names(findings - 1);
     let refused = plan.validate().unwrap_err().to_string();
     assert!(refused.contains("findings, each a yes or no"), "{refused}");
+}
+
+#[test]
+fn the_plan_says_where_labels_lie() {
+    let plane = |rows, columns| Places::Plane { rows, columns };
+    let places = [
+        (&[1, 4][..], Classes::Along(1), Places::Whole),
+        (&[1, 4, 1, 1], Classes::Along(1), Places::Whole),
+        (&[1, 1], Classes::Single, Places::Whole),
+        (&[1, 5], Classes::Single, Places::Whole),
+        (&[1, 4, 8, 9], Classes::Along(1), plane(2, 3)),
+        (&[1, 8, 9, 4], Classes::Along(3), plane(1, 2)),
+        (&[1, 4, 1, 9], Classes::Along(1), plane(2, 3)),
+        (&[1, 4, 1, 8, 9], Classes::Along(1), plane(3, 4)),
+        (&[1, 1, 8, 9], Classes::Single, plane(2, 3)),
+        (&[1, 3, 8, 9], Classes::Single, plane(2, 3)),
+        (&[1, 4, 7, 8, 9], Classes::Along(1), Places::Block { depth: 2, rows: 3, columns: 4 }),
+        (&[1, 4, 9], Classes::Along(1), Places::List),
+        (&[1, 9, 9, 2], Classes::Unknown, Places::List),
+    ];
+    for (shape, classes, expected) in places {
+        let answer = answer(classes, shape);
+        assert_eq!(answer.places, expected, "{shape:?}");
+        assert_eq!(answer.problem(shape), None, "{shape:?}");
+    }
+}
+
+#[test]
+fn a_peers_word_on_where_labels_lie_is_checked() {
+    let shape = [1, 4, 8, 9];
+    let sound = answer(Classes::Along(1), &shape);
+    let refused: [fn(&mut Answer); 9] = [
+        |answer| answer.places = Places::Whole,
+        |answer| answer.places = Places::Plane { rows: 3, columns: 2 },
+        |answer| answer.places = Places::Plane { rows: 2, columns: 2 },
+        |answer| answer.places = Places::Plane { rows: 0, columns: 2 },
+        |answer| answer.places = Places::Plane { rows: 2, columns: 4 },
+        |answer| answer.places = Places::Plane { rows: 1, columns: 3 },
+        |answer| answer.places = Places::Block { depth: 1, rows: 2, columns: 3 },
+        |answer| answer.meaning = Meaning::YesNo,
+        |answer| answer.meaning = Meaning::Values,
+    ];
+    assert_eq!(sound.problem(&shape), None);
+    for change in refused {
+        let mut lying = sound.clone();
+        change(&mut lying);
+        assert!(lying.problem(&shape).is_some(), "{lying:?}");
+    }
+    let values = answer(Classes::Unknown, &shape);
+    let labelled = Answer { policy: OutputPolicy::Labels, ..values.clone() };
+    assert!(values.problem(&shape).is_none() && labelled.problem(&shape).is_some());
+    let named = Answer { class_names: vec!["a".into(); 4], ..values };
+    assert!(named.problem(&shape).is_some(), "plain values have no names");
 }
 
 #[test]

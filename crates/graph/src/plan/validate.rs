@@ -4,7 +4,6 @@
 
 use super::shapes::{count, output_shape};
 use super::{AddConstant, Linear, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step, TensorSpec};
-use crate::ir::Head;
 
 /// Most nodes and tensors.
 const NODES_MAX: usize = 10_000;
@@ -40,8 +39,8 @@ impl PublicPlan {
                 format!("{} is not {PLAN_VERSION}, the one known here", self.version),
             ));
         }
-        if !(1..=4).contains(&self.radix_bits) {
-            return Err(invalid("radix_bits", format!("{} is not 1 to 4", self.radix_bits)));
+        if let Some((number, given, low, high)) = self.suite.out_of_range() {
+            return Err(invalid(number, format!("{given} is not {low} to {high}")));
         }
         if self.nodes.len() > NODES_MAX || self.tensors.len() != self.nodes.len() + 1 {
             let problem = format!("at most {NODES_MAX} nodes, and a tensor more than nodes, are expected");
@@ -142,32 +141,14 @@ impl PublicPlan {
     }
 
     fn check_answer(&self) -> Result<(), String> {
-        let shape = &self.tensors[self.output].shape;
-        let rank = shape.len();
-        if self.answer.class_axis.is_some_and(|axis| axis >= rank) {
-            return Err(format!("the class axis is not one of the output's {rank}"));
-        }
-        if self.answer.class_axis.is_some_and(|axis| shape[axis] == 1) {
-            return Err("the class axis has one entry, which is to be no class axis".into());
-        }
-        if let Head::Softmax { axis } | Head::ArgMax { axis } = self.answer.head
-            && axis >= rank
-        {
-            return Err(format!("the head's axis is not one of the output's {rank}"));
-        }
         let names = &self.answer.class_names;
         if names.len() > CLASSES_MAX || names.iter().any(|name| name.len() > NAME_MAX) {
             return Err("class names are too many or too long".into());
         }
-        let (wanted, what) = match (self.answer.class_axis, self.findings()) {
-            (Some(axis), _) => (shape[axis], "classes"),
-            (None, Some(findings)) => (findings, "findings, each a yes or no"),
-            (None, None) => (2, "classes: no and yes"),
-        };
-        if !names.is_empty() && names.len() != wanted {
-            return Err(format!("{} class names for {wanted} {what}", names.len()));
+        match self.answer.problem(&self.tensors[self.output].shape) {
+            Some(problem) => Err(problem),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
