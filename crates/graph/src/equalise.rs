@@ -20,9 +20,9 @@ mod tests;
 
 use crate::ir::{Graph, Node, Op};
 use crate::kernels::{Layout, channels, is_linear, numbers, numbers_mut};
-use classes::{Classes, Family};
+use classes::{ChannelClasses, Family};
 
-/// Classes of a family may differ by this factor before they are equalised.
+/// ChannelClasses of a family may differ by this factor before they are equalised.
 pub const SPREAD_MAX: f64 = 32.0;
 /// Factors lie within 2^-EXPONENT_MAX..2^EXPONENT_MAX.
 const EXPONENT_MAX: i32 = 24;
@@ -61,7 +61,7 @@ impl std::fmt::Display for EvenedLayer {
 /// Equalises the graph's channels. `sizes` holds, for each value, the largest magnitude of each channel on the samples, as
 /// [`raise_sizes`] gives it. `None` when nothing differs by much, or when floats could not hold the factors exactly.
 pub(crate) fn equalise(graph: &Graph, sizes: &[Vec<f64>]) -> Option<Equalised> {
-    let classes = Classes::of(graph);
+    let classes = ChannelClasses::of(graph);
     let mut exponents = vec![0i32; classes.count()];
     let as_given = exponents.clone();
     let uneven =
@@ -123,7 +123,7 @@ pub(crate) fn no_sizes(graph: &Graph) -> Vec<Vec<f64>> {
 /// Binary logarithms of `read / made` of the classes of a family that are both made and read.
 fn ratios(
     graph: &Graph,
-    classes: &Classes,
+    classes: &ChannelClasses,
     family: &Family,
     sizes: &[Vec<f64>],
     exponents: &[i32],
@@ -169,7 +169,7 @@ fn spread(ratios: &[(usize, f64)]) -> f64 {
 }
 
 /// Moves each class by half its ratio. False when nothing moved.
-fn step(classes: &Classes, ratios: &[(usize, f64)], exponents: &mut [i32]) -> bool {
+fn step(classes: &ChannelClasses, ratios: &[(usize, f64)], exponents: &mut [i32]) -> bool {
     let mut moved = false;
     for &(class, ratio) in ratios.iter().filter(|(class, _)| !classes.is_fixed(*class)) {
         let exponent = (exponents[class] + (ratio / 2.0).round() as i32).clamp(-EXPONENT_MAX, EXPONENT_MAX);
@@ -182,7 +182,7 @@ fn step(classes: &Classes, ratios: &[(usize, f64)], exponents: &mut [i32]) -> bo
 /// The magnitudes of a linear layer's kernels with its input's and output's classes, as the factors now make them.
 fn weights<'a>(
     graph: &'a Graph,
-    classes: &'a Classes,
+    classes: &'a ChannelClasses,
     node: usize,
     exponents: &'a [i32],
 ) -> impl Iterator<Item = (usize, usize, f64)> + 'a {

@@ -40,7 +40,7 @@ pub(crate) type ChannelRanges = Vec<f64>;
 /// The graph with factors and shifts moved. `seen` has one entry for each value and decides about precision alone; `proven`,
 /// what each channel can reach for every input, decides what is exact.
 pub(crate) fn moved(graph: &Graph, seen: &[ChannelRanges], proven: &[Vec<Interval>]) -> Graph {
-    let mut pass = Pass::new(graph, seen, proven);
+    let mut pass = Mover::new(graph, seen, proven);
     for node in &graph.nodes {
         let form = pass.node(node);
         pass.forms[node.output] = Some(form);
@@ -60,7 +60,7 @@ enum Wanted {
     Sum,
 }
 
-struct Pass<'a> {
+struct Mover<'a> {
     old: &'a Graph,
     readers: Vec<Vec<&'a Node>>,
     seen: &'a [ChannelRanges],
@@ -75,7 +75,7 @@ struct Pass<'a> {
     nodes: Vec<Node>,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> Mover<'a> {
     fn new(old: &'a Graph, seen: &'a [ChannelRanges], proven: &'a [Vec<Interval>]) -> Self {
         let mut readers = vec![Vec::new(); old.values.len()];
         for node in &old.nodes {

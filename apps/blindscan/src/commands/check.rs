@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 use blindscan_graph::ir::{Classes, Graph};
-use blindscan_graph::onnx::{Import, Kind, Report, Status};
+use blindscan_graph::onnx::{Import, ImportReport, Obstacle, Status};
 use serde::Serialize;
 
 use super::{Outcome, print_json};
@@ -17,9 +17,9 @@ struct Printed<'a> {
     accepted: bool,
     verdict: String,
     counts: Counts,
-    kinds: Vec<Kind>,
+    kinds: Vec<Obstacle>,
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a ImportReport,
 }
 
 /// Nodes by what became of them.
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
 }
 
 impl Counts {
-    fn of(report: &Report) -> Self {
+    fn of(report: &ImportReport) -> Self {
         let count = |status| report.rows.iter().filter(|row| row.status == status).count();
         Counts {
             supported: count(Status::Supported),
@@ -63,7 +63,7 @@ impl Counts {
 }
 
 /// The last line.
-fn verdict(report: &Report, graph: Option<&Graph>, counts: &Counts, kinds: usize) -> String {
+fn verdict(report: &ImportReport, graph: Option<&Graph>, counts: &Counts, kinds: usize) -> String {
     let Some(graph) = graph else {
         let nodes = report.rows.len();
         let Counts { refused, unchecked, .. } = counts;

@@ -6,7 +6,7 @@ use crate::ir::{Graph, Node, Op, ValueId};
 use crate::kernels::{Layout, channels, has_channels, is_linear};
 
 /// Every channel's class, and the families that classes form.
-pub(super) struct Classes {
+pub(super) struct ChannelClasses {
     /// By value: the class of each channel.
     of_value: Vec<Vec<usize>>,
     /// Whether the class touches the model's input or output, or a step that mixes channels.
@@ -25,7 +25,7 @@ pub(super) struct Family {
     pub(super) readers: Vec<usize>,
 }
 
-impl Classes {
+impl ChannelClasses {
     pub(super) fn of(graph: &Graph) -> Self {
         let mut ties = Ties::new(graph);
         ties.fix(graph.input);

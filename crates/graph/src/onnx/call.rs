@@ -1,4 +1,4 @@
-//! One node of the file as the lowering sees it: attributes checked when they are asked for, inputs resolved.
+//! One node of the file as the translation sees it: attributes checked when they are asked for, inputs resolved.
 
 use std::rc::Rc;
 

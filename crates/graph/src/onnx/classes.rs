@@ -5,7 +5,7 @@ use crate::ir::{Classes, Graph, Head, Node, Op};
 
 /// Where a value's channels are.
 #[derive(Clone, Copy, PartialEq)]
-enum Channels {
+enum ChannelAxis {
     /// No layer has made any, or they were mixed with other axes.
     Unknown,
     /// There is one.
@@ -21,46 +21,46 @@ pub(super) fn classes(graph: &Graph) -> Classes {
         return Classes::of(graph.head, None, shape);
     }
     match channels(graph) {
-        Channels::One => Classes::Single,
-        Channels::Axis(axis) => Classes::of(graph.head, Some(axis), shape),
-        Channels::Unknown => Classes::of(graph.head, None, shape),
+        ChannelAxis::One => Classes::Single,
+        ChannelAxis::Axis(axis) => Classes::of(graph.head, Some(axis), shape),
+        ChannelAxis::Unknown => Classes::of(graph.head, None, shape),
     }
 }
 
 /// The channels of the output.
-fn channels(graph: &Graph) -> Channels {
-    let mut found = vec![Channels::Unknown; graph.values.len()];
+fn channels(graph: &Graph) -> ChannelAxis {
+    let mut found = vec![ChannelAxis::Unknown; graph.values.len()];
     for node in &graph.nodes {
-        let inputs: Vec<Channels> = node.inputs.iter().map(|&value| found[value]).collect();
+        let inputs: Vec<ChannelAxis> = node.inputs.iter().map(|&value| found[value]).collect();
         let shape = &graph.values[node.output].shape;
         found[node.output] = match behind(node, &inputs, &graph.values[node.inputs[0]].shape, shape) {
-            Channels::Axis(axis) if shape[axis] == 1 => Channels::One,
+            ChannelAxis::Axis(axis) if shape[axis] == 1 => ChannelAxis::One,
             other => other,
         };
     }
     found[graph.output]
 }
 
-fn behind(node: &Node, inputs: &[Channels], from: &[usize], to: &[usize]) -> Channels {
-    let first_known = inputs.iter().copied().find(|&channels| channels != Channels::Unknown);
+fn behind(node: &Node, inputs: &[ChannelAxis], from: &[usize], to: &[usize]) -> ChannelAxis {
+    let first_known = inputs.iter().copied().find(|&channels| channels != ChannelAxis::Unknown);
     match (&node.op, inputs[0]) {
-        (Op::Conv { .. } | Op::ConvTranspose { .. }, _) => Channels::Axis(1),
-        (Op::Dense { .. }, _) => Channels::Axis(to.len() - 1),
-        (Op::Add, _) => first_known.unwrap_or(Channels::Unknown),
+        (Op::Conv { .. } | Op::ConvTranspose { .. }, _) => ChannelAxis::Axis(1),
+        (Op::Dense { .. }, _) => ChannelAxis::Axis(to.len() - 1),
+        (Op::Add, _) => first_known.unwrap_or(ChannelAxis::Unknown),
         // Single channels side by side are channels.
-        (Op::Concat { axis }, Channels::One) => Channels::Axis(*axis),
-        (Op::Concat { .. }, _) => first_known.unwrap_or(Channels::Unknown),
-        (Op::Transpose { perm }, Channels::Axis(axis)) => {
-            perm.iter().position(|&from| from == axis).map_or(Channels::Unknown, Channels::Axis)
+        (Op::Concat { axis }, ChannelAxis::One) => ChannelAxis::Axis(*axis),
+        (Op::Concat { .. }, _) => first_known.unwrap_or(ChannelAxis::Unknown),
+        (Op::Transpose { perm }, ChannelAxis::Axis(axis)) => {
+            perm.iter().position(|&from| from == axis).map_or(ChannelAxis::Unknown, ChannelAxis::Axis)
         }
-        (Op::Reshape, Channels::Axis(axis)) => reshaped(axis, from, to),
+        (Op::Reshape, ChannelAxis::Axis(axis)) => reshaped(axis, from, to),
         (_, channels) => channels,
     }
 }
 
 /// The axis that holds the same elements in the same order under another shape.
-fn reshaped(axis: usize, from: &[usize], to: &[usize]) -> Channels {
+fn reshaped(axis: usize, from: &[usize], to: &[usize]) -> ChannelAxis {
     let before: usize = from[..axis].iter().product();
     let same = |&at: &usize| to[at] == from[axis] && to[..at].iter().product::<usize>() == before;
-    (0..to.len()).find(same).map_or(Channels::Unknown, Channels::Axis)
+    (0..to.len()).find(same).map_or(ChannelAxis::Unknown, ChannelAxis::Axis)
 }

@@ -9,7 +9,7 @@ use super::{Budget, ELEMENTS_MAX, RANK_MAX, Refusal, refuse};
 use crate::ir::{InputRange, Op, ValueId, ValueInfo};
 
 /// What a draft node does.
-pub(super) enum Step {
+pub(super) enum FloatStep {
     Op(Op),
     Affine(Affine),
 }
@@ -24,8 +24,8 @@ pub(super) struct Affine {
 }
 
 /// One step, and the row of the node that it came from.
-pub(super) struct DraftNode {
-    pub(super) step: Step,
+pub(super) struct GraphDraftNode {
+    pub(super) step: FloatStep,
     pub(super) name: String,
     pub(super) inputs: Vec<ValueId>,
     pub(super) output: ValueId,
@@ -35,9 +35,9 @@ pub(super) struct DraftNode {
 }
 
 /// Values and steps so far.
-pub(super) struct Draft {
+pub(super) struct GraphDraft {
     pub(super) values: Vec<ValueInfo>,
-    pub(super) nodes: Vec<DraftNode>,
+    pub(super) nodes: Vec<GraphDraftNode>,
     pub(super) budget: Budget,
     pub(super) image: Image,
     labels: Labels,
@@ -79,9 +79,9 @@ impl Image {
     }
 }
 
-impl Draft {
+impl GraphDraft {
     pub(super) fn new(budget: Budget) -> Self {
-        Draft {
+        GraphDraft {
             values: Vec::new(),
             nodes: Vec::new(),
             budget,
@@ -113,7 +113,7 @@ impl Draft {
     pub(super) fn emit(
         &mut self,
         call: &Call,
-        step: Step,
+        step: FloatStep,
         inputs: Vec<ValueId>,
         shape: Vec<usize>,
     ) -> Result<ValueId, Refusal> {
@@ -125,7 +125,7 @@ impl Draft {
         &mut self,
         call: &Call,
         suffix: &str,
-        step: Step,
+        step: FloatStep,
         inputs: Vec<ValueId>,
         shape: Vec<usize>,
     ) -> Result<ValueId, Refusal> {
@@ -140,15 +140,15 @@ impl Draft {
         call: &Call,
         value: &str,
         suffix: &str,
-        step: Step,
+        step: FloatStep,
         inputs: Vec<ValueId>,
         shape: Vec<usize>,
     ) -> Result<ValueId, Refusal> {
         let output = self.value(value, shape)?;
-        if matches!(step, Step::Op(Op::Reshape | Op::Transpose { .. } | Op::Gather { .. })) {
+        if matches!(step, FloatStep::Op(Op::Reshape | Op::Transpose { .. } | Op::Gather { .. })) {
             self.image.scaled(inputs[0], output, 1.0, 0.0);
         }
-        self.nodes.push(DraftNode {
+        self.nodes.push(GraphDraftNode {
             step,
             name: format!("{}{suffix}", call.label),
             inputs,

@@ -7,14 +7,15 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::call::{Call, Known};
-use super::draft::Draft;
+use super::draft::GraphDraft;
 use super::external::Beside;
 use super::literal::{self, Literal};
-use super::lower::{self, Lowered};
 use super::names::{Labels, printable};
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use super::translate::{self, Translated};
 use super::{
-    Budget, Import, NODES_MAX, OnnxError, Options, Refusal, Report, Row, Status, fold, infer, refuse,
+    Budget, Import, ImportReport, NODES_MAX, NodeReport, OnnxError, Options, Refusal, Status, fold, infer,
+    refuse,
 };
 
 /// Operator sets that were read when this was written; newer ones are read with a note.
@@ -46,8 +47,8 @@ struct Importer<'a> {
     options: &'a Options,
     opset: i64,
     names: HashMap<&'a str, Known>,
-    draft: Draft,
-    report: Report,
+    draft: GraphDraft,
+    report: ImportReport,
     beside: Beside,
     /// What the report calls nodes.
     labels: Labels,
@@ -72,11 +73,11 @@ impl<'a> Importer<'a> {
         length: usize,
     ) -> Self {
         let opset = model.opset_import.iter().find(|set| is_onnx(&set.domain)).map_or(0, |set| set.version);
-        let mut report = Report {
+        let mut report = ImportReport {
             model: printable(&graph.name),
             producer: printable(format!("{} {}", model.producer_name, model.producer_version).trim()),
             opset,
-            ..Report::default()
+            ..ImportReport::default()
         };
         if opset > *OPSETS_KNOWN.end() {
             report
@@ -90,7 +91,7 @@ impl<'a> Importer<'a> {
         if !graph.sparse_initializer.is_empty() {
             report.problems.push("it has sparse weights, which are not read: store them dense".into());
         }
-        let draft = Draft::new(Budget::new(length));
+        let draft = GraphDraft::new(Budget::new(length));
         let (names, labels) = (HashMap::new(), Labels::default());
         Importer {
             graph,
@@ -168,7 +169,7 @@ impl<'a> Importer<'a> {
         for (index, node) in self.graph.node.iter().enumerate() {
             let name = if node.name.is_empty() { &format!("#{index}") } else { &node.name };
             let label = self.labels.label(name);
-            let mut row = Row {
+            let mut row = NodeReport {
                 node: label.clone(),
                 op: printable(&node.op_type),
                 status: Status::Folded,
@@ -184,7 +185,7 @@ impl<'a> Importer<'a> {
             let call = Call { node, opset: self.opset, inputs, row: index, label };
             self.report.rows.push(row);
             match self.node(&call, needed) {
-                Ok(lowered) => self.done(&call, lowered),
+                Ok(translated) => self.done(&call, translated),
                 Err(refusal) => {
                     let known = self.refused(&call, &refusal, &stated);
                     self.outputs(node, known, Vec::new());
@@ -213,8 +214,8 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// Folds or lowers one node.
-    fn node(&mut self, call: &Call<'a>, needed: &Needed) -> Result<Lowered, Refusal> {
+    /// Folds or translates one node.
+    fn node(&mut self, call: &Call<'a>, needed: &Needed) -> Result<Translated, Refusal> {
         if !is_onnx(&call.node.domain) {
             return refuse(
                 format!("it belongs to the operator set {:?}", printable(&call.node.domain)),
@@ -226,7 +227,7 @@ impl<'a> Importer<'a> {
         }
         if let Some(literal) = self.folded(call) {
             let literal = Known::Constant(Rc::new(literal?));
-            return Ok(Lowered::folded(literal, "a constant, computed at import"));
+            return Ok(Translated::folded(literal, "a constant, computed at import"));
         }
         if !call.inputs.is_empty()
             && call.inputs.iter().flatten().all(|input| matches!(input, Known::Constant(_)))
@@ -236,29 +237,31 @@ impl<'a> Importer<'a> {
                 "let the exporter fold constants (do_constant_folding=True, or onnxsim)",
             );
         }
-        let Some(lower) = lower::lowering(call.op()) else { return Err(lower::unknown(call.op())) };
+        let Some(translate) = translate::translation(call.op()) else {
+            return Err(translate::unknown(call.op()));
+        };
         if let Some(because) = hangs_on(call) {
             return self.unchecked(call, because);
         }
         self.watch_the_image(call, needed)?;
-        let lowered = lower(call, &mut self.draft, &|name| needed.uses.contains_key(name))?;
-        self.check_batch(call, &lowered)?;
-        Ok(lowered)
+        let translated = translate(call, &mut self.draft, &|name| needed.uses.contains_key(name))?;
+        self.check_batch(call, &translated)?;
+        Ok(translated)
     }
 
     /// A node on data of unknown shape: refused where no shape could save it.
-    fn unchecked(&mut self, call: &Call, because: Rc<str>) -> Result<Lowered, Refusal> {
-        let mut heads = lower::heads_below(call);
-        if lower::is_head(call.op()) {
+    fn unchecked(&mut self, call: &Call, because: Rc<str>) -> Result<Translated, Refusal> {
+        let mut heads = translate::heads_below(call);
+        if translate::is_head(call.op()) {
             heads.push(call.row);
-        } else if !lower::passes_heads(call.op()) {
+        } else if !translate::passes_heads(call.op()) {
             self.refuse_heads(&heads);
             heads.clear();
-            lower::refused_anyway(call)?;
+            translate::refused_anyway(call)?;
         }
         let note = format!("to be checked later: it hangs on {because}");
         let known = Known::Unknown { because, heads };
-        Ok(Lowered { known, further: Vec::new(), status: Status::Unchecked, note })
+        Ok(Translated { known, further: Vec::new(), status: Status::Unchecked, note })
     }
 
     /// Forgets that a value is the input's alone once something else reads it too, and refuses arithmetic on integers.
@@ -271,7 +274,7 @@ impl<'a> Importer<'a> {
             if !self.integers.contains(name.as_str()) || call.op() == "Cast" {
                 continue;
             }
-            if !lower::moves_integers(call.op()) {
+            if !translate::moves_integers(call.op()) {
                 return refuse(
                     "it works on the input's integers",
                     "turn the input into floats first (Cast, image.float())",
@@ -283,8 +286,8 @@ impl<'a> Importer<'a> {
     }
 
     /// A batch that was taken for 1 may still be written into a later shape.
-    fn check_batch(&self, call: &Call, lowered: &Lowered) -> Result<(), Refusal> {
-        let (Some(batch), Known::Value(made)) = (self.batch, &lowered.known) else { return Ok(()) };
+    fn check_batch(&self, call: &Call, translated: &Translated) -> Result<(), Refusal> {
+        let (Some(batch), Known::Value(made)) = (self.batch, &translated.known) else { return Ok(()) };
         let of_one = call.inputs.iter().flatten().any(
             |input| matches!(input, Known::Value(value) if self.draft.shape(*value).first() == Some(&1)),
         );
@@ -310,16 +313,16 @@ impl<'a> Importer<'a> {
         fold::fold(call, &literals, &mut self.draft.budget)
     }
 
-    fn done(&mut self, call: &Call<'a>, lowered: Lowered) {
+    fn done(&mut self, call: &Call<'a>, translated: Translated) {
         let row = &mut self.report.rows[call.row];
-        row.status = lowered.status;
-        row.note = lowered.note;
-        self.outputs(call.node, lowered.known, lowered.further);
+        row.status = translated.status;
+        row.note = translated.note;
+        self.outputs(call.node, translated.known, translated.further);
     }
 
     /// Notes a refusal; the node's output keeps its shape where that is known, so that later nodes are checked too.
     fn refused(&mut self, call: &Call, refusal: &Refusal, stated: &HashMap<&str, &ValueInfoProto>) -> Known {
-        self.refuse_heads(&lower::heads_below(call));
+        self.refuse_heads(&translate::heads_below(call));
         self.report.refuse(call.row, refusal);
         let output = call.node.output.first().map_or("", String::as_str);
         let shape = infer::output_shape(call, &self.draft);

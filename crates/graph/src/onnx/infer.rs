@@ -1,12 +1,12 @@
 //! The shape that a refused node would give, so that what stands behind it is checked too.
 
 use super::call::{Call, Known};
-use super::draft::Draft;
+use super::draft::GraphDraft;
 use super::literal::Literal;
 use super::{ELEMENTS_MAX, RANK_MAX, shape};
 
 /// The answer's shape, where the operator and its inputs tell it.
-pub(super) fn output_shape(call: &Call, draft: &Draft) -> Option<Vec<usize>> {
+pub(super) fn output_shape(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
     let of = |index: usize| shape_of(call, draft, index);
     match call.op() {
         op if keeps_shape(op) => of(0),
@@ -123,7 +123,7 @@ fn broadcasts(op: &str) -> bool {
     )
 }
 
-fn shape_of(call: &Call, draft: &Draft, index: usize) -> Option<Vec<usize>> {
+fn shape_of(call: &Call, draft: &GraphDraft, index: usize) -> Option<Vec<usize>> {
     match call.inputs.get(index)?.as_ref()? {
         Known::Value(value) | Known::Headed { logits: value, reshaped: false, .. } => {
             Some(draft.shape(*value).to_vec())

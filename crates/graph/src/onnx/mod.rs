@@ -1,7 +1,7 @@
-//! Reading `.onnx` files: protobuf into [`Graph`], and a [`Report`] of every node.
+//! Reading `.onnx` files: protobuf into [`Graph`], and a [`ImportReport`] of every node.
 //!
 //! The stages, each a file: `scan` bounds the file, `proto` parses it, `import` goes through its nodes, `fold` computes
-//! what is constant, `lower` turns the rest into drafts of our operators with static shapes, `simplify` merges affine
+//! what is constant, `translate` turns the rest into drafts of our operators with static shapes, `simplify` merges affine
 //! steps into convolutions and drops what is dead.
 //!
 //! A file is hostile until it is imported: sizes are capped before anything is allocated, nothing is read but the file and
@@ -16,7 +16,6 @@ mod geometry;
 mod import;
 mod infer;
 mod literal;
-mod lower;
 mod names;
 pub mod proto;
 mod remedy;
@@ -24,6 +23,7 @@ mod report;
 mod scan;
 mod shape;
 mod simplify;
+mod translate;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,7 +34,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 pub(crate) use literal::half_to_f32;
-pub use report::{Kind, Report, Row, Status};
+pub use report::{ImportReport, NodeReport, Obstacle, Status};
 
 use crate::ir::Graph;
 
@@ -66,7 +66,7 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Import {
     /// What became of every node.
-    pub report: Report,
+    pub report: ImportReport,
     /// The model; `None` when the report has refusals.
     pub graph: Option<Graph>,
 }
@@ -116,7 +116,7 @@ pub enum OnnxError {
     NoGraph,
     /// The file was read, and cannot be computed privately.
     #[error("the model cannot be used as it is:\n{0}")]
-    Refused(Box<Report>),
+    Refused(Box<ImportReport>),
 }
 
 /// Reads a model from disk.

@@ -8,7 +8,7 @@ use super::Refusal;
 
 /// The account of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct ImportReport {
     /// The graph's name in the file.
     pub model: String,
     /// The program that wrote the file, with its version.
@@ -16,7 +16,7 @@ pub struct Report {
     /// Version of ONNX's own operator set.
     pub opset: i64,
     /// One row per node, in the file's order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<NodeReport>,
     /// Problems of the file that belong to no node: inputs, outputs, initialisers.
     pub problems: Vec<String>,
     /// What was changed silently otherwise: conversions, unused parts.
@@ -25,7 +25,7 @@ pub struct Report {
 
 /// What became of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct NodeReport {
     /// The node's name, or its index when it has none.
     pub node: String,
     /// The operator.
@@ -54,7 +54,7 @@ pub enum Status {
 
 /// Nodes that stand in the way for one reason: those of one operator that have one remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Kind {
+pub struct Obstacle {
     /// The operator.
     pub op: String,
     /// Refused or unchecked.
@@ -67,7 +67,7 @@ pub struct Kind {
     pub note: String,
 }
 
-impl Report {
+impl ImportReport {
     /// Notes that a node is refused.
     pub(super) fn refuse(&mut self, row: usize, refusal: &Refusal) {
         let row = &mut self.rows[row];
@@ -82,22 +82,22 @@ impl Report {
     }
 
     /// The rows that stand in the way.
-    pub fn refused(&self) -> impl Iterator<Item = &Row> {
+    pub fn refused(&self) -> impl Iterator<Item = &NodeReport> {
         self.rows.iter().filter(|row| matches!(row.status, Status::Refused | Status::Unchecked))
     }
 
     /// What stands in the way by kind, in the order in which the kinds appear; unchecked nodes last.
-    pub fn kinds(&self) -> Vec<Kind> {
-        let mut kinds: Vec<(&str, Kind)> = Vec::new();
+    pub fn kinds(&self) -> Vec<Obstacle> {
+        let mut kinds: Vec<(&str, Obstacle)> = Vec::new();
         for row in self.refused() {
-            let is_same = |(remedy, kind): &(&str, Kind)| {
+            let is_same = |(remedy, kind): &(&str, Obstacle)| {
                 kind.op == row.op && kind.status == row.status && *remedy == row.remedy
             };
             match kinds.iter_mut().find(|kind| is_same(kind)) {
                 Some((_, kind)) => kind.count += 1,
                 None => {
                     let (op, first, note) = (row.op.clone(), row.node.clone(), row.note.clone());
-                    kinds.push((&row.remedy, Kind { op, status: row.status, count: 1, first, note }));
+                    kinds.push((&row.remedy, Obstacle { op, status: row.status, count: 1, first, note }));
                 }
             }
         }
@@ -117,14 +117,14 @@ impl fmt::Display for Status {
     }
 }
 
-impl fmt::Display for Row {
+impl fmt::Display for NodeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<9} {} {}", self.status, self.op, self.node)?;
         if self.note.is_empty() { Ok(()) } else { write!(f, ": {}", self.note) }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.count {
             1 => write!(f, "{:<9} {} {}: {}", self.status, self.op, self.first, self.note),
@@ -136,7 +136,7 @@ impl fmt::Display for Kind {
 }
 
 /// What stands in the way, one line per problem of the file and per kind.
-impl fmt::Display for Report {
+impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
             writeln!(f, "file: {problem}")?;

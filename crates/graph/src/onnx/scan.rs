@@ -12,7 +12,7 @@ const VARINT_BYTES_MAX: usize = 1 << 26;
 
 /// What a message's field holds.
 #[derive(Clone, Copy)]
-enum Kind {
+enum MessageKind {
     Model,
     Graph,
     Node,
@@ -31,7 +31,7 @@ enum Kind {
 /// Refuses truncated and swelling files.
 pub(super) fn scan(bytes: &[u8]) -> Result<(), OnnxError> {
     let mut counts = Counts { fields: 0, varint_bytes: 0 };
-    walk(bytes, Kind::Model, &mut counts)
+    walk(bytes, MessageKind::Model, &mut counts)
 }
 
 struct Counts {
@@ -39,28 +39,28 @@ struct Counts {
     varint_bytes: usize,
 }
 
-fn child(kind: Kind, tag: u64) -> Option<Kind> {
+fn child(kind: MessageKind, tag: u64) -> Option<MessageKind> {
     Some(match (kind, tag) {
-        (Kind::Model, 7) => Kind::Graph,
-        (Kind::Model, 8) => Kind::Flat,
-        (Kind::Graph, 1) => Kind::Node,
-        (Kind::Graph, 5) => Kind::Tensor,
-        (Kind::Graph, 11..=13) => Kind::ValueInfo,
-        (Kind::Node, 5) => Kind::Attribute,
-        (Kind::Attribute, 5) => Kind::Tensor,
-        (Kind::Attribute, 8) => Kind::Varints,
-        (Kind::Tensor, 13) => Kind::Flat,
-        (Kind::Tensor, 1 | 5 | 7 | 11) => Kind::Varints,
-        (Kind::ValueInfo, 2) => Kind::Type,
-        (Kind::Type, 1) => Kind::TensorType,
-        (Kind::TensorType, 2) => Kind::Shape,
-        (Kind::Shape, 1) => Kind::Flat,
+        (MessageKind::Model, 7) => MessageKind::Graph,
+        (MessageKind::Model, 8) => MessageKind::Flat,
+        (MessageKind::Graph, 1) => MessageKind::Node,
+        (MessageKind::Graph, 5) => MessageKind::Tensor,
+        (MessageKind::Graph, 11..=13) => MessageKind::ValueInfo,
+        (MessageKind::Node, 5) => MessageKind::Attribute,
+        (MessageKind::Attribute, 5) => MessageKind::Tensor,
+        (MessageKind::Attribute, 8) => MessageKind::Varints,
+        (MessageKind::Tensor, 13) => MessageKind::Flat,
+        (MessageKind::Tensor, 1 | 5 | 7 | 11) => MessageKind::Varints,
+        (MessageKind::ValueInfo, 2) => MessageKind::Type,
+        (MessageKind::Type, 1) => MessageKind::TensorType,
+        (MessageKind::TensorType, 2) => MessageKind::Shape,
+        (MessageKind::Shape, 1) => MessageKind::Flat,
         _ => return None,
     })
 }
 
 /// The recursion is as deep as the table above: eight levels.
-fn walk(mut bytes: &[u8], kind: Kind, counts: &mut Counts) -> Result<(), OnnxError> {
+fn walk(mut bytes: &[u8], kind: MessageKind, counts: &mut Counts) -> Result<(), OnnxError> {
     while !bytes.is_empty() {
         counts.fields += 1;
         if counts.fields > FIELDS_MAX {
@@ -75,7 +75,7 @@ fn walk(mut bytes: &[u8], kind: Kind, counts: &mut Counts) -> Result<(), OnnxErr
                 let length = varint(&mut bytes)?;
                 let payload = take(&mut bytes, length)?;
                 match child(kind, key >> 3) {
-                    Some(Kind::Varints) => count_varints(payload, counts)?,
+                    Some(MessageKind::Varints) => count_varints(payload, counts)?,
                     Some(inner) => walk(payload, inner, counts)?,
                     None => {}
                 }

@@ -5,8 +5,8 @@
 mod ahead;
 mod merge;
 
-use super::draft::{Affine, Draft, DraftNode, Step};
-use super::{Budget, Refusal, Report, Status};
+use super::draft::{Affine, FloatStep, GraphDraft, GraphDraftNode};
+use super::{Budget, ImportReport, Refusal, Status};
 use crate::ir::{Classes, Graph, Head, InputRange, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use ahead::Ahead;
 use merge::merge;
@@ -14,13 +14,13 @@ use merge::merge;
 /// Turns an accepted draft into a graph; `None` with a row refused when an affine step cannot be expressed, and `None` when
 /// the output does not hang on the input.
 pub(super) fn simplify(
-    draft: Draft,
-    report: &mut Report,
+    draft: GraphDraft,
+    report: &mut ImportReport,
     input: ValueId,
     output: ValueId,
     head: Head,
 ) -> Option<Graph> {
-    let mut pass = Pass::new(draft, output);
+    let mut pass = Simplifier::new(draft, output);
     for node in std::mem::take(&mut pass.steps) {
         let (row, last) = (node.row, node.last);
         let noted = match pass.live[node.output] {
@@ -40,7 +40,7 @@ pub(super) fn simplify(
     pass.graph(report.model.clone(), input, output, head)
 }
 
-fn note(report: &mut Report, row: usize, status: Status, text: String) {
+fn note(report: &mut ImportReport, row: usize, status: Status, text: String) {
     report.rows[row].status = status;
     report.rows[row].note = text;
 }
@@ -48,9 +48,9 @@ fn note(report: &mut Report, row: usize, status: Status, text: String) {
 /// What the report says of a step now, if anything new.
 type Noted = Option<(Status, String)>;
 
-struct Pass {
+struct Simplifier {
     values: Vec<ValueInfo>,
-    steps: Vec<DraftNode>,
+    steps: Vec<GraphDraftNode>,
     /// Finished nodes, and the report's row of each.
     nodes: Vec<Node>,
     rows: Vec<usize>,
@@ -71,8 +71,8 @@ struct Pass {
     budget: Budget,
 }
 
-impl Pass {
-    fn new(draft: Draft, output: ValueId) -> Self {
+impl Simplifier {
+    fn new(draft: GraphDraft, output: ValueId) -> Self {
         let count = draft.values.len();
         let (mut live, mut uses) = (vec![false; count], vec![0; count]);
         live[output] = true;
@@ -85,7 +85,7 @@ impl Pass {
                 }
             }
         }
-        Pass {
+        Simplifier {
             ahead: Ahead::new(&draft, &live, output),
             input_range: draft.image.range,
             values: draft.values,
@@ -101,14 +101,14 @@ impl Pass {
         }
     }
 
-    fn step(&mut self, mut node: DraftNode, report: &mut Report) -> Result<Noted, Refusal> {
+    fn step(&mut self, mut node: GraphDraftNode, report: &mut ImportReport) -> Result<Noted, Refusal> {
         self.row = node.row;
         let carried = self.ahead.take(node.inputs[0]);
         for value in &mut node.inputs {
             *value = self.current[*value];
         }
         match node.step {
-            Step::Op(op) => {
+            FloatStep::Op(op) => {
                 let mut node = Node { name: node.name, op, inputs: node.inputs, output: node.output };
                 if let Some(carried) = &carried {
                     ahead::merge(&mut node.op, carried)?;
@@ -120,7 +120,7 @@ impl Pass {
                 self.push(node);
                 Ok(None)
             }
-            Step::Affine(affine) => {
+            FloatStep::Affine(affine) => {
                 let affine = match carried {
                     Some(carried) => ahead::composed(&carried, &affine),
                     None => affine,
@@ -131,7 +131,7 @@ impl Pass {
     }
 
     /// Two transpositions in a row are one; true when nothing is left of them.
-    fn turned_back(&mut self, node: &mut Node, report: &mut Report) -> bool {
+    fn turned_back(&mut self, node: &mut Node, report: &mut ImportReport) -> bool {
         let Op::Transpose { perm } = &mut node.op else { return false };
         let input = node.inputs[0];
         let Some(maker) = self.maker[input] else { return false };
@@ -167,7 +167,7 @@ impl Pass {
     }
 
     /// A convolution takes over the zeros that only it sees.
-    fn absorb_padding(&mut self, node: &mut Node, report: &mut Report) {
+    fn absorb_padding(&mut self, node: &mut Node, report: &mut ImportReport) {
         let Op::Conv { window, .. } = &mut node.op else { return };
         let Some(maker) = self.maker[node.inputs[0]] else { return };
         let Op::Pad { begin, end } = &self.nodes[maker].op else { return };

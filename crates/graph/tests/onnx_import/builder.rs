@@ -2,7 +2,7 @@
 
 use blindscan_graph::ir::{Graph, Op, Tensor};
 use blindscan_graph::onnx::proto::*;
-use blindscan_graph::onnx::{self, Import, Options, Row};
+use blindscan_graph::onnx::{self, Import, NodeReport, Options};
 use blindscan_graph::{float, npy};
 use prost::Message;
 
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// The report's row of a node.
-    pub(crate) fn row(&self, output: &str) -> Row {
+    pub(crate) fn row(&self, output: &str) -> NodeReport {
         let name = format!("the {output}");
         self.import().report.rows.into_iter().find(|row| row.node == name).unwrap()
     }

@@ -1,7 +1,7 @@
 //! The model's output: which one, the head on it, and where its classes are.
 
 use super::super::names::printable;
-use super::super::{Import, Report, classes, simplify};
+use super::super::{Import, ImportReport, classes, simplify};
 use super::{Importer, Known, listed};
 use crate::ir::{Classes, Graph, Head, ValueId};
 
@@ -72,7 +72,7 @@ impl Importer<'_> {
 }
 
 /// Fills in where the classes are: as the caller says, else as the graph shows.
-fn with_classes(graph: Graph, stated: Option<usize>, report: &mut Report) -> Graph {
+fn with_classes(graph: Graph, stated: Option<usize>, report: &mut ImportReport) -> Graph {
     let shape = &graph.values[graph.output].shape;
     let found = classes::classes(&graph);
     let classes = match (stated, graph.head, found) {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::super::draft::{Affine, Draft, DraftNode, Step};
+use super::super::draft::{Affine, FloatStep, GraphDraft, GraphDraftNode};
 use super::super::{Refusal, refuse};
 use super::merge::scale;
 use crate::ir::{Op, ValueId};
@@ -28,7 +28,7 @@ enum Reader {
 }
 
 impl Ahead {
-    pub(super) fn new(draft: &Draft, live: &[bool], output: ValueId) -> Self {
+    pub(super) fn new(draft: &GraphDraft, live: &[bool], output: ValueId) -> Self {
         let mut readers: HashMap<ValueId, Vec<Reader>> = HashMap::new();
         for node in draft.nodes.iter().filter(|node| live[node.output]) {
             for &value in &node.inputs {
@@ -77,15 +77,15 @@ impl Ahead {
     }
 }
 
-fn reader(node: &DraftNode) -> Reader {
+fn reader(node: &GraphDraftNode) -> Reader {
     match &node.step {
-        Step::Affine(affine) if affine.axis.is_none() => Reader::Affine(node.output),
-        Step::Op(Op::Conv { window, .. }) => {
+        FloatStep::Affine(affine) if affine.axis.is_none() => Reader::Affine(node.output),
+        FloatStep::Op(Op::Conv { window, .. }) => {
             let pads = window.pads_begin.iter().chain(&window.pads_end).any(|&pad| pad != 0);
             Reader::Linear { shifts: !pads }
         }
-        Step::Op(Op::Dense { .. }) => Reader::Linear { shifts: true },
-        Step::Op(Op::ConvTranspose { .. }) => Reader::Linear { shifts: false },
+        FloatStep::Op(Op::Dense { .. }) => Reader::Linear { shifts: true },
+        FloatStep::Op(Op::ConvTranspose { .. }) => Reader::Linear { shifts: false },
         _ => Reader::Other,
     }
 }

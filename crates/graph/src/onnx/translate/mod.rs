@@ -9,13 +9,13 @@ mod pick;
 mod pool;
 
 use super::call::{Call, Known};
-use super::draft::{Draft, Step};
+use super::draft::{FloatStep, GraphDraft};
 use super::remedy::remedy;
 use super::{Refusal, Status, refuse};
 use crate::ir::{Op, ValueId};
 
 /// What became of a node: what its outputs stand for, and the row's words.
-pub(super) struct Lowered {
+pub(super) struct Translated {
     pub(super) known: Known,
     /// What its outputs behind the first stand for.
     pub(super) further: Vec<Known>,
@@ -23,24 +23,24 @@ pub(super) struct Lowered {
     pub(super) note: String,
 }
 
-impl Lowered {
+impl Translated {
     fn supported(value: ValueId) -> Self {
         let known = Known::Value(value);
-        Lowered { known, further: Vec::new(), status: Status::Supported, note: String::new() }
+        Translated { known, further: Vec::new(), status: Status::Supported, note: String::new() }
     }
 
     pub(super) fn folded(known: Known, note: impl Into<String>) -> Self {
-        Lowered { known, further: Vec::new(), status: Status::Folded, note: note.into() }
+        Translated { known, further: Vec::new(), status: Status::Folded, note: note.into() }
     }
 }
 
 /// Whether a name is used by a node that the output needs.
 pub(super) type Used<'a> = &'a dyn Fn(&str) -> bool;
 
-type Lower = fn(&Call, &mut Draft, Used) -> Result<Lowered, Refusal>;
+type Translate = fn(&Call, &mut GraphDraft, Used) -> Result<Translated, Refusal>;
 
 /// The function for an operator on data; `None` when it is not computed privately.
-pub(super) fn lowering(op: &str) -> Option<Lower> {
+pub(super) fn translation(op: &str) -> Option<Translate> {
     Some(match op {
         "Conv" => |call, draft, _| linear::conv(call, draft),
         "ConvTranspose" => |call, draft, _| linear::conv_transpose(call, draft),
@@ -119,21 +119,21 @@ pub(super) fn unknown(op: &str) -> Refusal {
     Refusal { why: format!("{op} is not computed privately"), remedy: remedy(op).to_owned() }
 }
 
-fn relu(call: &Call, draft: &mut Draft, index: usize) -> Result<Lowered, Refusal> {
+fn relu(call: &Call, draft: &mut GraphDraft, index: usize) -> Result<Translated, Refusal> {
     let x = call.value(index)?;
     let shape = draft.shape(x).to_vec();
-    draft.emit(call, Step::Op(Op::Relu), vec![x], shape).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Relu), vec![x], shape).map(Translated::supported)
 }
 
 /// `Clip(0, infinity)` is Relu; at the input, what is public to its owner, any Clip narrows the declared range.
-fn clip(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+fn clip(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let (low, high) = clip_bounds(call)?;
     let x = call.value(0)?;
     match (low, high) {
         (0.0, f32::MAX..) => relu(call, draft, 0),
-        (..=f32::MIN, f32::MAX..) => Ok(Lowered::folded(Known::Value(x), "it clips nothing")),
+        (..=f32::MIN, f32::MAX..) => Ok(Translated::folded(Known::Value(x), "it clips nothing")),
         _ if draft.image.clip(x, low, high) => {
-            Ok(Lowered::folded(Known::Value(x), "the input's declared range: its owner clips"))
+            Ok(Translated::folded(Known::Value(x), "the input's declared range: its owner clips"))
         }
         _ => Err(clips(low, high)),
     }
@@ -153,7 +153,7 @@ fn clips(low: f32, high: f32) -> Refusal {
 }
 
 /// Only the maximum with 0 is computed: it is Relu.
-fn max(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+fn max(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let zero = |index: usize| match call.inputs.get(index) {
         Some(Some(Known::Constant(literal))) => {
             literal.len() == 1 && literal.scalar().is_ok_and(|x| x == 0.0)

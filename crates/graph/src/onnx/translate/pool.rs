@@ -1,24 +1,24 @@
 //! Pools: MaxPool, AveragePool, the global ones, and ReduceMean.
 
 use super::super::call::{Call, Known};
-use super::super::draft::{Draft, Step};
+use super::super::draft::{FloatStep, GraphDraft};
 use super::super::geometry::AutoPad;
 use super::super::{Refusal, geometry, refuse, shape};
-use super::{Lowered, Used};
+use super::{Translated, Used};
 use crate::ir::{Op, ValueId, Window};
 
 /// Maximum over windows.
-pub(super) fn max_pool(call: &Call, draft: &mut Draft, used: Used) -> Result<Lowered, Refusal> {
+pub(super) fn max_pool(call: &Call, draft: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
     call.only_first_output("its indices output", used)?;
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let (window, _) = pool_window(call, &data)?;
     let answer = answer_shape(&data, &window)?;
-    draft.emit(call, Step::Op(Op::MaxPool { window }), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::MaxPool { window }), vec![x], answer).map(Translated::supported)
 }
 
 /// Mean over windows.
-pub(super) fn average_pool(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let (mut window, extensions) = pool_window(call, &data)?;
@@ -33,18 +33,18 @@ pub(super) fn average_pool(call: &Call, draft: &mut Draft) -> Result<Lowered, Re
             .collect();
         if begin.iter().chain(&end).any(|&pad| pad > 0) {
             let padded = (0..data.len()).map(|axis| data[axis] + begin[axis] + end[axis]).collect();
-            x = draft.emit_named(call, "/padded", Step::Op(Op::Pad { begin, end }), vec![x], padded)?;
+            x = draft.emit_named(call, "/padded", FloatStep::Op(Op::Pad { begin, end }), vec![x], padded)?;
         }
         window.pads_begin.fill(0);
         window.pads_end = extensions;
         count_include_pad = false;
     }
     let op = Op::AveragePool { window, count_include_pad };
-    draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
 }
 
 /// GlobalAveragePool and GlobalMaxPool: windows of the whole extent.
-pub(super) fn global(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn global(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let window = plain_window(geometry::spatial(&data)?.to_vec());
@@ -53,17 +53,17 @@ pub(super) fn global(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal>
         "GlobalMaxPool" => Op::MaxPool { window },
         _ => Op::AveragePool { window, count_include_pad: false },
     };
-    draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
 }
 
 /// ReduceMean over any axes: as a window where they are spatial ones, else as the mean of rows.
-pub(super) fn reduce_mean(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn reduce_mean(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let named = shape::axes_of(call, call.optional_constant(1)?)?.unwrap_or_default();
     let axes: Vec<usize> = match named.is_empty() {
         true if call.int("noop_with_empty_axes", 0)? != 0 => {
-            return Ok(Lowered::folded(Known::Value(x), "it reduces nothing"));
+            return Ok(Translated::folded(Known::Value(x), "it reduces nothing"));
         }
         true => (0..data.len()).collect(),
         false => named.iter().map(|&axis| shape::axis(axis, data.len())).collect::<Result<_, _>>()?,
@@ -82,36 +82,38 @@ pub(super) fn reduce_mean(call: &Call, draft: &mut Draft) -> Result<Lowered, Ref
         (0..sizes.len()).map(|axis| if axes.contains(&(axis + 2)) { sizes[axis] } else { 1 }).collect();
     let window = plain_window(kernel);
     let with_axes = answer_shape(&data, &window)?;
-    let op = Step::Op(Op::AveragePool { window, count_include_pad: false });
+    let op = FloatStep::Op(Op::AveragePool { window, count_include_pad: false });
     if keep {
-        return draft.emit(call, op, vec![x], with_axes).map(Lowered::supported);
+        return draft.emit(call, op, vec![x], with_axes).map(Translated::supported);
     }
     let mean = draft.emit_named(call, "/mean", op, vec![x], with_axes)?;
-    draft.emit(call, Step::Op(Op::Reshape), vec![mean], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Reshape), vec![mean], answer).map(Translated::supported)
 }
 
 /// The mean over all axes but the kept ones, which come to the front: each of their elements is then the mean of a row.
 fn mean_of_rows(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     x: ValueId,
     kept: &[usize],
     answer: Vec<usize>,
-) -> Result<Lowered, Refusal> {
+) -> Result<Translated, Refusal> {
     let data = draft.shape(x).to_vec();
     let reduced = (0..data.len()).filter(|axis| !kept.contains(axis));
     let perm: Vec<usize> = kept.iter().copied().chain(reduced).collect();
     let mut value = x;
     if !perm.iter().filter(|&&axis| data[axis] != 1).is_sorted() {
         let front = perm.iter().map(|&axis| data[axis]).collect();
-        value = draft.emit_named(call, "/front", Step::Op(Op::Transpose { perm }), vec![value], front)?;
+        value =
+            draft.emit_named(call, "/front", FloatStep::Op(Op::Transpose { perm }), vec![value], front)?;
     }
     let rows: usize = kept.iter().map(|&axis| data[axis]).product();
     let length = data.iter().product::<usize>() / rows;
-    value = draft.emit_named(call, "/rows", Step::Op(Op::Reshape), vec![value], vec![1, rows, length])?;
+    value =
+        draft.emit_named(call, "/rows", FloatStep::Op(Op::Reshape), vec![value], vec![1, rows, length])?;
     let op = Op::AveragePool { window: plain_window(vec![length]), count_include_pad: false };
-    value = draft.emit_named(call, "/mean", Step::Op(op), vec![value], vec![1, rows, 1])?;
-    draft.emit(call, Step::Op(Op::Reshape), vec![value], answer).map(Lowered::supported)
+    value = draft.emit_named(call, "/mean", FloatStep::Op(op), vec![value], vec![1, rows, 1])?;
+    draft.emit(call, FloatStep::Op(Op::Reshape), vec![value], answer).map(Translated::supported)
 }
 
 fn plain_window(kernel: Vec<usize>) -> Window {

@@ -3,30 +3,30 @@
 use std::rc::Rc;
 
 use super::super::call::{Call, Known};
-use super::super::draft::{Draft, Step};
+use super::super::draft::{FloatStep, GraphDraft};
 use super::super::literal::Literal;
 use super::super::proto::data_type;
 use super::super::{Refusal, fold, refuse, shape};
-use super::{Lowered, Used};
+use super::{Translated, Used};
 use crate::ir::{Head, Op, ValueId};
 
 /// Joins values along an axis.
-pub(super) fn concat(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn concat(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let inputs: Vec<usize> =
         (0..call.inputs.len()).map(|index| call.value(index)).collect::<Result<_, _>>()?;
     let shapes: Vec<&[usize]> = inputs.iter().map(|&input| draft.shape(input)).collect();
     let (axis, answer) = shape::concat(call, &shapes)?;
     if let &[only] = inputs.as_slice() {
-        return Ok(Lowered::folded(Known::Value(only), "it joins one tensor"));
+        return Ok(Translated::folded(Known::Value(only), "it joins one tensor"));
     }
-    draft.emit(call, Step::Op(Op::Concat { axis }), inputs, answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Concat { axis }), inputs, answer).map(Translated::supported)
 }
 
 /// Flatten, Reshape, Squeeze, Unsqueeze; behind a head they change the answer's shape only.
-pub(super) fn reshape(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn reshape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     if let Some(Some(Known::Headed { logits, head, rows, .. })) = call.inputs.first() {
         let known = Known::Headed { logits: *logits, head: *head, rows: rows.clone(), reshaped: true };
-        return Ok(Lowered::folded(known, "removed: it changes the shape of the answer only"));
+        return Ok(Translated::folded(known, "removed: it changes the shape of the answer only"));
     }
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
@@ -40,20 +40,20 @@ pub(super) fn reshape(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal
         },
     };
     if answer == data {
-        return Ok(Lowered::folded(Known::Value(x), "it changes nothing"));
+        return Ok(Translated::folded(Known::Value(x), "it changes nothing"));
     }
-    draft.emit(call, Step::Op(Op::Reshape), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Reshape), vec![x], answer).map(Translated::supported)
 }
 
 /// Axes exchanged; a reshape when only axes of extent 1 move. Behind a head the logits' axes are exchanged, and the head's
 /// with them.
-pub(super) fn transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn transpose(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     if let Some(Some(Known::Headed { logits, head, rows, reshaped: false })) = call.inputs.first()
         && let Some(head) = head_behind(call, *head, draft.shape(*logits).len())?
     {
         let moved = transposed(call, draft, *logits)?;
         let Known::Value(logits) = moved.known else { return Ok(moved) };
-        return Ok(Lowered {
+        return Ok(Translated {
             known: Known::Headed { logits, head, rows: rows.clone(), reshaped: false },
             ..moved
         });
@@ -74,30 +74,30 @@ fn head_behind(call: &Call, head: Head, rank: usize) -> Result<Option<Head>, Ref
     })
 }
 
-fn transposed(call: &Call, draft: &mut Draft, x: ValueId) -> Result<Lowered, Refusal> {
+fn transposed(call: &Call, draft: &mut GraphDraft, x: ValueId) -> Result<Translated, Refusal> {
     let data = draft.shape(x).to_vec();
     let perm = shape::permutation(call, data.len())?;
     if perm.iter().enumerate().all(|(to, &from)| to == from) {
-        return Ok(Lowered::folded(Known::Value(x), "it changes nothing"));
+        return Ok(Translated::folded(Known::Value(x), "it changes nothing"));
     }
     let answer = perm.iter().map(|&axis| data[axis]).collect();
     let order_stays = perm.iter().filter(|&&axis| data[axis] != 1).is_sorted();
     let op = if order_stays { Op::Reshape } else { Op::Transpose { perm } };
-    draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
 }
 
 /// A node that hands its input on.
-pub(super) fn pass(call: &Call) -> Result<Lowered, Refusal> {
+pub(super) fn pass(call: &Call) -> Result<Translated, Refusal> {
     match call.inputs.first() {
         Some(Some(known @ Known::Headed { .. })) => {
-            Ok(Lowered::folded(known.clone(), "applied to the answer, not privately"))
+            Ok(Translated::folded(known.clone(), "applied to the answer, not privately"))
         }
-        _ => Ok(Lowered::folded(Known::Value(call.value(0)?), "removed: it changes nothing")),
+        _ => Ok(Translated::folded(Known::Value(call.value(0)?), "removed: it changes nothing")),
     }
 }
 
 /// Dropout does nothing when a model is used.
-pub(super) fn dropout(call: &Call, _: &mut Draft, used: Used) -> Result<Lowered, Refusal> {
+pub(super) fn dropout(call: &Call, _: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
     call.only_first_output("its mask", used)?;
     if call.optional_constant(2)?.map_or(Ok(0.0), Literal::scalar)? != 0.0 {
         return refuse("it is in training mode", "export in inference mode: model.eval()");
@@ -106,7 +106,7 @@ pub(super) fn dropout(call: &Call, _: &mut Draft, used: Used) -> Result<Lowered,
 }
 
 /// Casts between floats do nothing; labels may become any type.
-pub(super) fn cast(call: &Call) -> Result<Lowered, Refusal> {
+pub(super) fn cast(call: &Call) -> Result<Translated, Refusal> {
     let to = i32::try_from(call.int("to", 0)?).unwrap_or(0);
     let float = matches!(to, data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16);
     match call.inputs.first() {
@@ -117,11 +117,11 @@ pub(super) fn cast(call: &Call) -> Result<Lowered, Refusal> {
 }
 
 /// Shapes are public: a constant.
-pub(super) fn shape(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn shape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let data = draft.shape(call.value(0)?);
     let literal = match call.op() {
         "Size" => Literal::ints(vec![], vec![data.iter().product::<usize>() as i64]),
         _ => fold::shape_of(call, data)?,
     };
-    Ok(Lowered::folded(Known::Constant(Rc::new(literal)), "a constant: shapes are fixed"))
+    Ok(Translated::folded(Known::Constant(Rc::new(literal)), "a constant: shapes are fixed"))
 }

@@ -1,14 +1,18 @@
 //! Scaling and shifting by constants (BatchNormalization, Add, Sub, Mul, Div, Neg), and sums of data.
 
 use super::super::call::{Call, Known};
-use super::super::draft::{Affine, Draft, Step};
+use super::super::draft::{Affine, FloatStep, GraphDraft};
 use super::super::literal::Literal;
 use super::super::{Refusal, refuse, shape};
-use super::{Lowered, Used};
+use super::{Translated, Used};
 use crate::ir::{Op, Tensor, ValueId};
 
 /// (x - mean) / sqrt(variance + epsilon) * scale + bias, a channel.
-pub(super) fn batch_normalization(call: &Call, draft: &mut Draft, used: Used) -> Result<Lowered, Refusal> {
+pub(super) fn batch_normalization(
+    call: &Call,
+    draft: &mut GraphDraft,
+    used: Used,
+) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     if call.int("training_mode", 0)? != 0 || call.int("is_test", 1)? == 0 {
         return refuse("it is in training mode", "export in inference mode: model.eval()");
@@ -40,7 +44,7 @@ fn per_channel(call: &Call, index: usize, channels: usize) -> Result<Vec<f64>, R
 }
 
 /// Add, Sub, Mul and Div of data with data or with a constant.
-pub(super) fn arithmetic(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn arithmetic(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let constant_side = |index: usize| match call.inputs.get(index) {
         Some(Some(Known::Constant(literal))) => Some(literal.as_ref()),
         _ => None,
@@ -55,13 +59,14 @@ pub(super) fn arithmetic(call: &Call, draft: &mut Draft) -> Result<Lowered, Refu
         ("Div", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0 / c, 0.0)),
         ("Add", None, None) => {
             let (x, y) = (call.value(0)?, call.value(1)?);
-            add(call, draft, "", x, y).map(Lowered::supported)
+            add(call, draft, "", x, y).map(Translated::supported)
         }
         ("Sub", None, None) => {
             let (x, y) = (call.value(0)?, call.value(1)?);
             let shape = draft.shape(y).to_vec();
-            let negated = draft.emit_named(call, "/negated", Step::Affine(negation()), vec![y], shape)?;
-            add(call, draft, "", x, negated).map(Lowered::supported)
+            let negated =
+                draft.emit_named(call, "/negated", FloatStep::Affine(negation()), vec![y], shape)?;
+            add(call, draft, "", x, negated).map(Translated::supported)
         }
         _ => {
             check_product(call)?;
@@ -84,21 +89,21 @@ pub(super) fn check_product(call: &Call) -> Result<(), Refusal> {
 }
 
 /// Sum of any number of values.
-pub(super) fn sum(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn sum(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut total = call.value(0)?;
     if call.inputs.len() == 1 {
-        return Ok(Lowered::folded(Known::Value(total), "a sum of one"));
+        return Ok(Translated::folded(Known::Value(total), "a sum of one"));
     }
     for index in 1..call.inputs.len() {
         let next = call.value(index)?;
         let suffix = if index + 1 == call.inputs.len() { String::new() } else { format!("/{index}") };
         total = add(call, draft, &suffix, total, next)?;
     }
-    Ok(Lowered::supported(total))
+    Ok(Translated::supported(total))
 }
 
 /// -x.
-pub(super) fn negate(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn negate(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     emit(call, draft, x, negation())
 }
@@ -107,7 +112,13 @@ fn negation() -> Affine {
     Affine { axis: None, scale: vec![-1.0], shift: vec![0.0] }
 }
 
-fn add(call: &Call, draft: &mut Draft, suffix: &str, x: ValueId, y: ValueId) -> Result<ValueId, Refusal> {
+fn add(
+    call: &Call,
+    draft: &mut GraphDraft,
+    suffix: &str,
+    x: ValueId,
+    y: ValueId,
+) -> Result<ValueId, Refusal> {
     let shape = draft.shape(x).to_vec();
     if draft.shape(y) != shape {
         return refuse(
@@ -115,17 +126,17 @@ fn add(call: &Call, draft: &mut Draft, suffix: &str, x: ValueId, y: ValueId) -> 
             "bring both to one shape first: sums do not broadcast",
         );
     }
-    draft.emit_named(call, suffix, Step::Op(Op::Add), vec![x, y], shape)
+    draft.emit_named(call, suffix, FloatStep::Op(Op::Add), vec![x, y], shape)
 }
 
 /// Scale and shift by the numbers of a constant, each turned into (scale, shift).
 fn with_constant(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     index: usize,
     constant: &Literal,
     numbers: fn(f64) -> (f64, f64),
-) -> Result<Lowered, Refusal> {
+) -> Result<Translated, Refusal> {
     let x = call.value(index)?;
     let (scale, shift): (Vec<f64>, Vec<f64>) =
         constant.to_floats().into_iter().map(|c| numbers(c.into())).unzip();
@@ -145,14 +156,14 @@ fn with_constant(
 /// scale * x plus a map that varies along several axes.
 fn add_map(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     mut x: ValueId,
     scale: f64,
     (constant, shift): (&[usize], Vec<f64>),
-) -> Result<Lowered, Refusal> {
+) -> Result<Translated, Refusal> {
     let shape = draft.shape(x).to_vec();
     if scale != 1.0 {
-        let step = Step::Affine(Affine { axis: None, scale: vec![scale], shift: vec![0.0] });
+        let step = FloatStep::Affine(Affine { axis: None, scale: vec![scale], shift: vec![0.0] });
         x = draft.emit_named(call, "/scaled", step, vec![x], shape.clone())?;
     }
     let data: Vec<f32> = shift.iter().map(|&number| number as f32).collect();
@@ -161,7 +172,7 @@ fn add_map(
     }
     let ones = vec![1; shape.len() - constant.len()];
     let constant = Tensor { shape: [&ones, constant].concat(), data };
-    draft.emit(call, Step::Op(Op::AddConstant { constant }), vec![x], shape).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::AddConstant { constant }), vec![x], shape).map(Translated::supported)
 }
 
 /// How a constant that is repeated to the data's shape varies.
@@ -189,7 +200,7 @@ fn varying_axis(data: &[usize], constant: &[usize]) -> Result<Varying, Refusal> 
     })
 }
 
-fn emit(call: &Call, draft: &mut Draft, x: ValueId, affine: Affine) -> Result<Lowered, Refusal> {
+fn emit(call: &Call, draft: &mut GraphDraft, x: ValueId, affine: Affine) -> Result<Translated, Refusal> {
     if !affine.scale.iter().chain(&affine.shift).all(|&number| (number as f32).is_finite()) {
         return refuse(
             "its numbers are infinite (a division by zero, or a variance of zero)",
@@ -198,9 +209,9 @@ fn emit(call: &Call, draft: &mut Draft, x: ValueId, affine: Affine) -> Result<Lo
     }
     let shape = draft.shape(x).to_vec();
     let numbers = affine.axis.is_none().then(|| (affine.scale[0], affine.shift[0]));
-    let output = draft.emit(call, Step::Affine(affine), vec![x], shape)?;
+    let output = draft.emit(call, FloatStep::Affine(affine), vec![x], shape)?;
     if let Some((scale, shift)) = numbers {
         draft.image.scaled(x, output, scale, shift);
     }
-    Ok(Lowered::supported(output))
+    Ok(Translated::supported(output))
 }

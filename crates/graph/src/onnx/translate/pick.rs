@@ -1,36 +1,36 @@
 //! Operators that pick elements by constant positions: Slice, Gather, Split, Expand, Tile. All are local.
 
 use super::super::call::{Call, Known};
-use super::super::draft::{Draft, Step};
+use super::super::draft::{FloatStep, GraphDraft};
 use super::super::{Refusal, refuse, shape};
-use super::Lowered;
+use super::Translated;
 use crate::ir::{Op, ValueId};
 
 /// Emits the picking of `positions`, one list per axis, an empty one for a whole axis. `nothing` is the row's word where all
 /// axes are whole.
 pub(super) fn emit(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     x: ValueId,
     positions: Vec<Vec<usize>>,
     nothing: &str,
-) -> Result<Lowered, Refusal> {
+) -> Result<Translated, Refusal> {
     let Some((positions, answer)) = picked(draft.shape(x), positions) else {
-        return Ok(Lowered::folded(Known::Value(x), nothing));
+        return Ok(Translated::folded(Known::Value(x), nothing));
     };
-    draft.emit(call, Step::Op(Op::Gather { positions }), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Gather { positions }), vec![x], answer).map(Translated::supported)
 }
 
 /// As [`emit`], for a step before the last of a node.
 pub(super) fn emit_named(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     suffix: &str,
     x: ValueId,
     positions: Vec<Vec<usize>>,
 ) -> Result<ValueId, Refusal> {
     let Some((positions, answer)) = picked(draft.shape(x), positions) else { return Ok(x) };
-    draft.emit_named(call, suffix, Step::Op(Op::Gather { positions }), vec![x], answer)
+    draft.emit_named(call, suffix, FloatStep::Op(Op::Gather { positions }), vec![x], answer)
 }
 
 /// The lists with whole axes left empty, and the answer's shape; `None` when every axis is whole.
@@ -47,7 +47,7 @@ fn picked(shape: &[usize], mut positions: Vec<Vec<usize>>) -> Option<(Vec<Vec<us
 }
 
 /// Slice: crops, and strides forwards or backwards.
-pub(super) fn slice(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn slice(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let inputs = [1, 2, 3, 4].map(|index| call.optional_constant(index));
@@ -63,7 +63,7 @@ pub(super) fn slice(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> 
 }
 
 /// Gather along one axis; indices of any shape.
-pub(super) fn gather(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn gather(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let axis = shape::axis(call.int("axis", 0)?, data.len())?;
@@ -86,11 +86,11 @@ pub(super) fn gather(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal>
         return emit(call, draft, x, positions, "it takes everything");
     }
     let picked = emit_named(call, draft, "/picked", x, positions)?;
-    draft.emit(call, Step::Op(Op::Reshape), vec![picked], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Reshape), vec![picked], answer).map(Translated::supported)
 }
 
 /// Split along one axis: one crop per output.
-pub(super) fn split(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn split(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let axis = shape::axis(call.int("axis", 0)?, data.len())?;
@@ -119,18 +119,18 @@ pub(super) fn split(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> 
         let mut answer = data.clone();
         answer[axis] = *size;
         let suffix = format!("/{}", pieces.len());
-        let step = Step::Op(Op::Gather { positions });
+        let step = FloatStep::Op(Op::Gather { positions });
         pieces.push(Known::Value(draft.emit_as(call, output, &suffix, step, vec![x], answer)?));
     }
     let mut pieces = pieces.into_iter();
     let Some(Known::Value(piece)) = pieces.next() else {
         return refuse("it has no output", "check the exporter");
     };
-    Ok(Lowered { further: pieces.collect(), ..Lowered::supported(piece) })
+    Ok(Translated { further: pieces.collect(), ..Translated::supported(piece) })
 }
 
 /// Expand: axes of extent 1 repeated, and new ones before them.
-pub(super) fn expand(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn expand(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let answer = shape::broadcast(&data, &shape::extents(call.constant(1)?.as_ints()?)?)?;
@@ -142,15 +142,15 @@ pub(super) fn expand(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal>
     if led.len() == data.len() {
         return emit(call, draft, x, positions, "it changes nothing");
     }
-    let x = draft.emit_named(call, "/led", Step::Op(Op::Reshape), vec![x], led.clone())?;
+    let x = draft.emit_named(call, "/led", FloatStep::Op(Op::Reshape), vec![x], led.clone())?;
     match led == answer {
-        true => Ok(Lowered::supported(x)),
+        true => Ok(Translated::supported(x)),
         false => emit(call, draft, x, positions, "it changes nothing"),
     }
 }
 
 /// Tile: whole axes again and again.
-pub(super) fn tile(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn tile(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let repeats = shape::extents(call.constant(1)?.as_ints()?)?;

@@ -2,14 +2,14 @@
 //! elements a second time.
 
 use super::super::call::Call;
-use super::super::draft::{Draft, Step};
+use super::super::draft::{FloatStep, GraphDraft};
 use super::super::literal::Literal;
 use super::super::{ELEMENTS_MAX, Refusal, refuse, shape};
-use super::{Lowered, pick};
+use super::{Translated, pick};
 use crate::ir::Op;
 
-/// Lowers Pad.
-pub(super) fn pad(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+/// Translates Pad.
+pub(super) fn pad(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let (begin, end) = amounts(call, data.len())?;
@@ -51,11 +51,11 @@ fn source(mode: &str, position: i64, extent: i64) -> Result<usize, Refusal> {
 /// Zeros around, behind a cut where amounts are negative.
 fn zeros(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     mut x: usize,
     begin: &[i64],
     end: &[i64],
-) -> Result<Lowered, Refusal> {
+) -> Result<Translated, Refusal> {
     let fill = match call.optional_float("value")? {
         Some(fill) => fill,
         None => call.optional_constant(2)?.map_or(Ok(0.0), Literal::scalar)?,
@@ -82,11 +82,11 @@ fn zeros(
     let answer = (0..data.len())
         .map(|axis| data[axis].saturating_add(begin[axis]).saturating_add(end[axis]))
         .collect();
-    draft.emit(call, Step::Op(Op::Pad { begin, end }), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Pad { begin, end }), vec![x], answer).map(Translated::supported)
 }
 
 /// The positions that are left of each axis when so many are cut from its begin and its end.
-fn kept(draft: &mut Draft, x: usize, cuts: &[(i64, i64)]) -> Result<Vec<Vec<usize>>, Refusal> {
+fn kept(draft: &mut GraphDraft, x: usize, cuts: &[(i64, i64)]) -> Result<Vec<Vec<usize>>, Refusal> {
     let data = draft.shape(x).to_vec();
     let mut positions = vec![Vec::new(); data.len()];
     for (axis, &(first, last)) in cuts.iter().enumerate().filter(|(_, cut)| **cut != (0, 0)) {

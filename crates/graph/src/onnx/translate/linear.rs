@@ -1,15 +1,15 @@
 //! Conv, ConvTranspose, Gemm and MatMul.
 
 use super::super::call::Call;
-use super::super::draft::{Draft, Step};
+use super::super::draft::{FloatStep, GraphDraft};
 use super::super::geometry::{self, AutoPad};
 use super::super::literal::{Data, Literal};
 use super::super::{Refusal, fold, refuse};
-use super::Lowered;
+use super::Translated;
 use crate::ir::{Op, Tensor, Window};
 
 /// Convolution of rank 1 to 3.
-pub(super) fn conv(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn conv(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let shape = draft.shape(x).to_vec();
     let sizes = geometry::spatial(&shape)?;
@@ -31,11 +31,11 @@ pub(super) fn conv(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
     let bias = bias(call, 2, out_channels)?;
     let answer = [&[1, out_channels], outputs.as_slice()].concat();
     let op = Op::Conv { window, groups, weight, bias };
-    draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
 }
 
 /// Transposed convolution of rank 1 to 3.
-pub(super) fn conv_transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn conv_transpose(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let shape = draft.shape(x).to_vec();
     let sizes = geometry::spatial(&shape)?;
@@ -57,7 +57,7 @@ pub(super) fn conv_transpose(call: &Call, draft: &mut Draft) -> Result<Lowered, 
     let bias = bias(call, 2, out_channels)?;
     let answer = [&[1, out_channels], outputs.as_slice()].concat();
     let op = Op::ConvTranspose { window, output_padding, groups, weight, bias };
-    draft.emit(call, Step::Op(op), vec![x], answer).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
 }
 
 /// Output extents of a transposed convolution; sets the padding where `output_shape` or `auto_pad` decide them.
@@ -101,7 +101,7 @@ fn transposed_sizes(
 }
 
 /// y = alpha * A' * B' + beta * C with constant B and C.
-pub(super) fn gemm(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn gemm(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut x = call.value(0)?;
     if call.int("transA", 0)? != 0 {
         let shape = draft.shape(x).to_vec();
@@ -114,7 +114,7 @@ pub(super) fn gemm(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
         x = draft.emit_named(
             call,
             "/transposed",
-            Step::Op(Op::Transpose { perm: vec![1, 0] }),
+            FloatStep::Op(Op::Transpose { perm: vec![1, 0] }),
             vec![x],
             vec![columns, rows],
         )?;
@@ -143,7 +143,7 @@ pub(super) fn gemm(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
 }
 
 /// y = x * B with a constant matrix B.
-pub(super) fn mat_mul(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn mat_mul(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     use super::super::call::Known;
     match call.inputs.as_slice() {
         [Some(Known::Value(_)), Some(Known::Value(_))] => {
@@ -180,11 +180,11 @@ pub(super) fn mat_mul(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal
 
 fn dense(
     call: &Call,
-    draft: &mut Draft,
+    draft: &mut GraphDraft,
     x: usize,
     weight: Tensor,
     bias: Vec<f32>,
-) -> Result<Lowered, Refusal> {
+) -> Result<Translated, Refusal> {
     let mut shape = draft.shape(x).to_vec();
     match shape.last_mut() {
         Some(features) if *features == weight.shape[1] => *features = weight.shape[0],
@@ -198,7 +198,7 @@ fn dense(
     if !weight.data.iter().chain(&bias).all(|x| x.is_finite()) {
         return refuse("its weight is beyond 32-bit floats", "check the training");
     }
-    draft.emit(call, Step::Op(Op::Dense { weight, bias }), vec![x], shape).map(Lowered::supported)
+    draft.emit(call, FloatStep::Op(Op::Dense { weight, bias }), vec![x], shape).map(Translated::supported)
 }
 
 fn matrix(literal: &Literal) -> Result<Tensor, Refusal> {
@@ -210,7 +210,7 @@ fn matrix(literal: &Literal) -> Result<Tensor, Refusal> {
     }
 }
 
-fn transposed(weight: &Tensor, draft: &mut Draft) -> Result<Tensor, Refusal> {
+fn transposed(weight: &Tensor, draft: &mut GraphDraft) -> Result<Tensor, Refusal> {
     let literal = Literal { shape: weight.shape.clone(), data: Data::Floats(weight.data.clone()) };
     fold::transpose(&literal, &[1, 0], &mut draft.budget)?.weight()
 }

@@ -1,13 +1,13 @@
 //! Softmax, LogSoftmax, Sigmoid and ArgMax at the end: they keep the order of logits, and are applied to the answer.
 
 use super::super::call::{Call, Known};
-use super::super::draft::Draft;
+use super::super::draft::GraphDraft;
 use super::super::{Refusal, refuse, shape};
-use super::Lowered;
+use super::Translated;
 use crate::ir::Head;
 
 /// Puts a head on logits, or an ArgMax on a head.
-pub(super) fn head(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
+pub(super) fn head(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let (logits, below, mut rows) = match call.inputs.first() {
         Some(Some(Known::Headed { reshaped: true, .. })) => {
             return refuse(
@@ -34,7 +34,7 @@ pub(super) fn head(call: &Call, draft: &mut Draft) -> Result<Lowered, Refusal> {
         "LogSoftmax" => "the head: applied to the answer, as Softmax",
         _ => "the head: applied to the answer",
     };
-    Ok(Lowered::folded(known, note))
+    Ok(Translated::folded(known, note))
 }
 
 /// Before opset 13 the axes from `axis` on are one class axis.
