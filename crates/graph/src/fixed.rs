@@ -12,6 +12,7 @@ use blindscan_arith::conv::convolve_exact;
 
 use crate::ir::{Tensor, Window};
 use crate::local;
+use crate::movement;
 use crate::plan::{AddConstant, OutputPolicy, PlanError, PlanNode, PublicPlan, Step, TensorId, Weights};
 
 pub use clamp::{Clamped, clamped};
@@ -108,7 +109,7 @@ fn run(
         }
         Step::AddConstant(AddConstant { shape, .. }) => {
             let constants = weights.constants(index).expect("the weights were checked");
-            let constants = local::broadcast(&constants.values, shape, &plan.tensors[node.output].shape);
+            let constants = movement::broadcast(&constants.values, shape, &plan.tensors[node.output].shape);
             let sums = local::apply(plan, node, &inputs).expect("a shift is local");
             sums.iter().zip(constants).map(|(x, constant)| x.wrapping_add(constant)).collect()
         }

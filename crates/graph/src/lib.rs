@@ -4,6 +4,7 @@
 //! * [`onnx`]: reading `.onnx` files, and the report of what is supported.
 //! * [`float`]: evaluation in floats.
 //! * [`npy`]: tensors from and to NumPy's files.
+//! * [`movement`]: elements moved from place to place, whatever they are.
 //! * [`local`]: the steps that need no dialogue, for values and for shares.
 //! * [`plan`]: the model in integers, the specification of the answer.
 //! * [`equalise`]: channels of very different size brought to one, in floats.
@@ -24,6 +25,7 @@ pub mod ir;
 mod kernels;
 pub mod local;
 mod lower;
+pub mod movement;
 pub mod npy;
 pub mod onnx;
 pub mod plan;

@@ -4,6 +4,7 @@
 //! can never be rearranged otherwise than its value is.
 
 use crate::ir::Window;
+use crate::movement;
 use crate::plan::{AddConstant, PlanNode, PublicPlan, Step};
 
 /// An integer that local steps can add, scale and move.
@@ -50,122 +51,23 @@ pub fn apply<T: Word>(plan: &PublicPlan, node: &PlanNode, inputs: &[&[T]]) -> Op
             inputs[0].iter().map(|x| x.times(1 << shift_left)).collect()
         }
         Step::Concat { axis, shift_left } => {
-            let shapes: Vec<&[usize]> = (0..inputs.len()).map(shape).collect();
-            concat(inputs, &shapes, *axis, shift_left)
+            let outer = output[..*axis].iter().product();
+            movement::concat(inputs, outer, |input, x| x.times(1 << shift_left[input]))
         }
-        Step::Pad { begin, .. } => scatter(inputs[0], shape(0), output, |axis, i| begin[axis] + i),
+        Step::Pad { begin, .. } => movement::pad(inputs[0], shape(0), output, begin),
         Step::Reshape => inputs[0].to_vec(),
-        Step::Transpose { perm } => transpose(inputs[0], shape(0), perm),
+        Step::Transpose { perm } => movement::transpose(inputs[0], shape(0), perm),
         Step::PixelShuffle { factors } => pixel_shuffle(inputs[0], shape(0), factors),
-        Step::Interleave { strides } => scatter(inputs[0], shape(0), output, |axis, i| match axis {
-            0 | 1 => i,
-            _ => i * strides[axis - 2],
-        }),
-        Step::Gather { positions } => gather(inputs[0], shape(0), output, positions),
+        Step::Interleave { strides } => {
+            movement::scatter(inputs[0], shape(0), output, |axis, i| match axis {
+                0 | 1 => i,
+                _ => i * strides[axis - 2],
+            })
+        }
+        Step::Gather { positions } => movement::gather(inputs[0], shape(0), positions),
         Step::Scale { factor } => inputs[0].iter().map(|x| x.times(*factor)).collect(),
         Step::ScaleByPosition { factors, .. } => scale_by_position(inputs[0], output, factors),
     })
-}
-
-/// A tensor of `shape`, whose extents are those of `target` or 1, repeated to `target`.
-pub fn broadcast<T: Copy>(constants: &[T], shape: &[usize], target: &[usize]) -> Vec<T> {
-    let steps = strides(shape);
-    let mut out = Vec::with_capacity(target.iter().product());
-    for_each_index(target, |index| {
-        let at = |axis: usize| if shape[axis] == 1 { 0 } else { index[axis] * steps[axis] };
-        out.push(constants[(0..target.len()).map(at).sum::<usize>()]);
-    });
-    out
-}
-
-/// Steps between neighbours along each axis of a row-major tensor.
-pub fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
-    }
-    strides
-}
-
-/// Calls `visit` with every index vector of a shape, in row-major order.
-fn for_each_index(shape: &[usize], mut visit: impl FnMut(&[usize])) {
-    let mut index = vec![0; shape.len()];
-    for _ in 0..shape.iter().product::<usize>() {
-        visit(&index);
-        for axis in (0..shape.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < shape[axis] {
-                break;
-            }
-            index[axis] = 0;
-        }
-    }
-}
-
-/// Places every element at `place(axis, index)` of a tensor of zeros.
-fn scatter<T: Word>(
-    input: &[T],
-    shape: &[usize],
-    output: &[usize],
-    place: impl Fn(usize, usize) -> usize,
-) -> Vec<T> {
-    let steps = strides(output);
-    let mut out = vec![T::default(); output.iter().product()];
-    let mut words = input.iter();
-    for_each_index(shape, |index| {
-        let at: usize = index.iter().enumerate().map(|(axis, &i)| place(axis, i) * steps[axis]).sum();
-        out[at] = *words.next().expect("an index a word");
-    });
-    out
-}
-
-fn transpose<T: Word>(input: &[T], shape: &[usize], perm: &[usize]) -> Vec<T> {
-    let from = strides(shape);
-    let target: Vec<usize> = perm.iter().map(|&axis| shape[axis]).collect();
-    let mut out = Vec::with_capacity(input.len());
-    for_each_index(&target, |index| {
-        out.push(input[index.iter().zip(perm).map(|(&i, &axis)| i * from[axis]).sum::<usize>()]);
-    });
-    out
-}
-
-/// The elements at the picked positions of every axis.
-pub(crate) fn gather<T: Copy>(
-    input: &[T],
-    shape: &[usize],
-    output: &[usize],
-    positions: &[Vec<usize>],
-) -> Vec<T> {
-    let steps = strides(shape);
-    let mut out = Vec::with_capacity(output.iter().product());
-    for_each_index(output, |index| {
-        let picked = |(axis, &i): (usize, &usize)| positions[axis].get(i).copied().unwrap_or(i) * steps[axis];
-        out.push(input[index.iter().enumerate().map(picked).sum::<usize>()]);
-    });
-    out
-}
-
-fn scale_by_position<T: Word>(input: &[T], shape: &[usize], factors: &[Vec<u32>]) -> Vec<T> {
-    let mut words = input.iter();
-    let mut out = Vec::with_capacity(input.len());
-    for_each_index(shape, |index| {
-        let along = |(axis, &i): (usize, &usize)| factors[axis].get(i).copied().unwrap_or(1);
-        let factor = index.iter().enumerate().map(along).fold(1u32, u32::wrapping_mul);
-        out.push(words.next().expect("an index a word").times(factor));
-    });
-    out
-}
-
-fn concat<T: Word>(inputs: &[&[T]], shapes: &[&[usize]], axis: usize, shift_left: &[u32]) -> Vec<T> {
-    let outer: usize = shapes[0][..axis].iter().product();
-    let mut out = Vec::with_capacity(inputs.iter().map(|input| input.len()).sum());
-    for row in 0..outer {
-        for (input, shift) in inputs.iter().zip(shift_left) {
-            let width = input.len() / outer;
-            out.extend(input[row * width..][..width].iter().map(|x| x.times(1 << shift)));
-        }
-    }
-    out
 }
 
 /// Sums over windows along each spatial axis in turn: a box is separable.
@@ -208,21 +110,23 @@ fn sum_along<T: Word>(
     out
 }
 
+/// Each element times the product of its axes' factors; an axis without a list has none.
+fn scale_by_position<T: Word>(input: &[T], shape: &[usize], factors: &[Vec<u32>]) -> Vec<T> {
+    let along = |before: Vec<u32>, (list, &extent): (&Vec<u32>, &usize)| {
+        let own = |i: usize| list.get(i).copied().unwrap_or(1);
+        before.iter().flat_map(|factor| (0..extent).map(move |i| factor.wrapping_mul(own(i)))).collect()
+    };
+    let by_position = factors.iter().zip(shape).fold(vec![1], along);
+    input.iter().zip(by_position).map(|(x, factor)| x.times(factor)).collect()
+}
+
+/// Blocks of channels spread over positions: channels are (m, block...), and each block axis moves behind its spatial axis.
 fn pixel_shuffle<T: Word>(input: &[T], shape: &[usize], factors: &[usize]) -> Vec<T> {
-    let blocks: usize = factors.iter().product();
-    let channels = shape[1] / blocks;
-    let spatial = &shape[2..];
-    let mut target = vec![shape[0], channels];
-    target.extend(spatial.iter().zip(factors).map(|(size, factor)| size * factor));
-    let from = strides(shape);
-    let mut out = Vec::with_capacity(input.len());
-    for_each_index(&target, |index| {
-        let offset = index[2..].iter().zip(factors).fold(0, |sum, (i, factor)| sum * factor + i % factor);
-        let place: usize =
-            (0..spatial.len()).map(|axis| index[axis + 2] / factors[axis] * from[axis + 2]).sum();
-        out.push(input[index[0] * from[0] + (index[1] * blocks + offset) * from[1] + place]);
-    });
-    out
+    let (rank, blocks) = (factors.len(), factors.iter().product::<usize>());
+    let apart = [&[shape[0], shape[1] / blocks], factors, &shape[2..]].concat();
+    let perm: Vec<usize> =
+        [0, 1].into_iter().chain((0..rank).flat_map(|axis| [2 + rank + axis, 2 + axis])).collect();
+    movement::transpose(input, &apart, &perm)
 }
 
 #[cfg(test)]
@@ -249,13 +153,6 @@ mod tests {
     }
 
     #[test]
-    fn constants_are_repeated_along_the_axes_where_they_have_one_entry() {
-        assert_eq!(broadcast(&[7, 8], &[1, 2, 1], &[1, 2, 3]), [7, 7, 7, 8, 8, 8]);
-        assert_eq!(broadcast(&[1, 2, 3], &[1, 1, 3], &[1, 2, 3]), [1, 2, 3, 1, 2, 3]);
-        assert_eq!(broadcast(&[5], &[1, 1], &[2, 2]), [5; 4]);
-    }
-
-    #[test]
     fn pixel_shuffle_spreads_channels_over_positions() {
         // Channels (m, a1, a2) with m = 0..1 and 2x2 blocks of a 1x2 image.
         let input: Vec<i64> = (0..8).collect();
@@ -269,10 +166,10 @@ mod tests {
         let left: Vec<u32> = (0..24u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
         let right: Vec<u32> = input.iter().zip(&left).map(|(&x, l)| (x as u32).wrapping_sub(*l)).collect();
         for perm in [[0usize, 1, 2], [2, 0, 1], [1, 2, 0]] {
-            let clear = transpose(&input, &[2, 3, 4], &perm);
-            let joined: Vec<i64> = transpose(&left, &[2, 3, 4], &perm)
+            let clear = movement::transpose(&input, &[2, 3, 4], &perm);
+            let joined: Vec<i64> = movement::transpose(&left, &[2, 3, 4], &perm)
                 .iter()
-                .zip(transpose(&right, &[2, 3, 4], &perm))
+                .zip(movement::transpose(&right, &[2, 3, 4], &perm))
                 .map(|(l, r)| i64::from(l.wrapping_add(r)))
                 .collect();
             assert_eq!(clear, joined);

@@ -4,7 +4,7 @@ use crate::dead::Interval;
 use crate::float;
 use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
 use crate::kernels::numbers;
-use crate::local::broadcast;
+use crate::movement::broadcast;
 
 /// For each channel the channels of a new value that make it, with their factors.
 pub(super) type Parts = Vec<Vec<(usize, f64)>>;

@@ -6,11 +6,10 @@
 mod conv;
 mod dense;
 mod grid;
-mod layout;
 mod pool;
 
 use crate::ir::{Graph, Head, InputRange, Node, Op, Tensor, ValueId};
-use crate::local;
+use crate::movement;
 
 /// Why a graph could not be evaluated.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,13 +138,16 @@ fn run(graph: &Graph, node: &Node, values: &mut [Option<Tensor>], dying: &dyn Fn
         Op::AveragePool { window, count_include_pad } => pool::average(x, &shape, window, *count_include_pad),
         Op::Add => inputs[0].data.iter().zip(&inputs[1].data).map(|(a, b)| a + b).collect(),
         Op::AddConstant { constant } => {
-            let constants = local::broadcast(&constant.data, &constant.shape, &shape);
+            let constants = movement::broadcast(&constant.data, &constant.shape, &shape);
             x.data.iter().zip(constants).map(|(a, b)| a + b).collect()
         }
-        Op::Concat { axis } => layout::concat(&inputs, *axis),
-        Op::Pad { begin, .. } => layout::pad(x, &shape, begin),
-        Op::Gather { positions } => local::gather(&x.data, &x.shape, &shape, positions),
-        Op::Transpose { perm } => layout::transpose(x, &shape, perm),
+        Op::Concat { axis } => {
+            let parts: Vec<&[f32]> = inputs.iter().map(|input| input.data.as_slice()).collect();
+            movement::concat(&parts, shape[..*axis].iter().product(), |_, x| x)
+        }
+        Op::Pad { begin, .. } => movement::pad(&x.data, &x.shape, &shape, begin),
+        Op::Gather { positions } => movement::gather(&x.data, &x.shape, positions),
+        Op::Transpose { perm } => movement::transpose(&x.data, &x.shape, perm),
         Op::Relu | Op::Reshape => unreachable!("done in place above"),
     };
     Tensor { shape, data }

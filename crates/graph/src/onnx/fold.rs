@@ -10,6 +10,7 @@ use super::literal::{Data, Literal};
 use super::proto::{TensorProto, data_type};
 use super::shape;
 use super::{Budget, Refusal, refuse};
+use crate::movement;
 
 /// Computes a node whose inputs are all constant; `None` when the operator is not among those that are folded.
 pub(super) fn fold(
@@ -176,11 +177,8 @@ fn reshaped(x: &Literal, shape: Vec<usize>) -> Result<Literal, Refusal> {
 /// Axes exchanged: output axis i is input axis `perm[i]`.
 pub(super) fn transpose(x: &Literal, perm: &[usize], budget: &mut Budget) -> Result<Literal, Refusal> {
     budget.spend(x.len())?;
-    let source_strides = strides(&x.shape);
-    let shape: Vec<usize> = perm.iter().map(|&axis| x.shape[axis]).collect();
-    let moved: Vec<usize> = perm.iter().map(|&axis| source_strides[axis]).collect();
-    let indices = walk(&shape, &moved);
-    Ok(Literal { data: select(&x.data, &indices), shape })
+    let data = x.data.picked(&movement::transpose_offsets(&x.shape, perm));
+    Ok(Literal { shape: perm.iter().map(|&axis| x.shape[axis]).collect(), data })
 }
 
 fn gather(call: &Call, x: &Literal, indices: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
@@ -210,16 +208,7 @@ fn gather(call: &Call, x: &Literal, indices: &Literal, budget: &mut Budget) -> R
 fn pick(x: &Literal, picks: &[Vec<usize>], budget: &mut Budget) -> Result<Literal, Refusal> {
     let shape: Vec<usize> = picks.iter().map(Vec::len).collect();
     budget.spend_shape(&shape)?;
-    let strides = strides(&x.shape);
-    let mut indices = vec![0usize];
-    for (axis, positions) in picks.iter().enumerate() {
-        indices = indices
-            .iter()
-            .flat_map(|&base| positions.iter().map(move |&p| (base, p)))
-            .map(|(b, p)| b + p * strides[axis])
-            .collect();
-    }
-    Ok(Literal { data: select(&x.data, &indices), shape })
+    Ok(Literal { data: x.data.picked(&movement::gather_offsets(&x.shape, picks)), shape })
 }
 
 fn concat(call: &Call, inputs: &[Option<&Literal>], budget: &mut Budget) -> Result<Literal, Refusal> {
@@ -229,32 +218,19 @@ fn concat(call: &Call, inputs: &[Option<&Literal>], budget: &mut Budget) -> Resu
     let (axis, shape) = shape::concat(call, &shapes)?;
     budget.spend_shape(&shape)?;
     let outer: usize = first.shape[..axis].iter().product();
-    let run = |part: &Literal| part.shape[axis..].iter().product::<usize>();
-    let all_ints = parts.iter().all(|part| matches!(part.data, Data::Ints(_)));
-    if all_ints {
-        let mut data = Vec::new();
-        for row in 0..outer {
-            for part in &parts {
-                data.extend_from_slice(&part.as_ints()?[row * run(part)..][..run(part)]);
-            }
-        }
-        return Ok(Literal::ints(shape, data));
+    if parts.iter().all(|part| matches!(part.data, Data::Ints(_))) {
+        let parts: Vec<&[i64]> = parts.iter().map(|part| part.as_ints()).collect::<Result<_, _>>()?;
+        return Ok(Literal::ints(shape, movement::concat(&parts, outer, |_, x| x)));
     }
     let floats: Vec<Vec<f32>> = parts.iter().map(|part| part.to_floats()).collect();
-    let mut data = Vec::new();
-    for row in 0..outer {
-        for (part, floats) in parts.iter().zip(&floats) {
-            data.extend_from_slice(&floats[row * run(part)..][..run(part)]);
-        }
-    }
-    Ok(Literal::floats(shape, data))
+    let floats: Vec<&[f32]> = floats.iter().map(Vec::as_slice).collect();
+    Ok(Literal::floats(shape, movement::concat(&floats, outer, |_, x| x)))
 }
 
 fn expand(x: &Literal, target: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
     let shape = shape::broadcast(&x.shape, &shape::extents(target.as_ints()?)?)?;
     budget.spend_shape(&shape)?;
-    let indices = broadcast_indices(&x.shape, &shape);
-    Ok(Literal { data: select(&x.data, &indices), shape })
+    Ok(Literal { data: x.data.picked(&movement::broadcast_offsets(&x.shape, &shape)), shape })
 }
 
 fn tile(x: &Literal, repeats: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
@@ -298,7 +274,7 @@ fn where_(
     let Some(no) = no else { return refuse("its third input is missing", "check the exporter") };
     let shape = shape::broadcast(&shape::broadcast(&condition.shape, &yes.shape)?, &no.shape)?;
     budget.spend_shape(&shape)?;
-    let [c, y, n] = [condition, yes, no].map(|x| broadcast_indices(&x.shape, &shape));
+    let [c, y, n] = [condition, yes, no].map(|x| broadcast_places(&x.shape, &shape));
     let chosen = condition.as_ints()?;
     let sides = c.iter().zip(y.iter().zip(&n)).map(|(&c, (&y, &n))| (chosen[c] != 0, y, n));
     let data = match (&yes.data, &no.data) {
@@ -342,7 +318,7 @@ fn unary(op: &str, x: &Literal) -> Result<Literal, Refusal> {
 fn binary(op: &str, x: &Literal, y: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
     let shape = shape::broadcast(&x.shape, &y.shape)?;
     budget.spend_shape(&shape)?;
-    let pairs = broadcast_indices(&x.shape, &shape).into_iter().zip(broadcast_indices(&y.shape, &shape));
+    let pairs = broadcast_places(&x.shape, &shape).into_iter().zip(broadcast_places(&y.shape, &shape));
     let data = match (&x.data, &y.data) {
         (Data::Ints(x), Data::Ints(y)) => {
             let data: Option<Vec<i64>> = pairs.map(|(i, j)| int_binary(op, x[i], y[j])).collect();
@@ -410,37 +386,7 @@ fn float_binary(op: &str, x: f32, y: f32) -> f32 {
     }
 }
 
-fn select(data: &Data, indices: &[usize]) -> Data {
-    match data {
-        Data::Floats(data) => Data::Floats(indices.iter().map(|&i| data[i]).collect()),
-        Data::Ints(data) => Data::Ints(indices.iter().map(|&i| data[i]).collect()),
-    }
-}
-
-/// Steps between neighbours of each axis, row major.
-pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
-    }
-    strides
-}
-
-/// For each element of `shape`, row major, the sum of its coordinates times `strides`.
-fn walk(shape: &[usize], strides: &[usize]) -> Vec<usize> {
-    let mut indices = vec![0usize];
-    for (&extent, &stride) in shape.iter().zip(strides) {
-        indices = indices.iter().flat_map(|&base| (0..extent).map(move |i| base + i * stride)).collect();
-    }
-    indices
-}
-
 /// For each element of `to`, the index of the element of `from` that is broadcast there.
-fn broadcast_indices(from: &[usize], to: &[usize]) -> Vec<usize> {
-    let mut moved = vec![0; to.len()];
-    let lead = to.len() - from.len();
-    for (axis, stride) in strides(from).into_iter().enumerate() {
-        moved[lead + axis] = if from[axis] == 1 { 0 } else { stride };
-    }
-    walk(to, &moved)
+fn broadcast_places(from: &[usize], to: &[usize]) -> Vec<usize> {
+    movement::places(&movement::broadcast_offsets(from, to))
 }

@@ -5,6 +5,7 @@ use super::names::printable;
 use super::proto::{TensorProto, data_type};
 use super::{Budget, RANK_MAX, Refusal, refuse};
 use crate::ir::Tensor;
+use crate::movement;
 
 /// A constant tensor.
 #[derive(Clone, PartialEq)]
@@ -25,6 +26,14 @@ impl Data {
         match self {
             Data::Floats(data) => data.len(),
             Data::Ints(data) => data.len(),
+        }
+    }
+
+    /// The elements at the places of these offsets, see [`movement`].
+    pub(super) fn picked(&self, offsets: &[Vec<usize>]) -> Self {
+        match self {
+            Data::Floats(data) => Data::Floats(movement::picked(data, offsets)),
+            Data::Ints(data) => Data::Ints(movement::picked(data, offsets)),
         }
     }
 }

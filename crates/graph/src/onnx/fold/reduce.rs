@@ -3,7 +3,7 @@
 use super::super::call::Call;
 use super::super::literal::{Data, Literal};
 use super::super::{Budget, Refusal, refuse, shape};
-use super::{strides, walk};
+use super::broadcast_places;
 
 /// The reduced constant; `None` for a reduction that is not known. `axes` is the input that names axes, since opset 13 or 18.
 pub(super) fn reduce(
@@ -30,12 +30,7 @@ pub(super) fn reduce(
     if x.len() == 0 {
         return refuse("it reduces nothing", "check the exporter");
     }
-    let steps: Vec<usize> = strides(&with_axes)
-        .into_iter()
-        .zip(&reduced)
-        .map(|(step, &gone)| if gone { 0 } else { step })
-        .collect();
-    let places = walk(&x.shape, &steps);
+    let places = broadcast_places(&with_axes, &x.shape);
     let data = match &x.data {
         Data::Ints(data) => match of_integers(call.op(), data, &places, count) {
             Some(sums) => Data::Ints(sums?),
