@@ -1,13 +1,20 @@
 //! The command line: what can be asked, in the words of the help page.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::{Context, Result, bail};
+use blindscan_graph::onnx;
+use blindscan_graph::plan::OutputPolicy;
 use blindscan_imaging::Kind;
 use blindscan_session::PlanDigest;
 use blindscan_wire::fingerprint::Fingerprint;
+use blindscan_workflow::canaries::CanaryOptions;
+use blindscan_workflow::connection::ServerOptions;
+use blindscan_workflow::model::{self, PlanOptions};
+use blindscan_workflow::study::StudyOptions;
+use blindscan_workflow::transfers::OtChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::ot::OtChoice;
 
 /// Where a client's identity is unless the command line says so.
 pub(crate) const CLIENT_KEYS: &str = "blindscan-keys";
@@ -70,7 +77,7 @@ pub(crate) struct DemoArgs {
     pub(crate) slice: Option<usize>,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) ot: OtChoice,
+    pub(crate) ot: Ot,
     /// Print each layer too
     #[arg(long)]
     pub(crate) layers: bool,
@@ -81,7 +88,7 @@ pub(crate) struct DemoArgs {
 
 /// What an ONNX file may leave open. Each may stand in the model's .toml too; the command line goes first.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct ImportOptions {
+pub(crate) struct ImportArgs {
     /// The input's shape, batch 1 included: 1x1x512x512, or NAME=1x1x512x512
     #[arg(long, value_name = "SHAPE")]
     pub(crate) shape: Option<String>,
@@ -96,10 +103,64 @@ pub(crate) struct ImportOptions {
     pub(crate) class_axis: Option<usize>,
 }
 
-impl ImportOptions {
-    /// Whether anything is said.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.shape.is_none() && self.dims.is_empty() && self.output.is_none() && self.class_axis.is_none()
+impl ImportArgs {
+    /// As the importer takes them.
+    pub(crate) fn parsed(&self) -> Result<onnx::Options> {
+        let (input_name, input_shape) = match &self.shape {
+            Some(text) => parsed_shape(text).map(|(name, shape)| (name, Some(shape)))?,
+            None => (None, None),
+        };
+        Ok(onnx::Options {
+            input_name,
+            input_shape,
+            dimensions: self.dims.iter().map(|text| parsed_extent(text)).collect::<Result<_>>()?,
+            output: self.output.clone(),
+            class_axis: self.class_axis,
+        })
+    }
+}
+
+/// A shape, and the input's name where one stands before it.
+fn parsed_shape(text: &str) -> Result<(Option<String>, Vec<usize>)> {
+    let (name, extents) = match text.rsplit_once('=') {
+        Some((name, extents)) => (Some(name.into()), extents),
+        None => (None, text),
+    };
+    let shape: Option<Vec<usize>> =
+        extents.split(['x', ',']).map(|extent| extent.parse().ok().filter(|&extent| extent > 0)).collect();
+    let shape = shape.with_context(|| {
+        format!("--shape takes extents, such as 1x1x512x512 or x=1x1x512x512; not {text}")
+    })?;
+    Ok((name, shape))
+}
+
+/// A named axis and its extent.
+fn parsed_extent(text: &str) -> Result<(String, usize)> {
+    let parsed = text.rsplit_once('=').and_then(|(name, extent)| Some((name, extent.parse().ok()?)));
+    let (name, extent) =
+        parsed.with_context(|| format!("--dim takes a name and an extent, such as h=512; not {text}"))?;
+    Ok((name.into(), extent))
+}
+
+/// Which oblivious transfers make the stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ot {
+    /// Ferret on links slower than 1 Gbit/s, else SoftSpoken
+    Auto,
+    /// For fast links: least work
+    Softspoken,
+    /// For slow links: fewest bytes
+    Ferret,
+}
+
+impl Ot {
+    /// As jobs take it.
+    pub(crate) fn choice(self) -> OtChoice {
+        match self {
+            Self::Auto => OtChoice::Auto,
+            Self::Softspoken => OtChoice::Softspoken,
+            Self::Ferret => OtChoice::Ferret,
+        }
     }
 }
 
@@ -111,7 +172,7 @@ pub(crate) struct CheckArgs {
     /// The model
     pub(crate) model: PathBuf,
     #[command(flatten)]
-    pub(crate) import: ImportOptions,
+    pub(crate) import: ImportArgs,
     /// Print every node, not only what stands in the way
     #[arg(long)]
     pub(crate) all: bool,
@@ -133,9 +194,9 @@ pub(crate) enum Accuracy {
 
 /// How an ONNX model becomes integers.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct PlanOptions {
+pub(crate) struct MakingArgs {
     #[command(flatten)]
-    pub(crate) import: ImportOptions,
+    pub(crate) import: ImportArgs,
     /// Sample inputs on which ranges are measured: images, scans or .npy files (default: those of the model's .toml)
     #[arg(long = "calibrate", value_name = "FILE")]
     pub(crate) calibrate: Vec<PathBuf>,
@@ -159,12 +220,37 @@ pub(crate) struct PlanOptions {
     pub(crate) policy: Option<String>,
 }
 
+impl MakingArgs {
+    /// As models are loaded.
+    pub(crate) fn parsed(&self) -> Result<PlanOptions> {
+        Ok(PlanOptions {
+            import: self.import.parsed()?,
+            calibrate: self.calibrate.clone(),
+            accuracy: self.accuracy.map(|accuracy| match accuracy {
+                Accuracy::Fast => model::Accuracy::Fast,
+                Accuracy::Good => model::Accuracy::Good,
+                Accuracy::Best => model::Accuracy::Best,
+            }),
+            activation_bits: self.activation_bits,
+            input_bits: self.input_bits,
+            weight_bits: self.weight_bits,
+            proven_only: self.proven_only,
+            policy: match self.policy.as_deref() {
+                None => None,
+                Some("labels") => Some(OutputPolicy::Labels),
+                Some("logits") => Some(OutputPolicy::Logits),
+                Some(other) => bail!("--policy is labels or logits, not {other}"),
+            },
+        })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// The model
     pub(crate) model: PathBuf,
     #[command(flatten)]
-    pub(crate) options: PlanOptions,
+    pub(crate) options: MakingArgs,
     /// Folder for the saved plan (plan.public may be given away, plan.weights may not)
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
@@ -189,7 +275,7 @@ pub(crate) struct EstimateArgs {
     pub(crate) link: String,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) ot: OtChoice,
+    pub(crate) ot: Ot,
     /// How many images or slices on one connection
     #[arg(long, default_value_t = 1)]
     pub(crate) images: u64,
@@ -200,7 +286,7 @@ pub(crate) struct EstimateArgs {
     #[arg(long)]
     pub(crate) calibrate_machine: bool,
     #[command(flatten)]
-    pub(crate) options: PlanOptions,
+    pub(crate) options: MakingArgs,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -235,9 +321,9 @@ pub(crate) struct CompareArgs {
     pub(crate) unit: Option<Kind>,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) ot: OtChoice,
+    pub(crate) ot: Ot,
     #[command(flatten)]
-    pub(crate) options: PlanOptions,
+    pub(crate) options: MakingArgs,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -325,7 +411,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value_t = 120)]
     pub(crate) deadline: u64,
     #[command(flatten)]
-    pub(crate) options: PlanOptions,
+    pub(crate) options: MakingArgs,
     /// Print events as JSON lines
     #[arg(long)]
     pub(crate) json: bool,
@@ -333,7 +419,7 @@ pub(crate) struct ServeArgs {
 
 /// How to reach a server.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ServerOptions {
+pub(crate) struct ServerArgs {
     /// The join line that the server printed, or @FILE that holds it
     #[arg(long)]
     pub(crate) server: String,
@@ -348,18 +434,38 @@ pub(crate) struct ServerOptions {
     pub(crate) deadline: u64,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) ot: OtChoice,
+    pub(crate) ot: Ot,
+}
+
+impl ServerArgs {
+    /// As connections take it.
+    pub(crate) fn options(&self) -> ServerOptions {
+        ServerOptions {
+            server: self.server.clone(),
+            keys: self.keys.clone(),
+            plan_digest: self.plan_digest,
+            deadline: Duration::from_secs(self.deadline),
+            ot: self.ot.choice(),
+        }
+    }
 }
 
 /// Images with known answers in a batch.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CanaryOptions {
+pub(crate) struct CanaryArgs {
     /// Mix in so many images whose answers are known, at random positions: a server that cheats in a share c of its jobs is missed with probability (1-c)^N. Each costs a job, and with --stock a prepared stock. Exit code 4 when one is answered wrongly
     #[arg(long, value_name = "N", default_value_t = 0, requires = "canary_set")]
     pub(crate) canaries: usize,
     /// Folder of these images, with the answers that `blindscan canaries` has noted
     #[arg(long, value_name = "DIR", requires = "canaries")]
     pub(crate) canary_set: Option<PathBuf>,
+}
+
+impl CanaryArgs {
+    /// As jobs take it.
+    pub(crate) fn options(&self) -> CanaryOptions {
+        CanaryOptions { count: self.canaries, set: self.canary_set.clone() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -386,9 +492,9 @@ pub(crate) struct CanariesArgs {
     pub(crate) deadline: u64,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) ot: OtChoice,
+    pub(crate) ot: Ot,
     #[command(flatten)]
-    pub(crate) options: PlanOptions,
+    pub(crate) options: MakingArgs,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -397,7 +503,7 @@ pub(crate) struct CanariesArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
-    pub(crate) server: ServerOptions,
+    pub(crate) server: ServerArgs,
     /// How many images to prepare for, canaries included
     #[arg(long, default_value_t = 1)]
     pub(crate) count: usize,
@@ -414,13 +520,20 @@ pub(crate) struct PrepareArgs {
 
 /// How a scan is read and judged.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct StudyOptions {
+pub(crate) struct StudyArgs {
     /// What grey values mean, where the file does not say it or is wrong: hu, eight-bit or other
     #[arg(long)]
     pub(crate) unit: Option<Kind>,
     /// A card that says what the model takes: the .toml beside a model, or one kept of a server
     #[arg(long, value_name = "FILE")]
     pub(crate) card: Option<PathBuf>,
+}
+
+impl StudyArgs {
+    /// As scans are opened.
+    pub(crate) fn options(&self) -> StudyOptions {
+        StudyOptions { unit: self.unit, card: self.card.clone() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -431,7 +544,7 @@ pub(crate) struct LookArgs {
     /// A NIfTI file, a DICOM file or folder, an image, or a .npy file
     pub(crate) study: PathBuf,
     #[command(flatten)]
-    pub(crate) options: StudyOptions,
+    pub(crate) options: StudyArgs,
     /// Judge by what this server sent at an earlier connection: its join line, or @FILE that holds it; nothing is sent
     #[arg(long, conflicts_with = "card")]
     pub(crate) server: Option<String>,
@@ -448,11 +561,11 @@ pub(crate) struct SegmentArgs {
     /// A NIfTI file, a DICOM folder, or an image
     pub(crate) scan: PathBuf,
     #[command(flatten)]
-    pub(crate) server: ServerOptions,
+    pub(crate) server: ServerArgs,
     #[command(flatten)]
-    pub(crate) canaries: CanaryOptions,
+    pub(crate) canaries: CanaryArgs,
     #[command(flatten)]
-    pub(crate) study: StudyOptions,
+    pub(crate) study: StudyArgs,
     /// Where mask.nii.gz (or mask.png), overlay.png and report.json go; for some slices only, covered.nii.gz says which
     #[arg(long)]
     pub(crate) out: PathBuf,
@@ -481,11 +594,11 @@ pub(crate) struct ClassifyArgs {
     /// An image, or a .npy file for models of tensors
     pub(crate) image: PathBuf,
     #[command(flatten)]
-    pub(crate) server: ServerOptions,
+    pub(crate) server: ServerArgs,
     #[command(flatten)]
-    pub(crate) canaries: CanaryOptions,
+    pub(crate) canaries: CanaryArgs,
     #[command(flatten)]
-    pub(crate) study: StudyOptions,
+    pub(crate) study: StudyArgs,
     /// Slice of a scan of several, counted from 0
     #[arg(long)]
     pub(crate) slice: Option<usize>,
@@ -519,12 +632,12 @@ pub(crate) struct BenchArgs {
     pub(crate) link: Option<String>,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) ot: OtChoice,
+    pub(crate) ot: Ot,
     /// Print each layer too
     #[arg(long)]
     pub(crate) layers: bool,
     #[command(flatten)]
-    pub(crate) options: PlanOptions,
+    pub(crate) options: MakingArgs,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -16,27 +16,10 @@ macro_rules! say_part {
     ($($text:tt)*) => { $crate::system::print(format_args!($($text)*)) };
 }
 
-mod canaries;
-mod card;
 mod cli;
 mod commands;
-mod connection;
-mod images;
-mod input;
-mod job;
-mod model;
-mod ot;
-mod out;
-mod pair;
-mod random;
-mod record;
-mod reference;
-mod report;
-mod slices;
-mod speed;
-mod study;
+mod screen;
 mod system;
-mod watch;
 
 use std::process::ExitCode;
 
@@ -69,7 +52,7 @@ fn main() -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(3),
         Ok(Outcome::Untrusted) => ExitCode::from(4),
         Err(error) => {
-            eprintln!("error: {}", system::told(&error));
+            eprintln!("error: {}", blindscan_workflow::told(&error));
             ExitCode::FAILURE
         }
     }

@@ -19,7 +19,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("blindscan-inference", &["graph", "protocols", "rlwe", "wire", "arith"]),
     // docs/decisions/0002: the handshake carries the public plan, and a job names its party.
     ("blindscan-session", &["inference", "protocols", "graph", "wire"]),
-    ("blindscan", &["session", "inference", "imaging", "graph", "protocols", "rlwe", "wire", "arith"]),
+    // docs/decisions/0025: the way of a job as a library, that programs stand on.
+    ("blindscan-workflow", &["session", "inference", "imaging", "graph", "protocols", "wire", "arith"]),
+    (
+        "blindscan",
+        &["workflow", "session", "inference", "imaging", "graph", "protocols", "rlwe", "wire", "arith"],
+    ),
     ("blindscan-e2e", &["session", "inference", "imaging", "graph", "protocols", "rlwe", "wire", "arith"]),
     ("blindscan-fuzz", &["session", "imaging", "graph", "rlwe", "wire", "arith"]),
     ("xtask", &[]),

@@ -7,14 +7,15 @@ use anyhow::Result;
 use blindscan_graph::npy;
 use blindscan_graph::plan::{OutputPolicy, PlanError};
 use blindscan_wire::link::LinkSpec;
+use blindscan_workflow::model::{self, Model, PlanOptions};
+use blindscan_workflow::pair::Pair;
+use blindscan_workflow::reference;
+use blindscan_workflow::report::{LayerReport, Report};
 use serde::Serialize;
 
 use super::{Outcome, print_json};
-use crate::cli::{BenchArgs, PlanOptions};
-use crate::model::{self, Model};
-use crate::pair::Pair;
-use crate::reference;
-use crate::report::Report;
+use crate::cli::BenchArgs;
+use crate::screen::Screen;
 
 /// More labels than this are no classes.
 const CLASSES_MAX: usize = 256;
@@ -37,7 +38,7 @@ struct Row {
     image_owner_peak_bytes: u64,
     model_owner_peak_bytes: u64,
     equals_reference: bool,
-    layers: Vec<crate::report::LayerReport>,
+    layers: Vec<LayerReport>,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<Outcome> {
@@ -61,10 +62,11 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Outcome> {
 }
 
 fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row> {
-    let mut model = match model::load(path, &args.options, None) {
+    let options = args.options.parsed()?;
+    let mut model = match model::load(path, &options, None) {
         Err(error) if matches!(error.downcast_ref(), Some(PlanError::ClassAxis { .. })) => {
             eprintln!("nothing says along which axis classes are: values are opened");
-            let options = PlanOptions { policy: Some("logits".into()), ..args.options.clone() };
+            let options = PlanOptions { policy: Some(OutputPolicy::Logits), ..options };
             model::load(path, &options, None)?
         }
         loaded => loaded?,
@@ -80,7 +82,8 @@ fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row>
     npy::write(&pair.hospital().join("input.npy"), &input)?;
     let before = pair.vendor_cpu_at_start();
     let begun = Instant::now();
-    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.between_processes(link)])?;
+    let report =
+        pair.ask(&["classify", "input.npy", "--values", "--ot", args.ot.choice().between_processes(link)])?;
     let wall_seconds = begun.elapsed().as_secs_f64();
     row(path, &model, &input, report, pair.vendor_usage(), before, wall_seconds)
 }
@@ -94,7 +97,7 @@ fn row(
     vendor_before: f64,
     wall_seconds: f64,
 ) -> Result<Row> {
-    let expected = reference::values(&reference::clear(model, input)?);
+    let expected = reference::values(&reference::clear(model, input, &Screen::new())?);
     let found = report.values.unwrap_or_default();
     let (online, offline) = (report.bytes.online, report.bytes.offline);
     let online_bytes = online.sent + online.received;

@@ -5,11 +5,11 @@
 use anyhow::Result;
 use blindscan_graph::ir::{Classes, Graph};
 use blindscan_graph::onnx::{Import, ImportReport, Obstacle, Status};
+use blindscan_workflow::model;
 use serde::Serialize;
 
 use super::{Outcome, print_json};
 use crate::cli::CheckArgs;
-use crate::model;
 
 /// What is printed as JSON.
 #[derive(Serialize)]
@@ -32,7 +32,7 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
-    let Import { report, graph } = &model::inspect(&args.model, &args.import)?;
+    let Import { report, graph } = &model::inspect(&args.model, &args.import.parsed()?)?;
     let (counts, kinds) = (Counts::of(report), report.kinds());
     let verdict = verdict(report, graph.as_ref(), &counts, kinds.len());
     let accepted = report.accepted();

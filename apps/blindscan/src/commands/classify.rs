@@ -7,33 +7,35 @@ use blindscan_graph::ir::Head;
 use blindscan_graph::plan::PublicPlan;
 use blindscan_graph::{fixed, float};
 use blindscan_inference::Output;
+use blindscan_workflow::canaries::Canaries;
+use blindscan_workflow::connection::{connect, stock};
+use blindscan_workflow::fit::Source;
+use blindscan_workflow::job::{self, run_images};
+use blindscan_workflow::out::OutFolder;
+use blindscan_workflow::random::random;
+use blindscan_workflow::reference;
+use blindscan_workflow::report::{FindingReport, Report};
+use blindscan_workflow::study::Study;
 
 use super::{Outcome, print_json};
-use crate::canaries::Canaries;
 use crate::cli::ClassifyArgs;
-use crate::connection::{connect, stock};
-use crate::input::Source;
-use crate::job::{self, run_images};
-use crate::out::OutFolder;
-use crate::random::random;
-use crate::reference;
-use crate::report::{FindingReport, Report};
-use crate::study::Study;
+use crate::screen::Screen;
 
 pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let begun = Instant::now();
-    let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
+    let (screen, server) = (Screen::new(), args.server.options());
+    let stock = args.stock.as_deref().map(|folder| stock(folder, &server)).transpose()?;
     let out = args.out.as_deref().map(OutFolder::make).transpose()?;
-    let study = Study::before_connecting(&args.image, &args.study, &args.server)?;
-    let (mut connection, (source, slice, canaries)) = connect(&args.server)?.judged(|plan| {
+    let study = Study::before_connecting(&args.image, &args.study.options(), &server)?;
+    let (mut connection, (source, slice, canaries)) = connect(&server, &screen)?.judged(|plan| {
         let source = Source::new(study, plan)?;
         let slice = one_slice(args.slice, source.count())?;
-        let canaries = Canaries::draw(&args.canaries, plan, &mut random())?;
+        let canaries = Canaries::draw(&args.canaries.options(), plan, &mut random())?;
         job::check_stock(stock.as_ref(), 1 + canaries.count())?;
         Ok((source, slice, canaries))
     })?;
     let plan = connection.client.plan().plan().clone();
-    let finished = run_images(&mut connection, &source, &[slice], stock.as_ref(), &canaries, begun)?;
+    let finished = run_images(&mut connection, &source, &[slice], stock.as_ref(), &canaries, begun, &screen)?;
     connection.leave()?;
 
     let output = &finished.outputs[0];
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<Outcome> {
     let labels = tell(&plan, output, &mut report);
     report.values = args.values.then(|| reference::values(output));
     if let Some(path) = &args.reference {
-        reference::compare(path, &plan, &source, &[slice], &finished.outputs, &mut report)?;
+        reference::compare(path, &plan, &source, &[slice], &finished.outputs, &mut report, &screen)?;
     }
     job::close(&mut report, begun);
     if let Some(folder) = &out {

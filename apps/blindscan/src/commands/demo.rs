@@ -11,15 +11,16 @@ use blindscan_graph::ir::Tensor;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{Mask, Scan, Slicing, dice, read_mask};
 use blindscan_inference::Output;
+use blindscan_workflow::fit::Source;
+use blindscan_workflow::model::{self, Model, PlanOptions};
+use blindscan_workflow::out::OutFolder;
+use blindscan_workflow::pair::{Pair, bring};
+use blindscan_workflow::reference;
+use blindscan_workflow::report::Report;
 
 use super::{Outcome, print_json};
-use crate::cli::{DemoArgs, PlanOptions};
-use crate::input::Source;
-use crate::model::{self, Model};
-use crate::out::OutFolder;
-use crate::pair::{Pair, bring};
-use crate::reference;
-use crate::report::Report;
+use crate::cli::DemoArgs;
+use crate::screen::Screen;
 
 const MODEL: &str = "covid_unet_w8_128";
 const SLICE: usize = 10;
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
         "--slices",
         &slices,
         "--ot",
-        args.ot.between_processes(None),
+        args.ot.choice().between_processes(None),
     ];
     let mut report = pair.ask(&asked)?;
 
@@ -83,7 +84,7 @@ fn prove(data: &Path, model_path: &Path, answers: &Path, slice: usize, report: &
 
 /// Fills in what depends on the model's owner's files.
 pub(crate) fn compare_labels(model: &Model, input: &Tensor, found: &[u8], report: &mut Report) -> Result<()> {
-    let expected = reference::labels(&model.plan, &reference::clear(model, input)?);
+    let expected = reference::labels(&model.plan, &reference::clear(model, input, &Screen::new())?);
     let values = |labels: &[u8]| reference::values(&Output::Labels(labels.to_vec()));
     let equal = reference::equal_count(&values(found), &values(&expected))?;
     report.values_total = Some(expected.len() as u64);

@@ -1,18 +1,21 @@
 //! `estimate`: bytes and turns exactly, seconds and memory as estimates, before anything runs.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use blindscan_inference::estimate::{Estimate, Speed, estimate};
 use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
+use blindscan_workflow::connection::{Connection, ServerOptions, connect};
+use blindscan_workflow::{hex, model, speed, transfers};
 use serde::Serialize;
 
-use super::plan::{OffByOneReport, hex};
+use super::plan::OffByOneReport;
 use super::{Outcome, print_json};
-use crate::cli::{CLIENT_KEYS, EstimateArgs, ServerOptions};
-use crate::connection::{Connection, connect};
-use crate::{model, ot, speed};
+use crate::cli::{CLIENT_KEYS, EstimateArgs};
+use crate::screen::Screen;
 
 #[derive(Serialize)]
 struct Printed {
@@ -97,7 +100,7 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Outcome> {
     ensure!(args.images > 0, "--images takes a number from 1 on");
     let (plan, notes) = plan(args)?;
     let speed = if args.calibrate_machine { speed::measured()? } else { speed::ASSUMED };
-    let printed = Printed { notes, ..printed(&plan, link, args.ot.on(link), &speed, args.images) };
+    let printed = Printed { notes, ..printed(&plan, link, args.ot.choice().on(link), &speed, args.images) };
     if args.json {
         print_json(&printed)?;
     } else {
@@ -114,16 +117,21 @@ fn plan(args: &EstimateArgs) -> Result<(AssignedPlan, Vec<String>)> {
     match (&args.server, &args.model) {
         (Some(server), _) => {
             let keys = args.keys.clone().unwrap_or_else(|| CLIENT_KEYS.into());
-            let options =
-                ServerOptions { server: server.clone(), keys, plan_digest: None, deadline: 120, ot: args.ot };
-            let Connection { client, mut channel, .. } = connect(&options)?;
+            let options = ServerOptions {
+                server: server.clone(),
+                keys,
+                plan_digest: None,
+                deadline: Duration::from_secs(120),
+                ot: args.ot.choice(),
+            };
+            let Connection { client, mut channel, .. } = connect(&options, &Screen::new())?;
             let plan = AssignedPlan::new(client.plan().plan().clone())?;
             client.finish(&mut channel)?;
             Ok((plan, Vec::new()))
         }
         (None, model) => {
             let path = model.as_deref().context("give a model, or --server")?;
-            let model = model::load(path, &args.options, None)?;
+            let model = model::load(path, &args.options.parsed()?, None)?;
             Ok((AssignedPlan::new(model.plan)?, model.notes))
         }
     }
@@ -146,7 +154,7 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed, ima
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
         link: link.to_string(),
-        ot: ot::name(kind),
+        ot: transfers::name(kind),
         setup: Setup { bytes: ways(setup), turns: setup.turns },
         bytes: Phases { offline: ways(setup + cost.offline), online: ways(cost.online) },
         turns: Phases { offline: setup.turns + cost.offline.turns, online: cost.online.turns },

@@ -2,15 +2,15 @@
 
 use anyhow::{Context, Result};
 use blindscan_imaging::Axis;
+use blindscan_workflow::card::Card;
+use blindscan_workflow::connection::kept_card;
+use blindscan_workflow::fit::imaging_axis;
+use blindscan_workflow::study::{Content, Found, Study};
+use blindscan_workflow::told;
 use serde::Serialize;
 
 use super::{Outcome, print_json};
-use crate::card::Card;
 use crate::cli::LookArgs;
-use crate::connection::kept_card;
-use crate::input::imaging_axis;
-use crate::study::{Content, Found, Study};
-use crate::system::told;
 
 /// What is printed as JSON.
 #[derive(Serialize)]

@@ -18,9 +18,8 @@ pub(crate) mod serve;
 use std::io::Write;
 
 use anyhow::Context;
+use blindscan_workflow::report::Report;
 use serde::Serialize;
-
-use crate::report::Report;
 
 /// How a command ended: what the process's exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use blindscan_graph::table::table;
 use blindscan_inference::AssignedPlan;
+use blindscan_workflow::hex;
+use blindscan_workflow::model::{self, Record};
 use serde::Serialize;
 
 use super::{Outcome, print_json};
 use crate::cli::PlanArgs;
-use crate::model;
-use crate::record::Record;
 
 #[derive(Serialize)]
 struct Printed<'a> {
@@ -21,7 +21,7 @@ struct Printed<'a> {
 }
 
 pub(crate) fn run(args: &PlanArgs) -> Result<Outcome> {
-    let model = model::load(&args.model, &args.options, None)?;
+    let model = model::load(&args.model, &args.options.parsed()?, None)?;
     let off_by_one = OffByOneReport::of(&AssignedPlan::new(model.plan.clone())?);
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)?;
@@ -74,9 +74,4 @@ impl OffByOneReport {
             ),
         }
     }
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,36 +10,39 @@ use blindscan_imaging::{
     GreyPlane, LabelPlane, Mask, MaskWords, Request, Scan, Slicing, dice, overlay_png, read_mask,
     write_labelled_mask, write_mask, write_picture_mask,
 };
+use blindscan_workflow::canaries::Canaries;
+use blindscan_workflow::connection::{connect, stock};
+use blindscan_workflow::fit::Source;
+use blindscan_workflow::job::{self, run_images};
+use blindscan_workflow::out::OutFolder;
+use blindscan_workflow::random::random;
+use blindscan_workflow::reference;
+use blindscan_workflow::report::{ClassReport, Report};
+use blindscan_workflow::slices::{listed, selection};
+use blindscan_workflow::study::Study;
 
 use super::{Outcome, print_json};
-use crate::canaries::Canaries;
 use crate::cli::SegmentArgs;
-use crate::connection::{connect, stock};
-use crate::input::Source;
-use crate::job::{self, run_images};
-use crate::out::OutFolder;
-use crate::random::random;
-use crate::reference;
-use crate::report::{ClassReport, Report};
-use crate::slices::{listed, selection};
-use crate::study::Study;
+use crate::screen::Screen;
 
 pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
     let begun = Instant::now();
-    let stock = args.stock.as_deref().map(|folder| stock(folder, &args.server)).transpose()?;
+    let (screen, server) = (Screen::new(), args.server.options());
+    let stock = args.stock.as_deref().map(|folder| stock(folder, &server)).transpose()?;
     let out = OutFolder::make(&args.out)?;
-    let study = Study::before_connecting(&args.scan, &args.study, &args.server)?;
+    let study = Study::before_connecting(&args.scan, &args.study.options(), &server)?;
     let expert = args.expert.as_deref().map(read_mask).transpose()?;
-    let connection = connect(&args.server)?;
+    let connection = connect(&server, &screen)?;
     let (mut connection, (job, canaries)) = connection.judged(|plan| {
-        let canaries = Canaries::draw(&args.canaries, plan, &mut random())?;
+        let canaries = Canaries::draw(&args.canaries.options(), plan, &mut random())?;
         let job = Job::new(study, plan, &args.slices, expert.as_ref())?;
         job::check_stock(stock.as_ref(), job.which.len() + canaries.count())?;
         Ok((job, canaries))
     })?;
     let plan = connection.client.plan().plan().clone();
 
-    let finished = run_images(&mut connection, &job.source, &job.which, stock.as_ref(), &canaries, begun)?;
+    let finished =
+        run_images(&mut connection, &job.source, &job.which, stock.as_ref(), &canaries, begun, &screen)?;
     connection.leave()?;
 
     let mut report = finished.report;
@@ -54,7 +57,7 @@ pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
         MaskFiles { source: &job.source, which: &job.which, masks: &masks, names: &plan.answer.class_names };
     answer.write(&place, &mut report)?;
     if let Some(path) = &args.reference {
-        reference::compare(path, &plan, &job.source, &job.which, &finished.outputs, &mut report)?;
+        reference::compare(path, &plan, &job.source, &job.which, &finished.outputs, &mut report, &screen)?;
     }
     if let (Some(expert), Some((scan, request))) = (expert, job.source.scan()) {
         report.dice.expert = Some(dice_of(scan, request, &job.which, &masks, &expert)?);

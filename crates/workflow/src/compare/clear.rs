@@ -14,74 +14,77 @@ use crate::reference;
 
 /// One tensor.
 #[derive(Clone, Serialize)]
-pub(super) struct Row {
-    pub(super) name: String,
+pub struct Row {
+    /// Its name in the model.
+    pub name: String,
     /// Bits of the ring.
-    pub(super) ring_bits: u32,
+    pub ring_bits: u32,
     /// Bits between the largest value and what the ring holds.
-    pub(super) margin_bits: f64,
+    pub margin_bits: f64,
     /// Values beyond the promised bound were seen.
-    pub(super) beyond_bound: bool,
+    pub beyond_bound: bool,
     /// How many.
-    pub(super) values_beyond_bound: u64,
+    pub values_beyond_bound: u64,
     /// Largest magnitude in the float run; null for a step between two of the model's values.
-    pub(super) float_max_abs: Option<f64>,
+    pub float_max_abs: Option<f64>,
     /// Largest difference between fixed and float.
-    pub(super) fixed_max_abs_error: Option<f64>,
+    pub fixed_max_abs_error: Option<f64>,
     /// Whether every private value equals the fixed one.
-    pub(super) private_equals_fixed: Option<bool>,
+    pub private_equals_fixed: Option<bool>,
 }
 
 /// Where integers part from floats.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct ErrorMade {
+pub struct ErrorMade {
     /// The first layer, or the input, that makes at least half as large an error as the worst.
-    pub(super) layer: String,
+    pub layer: String,
     /// Largest error of its inputs, as a share of their largest magnitude.
-    pub(super) before: f64,
+    pub before: f64,
     /// The same of its output.
-    pub(super) after: f64,
+    pub after: f64,
 }
 
 /// How the fixed answer of an image agrees with the float answer.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Agreement {
+pub struct Agreement {
     /// Largest difference of logits, in real units.
-    pub(super) largest_error: f64,
+    pub largest_error: f64,
     /// The same as a share of the float answer's range.
-    pub(super) error_of_range: f64,
+    pub error_of_range: f64,
     /// Share of labels that are the same.
-    pub(super) labels: f64,
+    pub labels: f64,
     /// Overlap of the labels that are not 0.
-    pub(super) dice: f64,
+    pub dice: f64,
 }
 
 /// The clear runs of one image.
-pub(super) struct Clear {
+pub struct Clear {
     /// The fixed answer.
-    pub(super) answer: Output,
+    pub answer: Output,
     /// What the plan's range cut off.
-    pub(super) clamped: Clamped,
+    pub clamped: Clamped,
     /// Values beyond their tensors' promised bounds.
-    pub(super) values_beyond_bounds: u64,
+    pub values_beyond_bounds: u64,
     /// The first tensor that left its ring: the private answer will differ.
-    pub(super) leaves_ring: Option<String>,
+    pub leaves_ring: Option<String>,
     /// None for a saved plan, which has no float model.
-    pub(super) agreement: Option<Agreement>,
+    pub agreement: Option<Agreement>,
     /// The float logits.
-    pub(super) float: Option<Tensor>,
+    pub float: Option<Tensor>,
 }
 
 /// Tensor by tensor.
-pub(super) struct ByTensor {
-    pub(super) rows: Vec<Row>,
+pub struct ByTensor {
+    /// One row per tensor.
+    pub rows: Vec<Row>,
     /// The fixed integers.
-    pub(super) integers: Vec<Vec<i64>>,
-    pub(super) error_made: Option<ErrorMade>,
+    pub integers: Vec<Vec<i64>>,
+    /// Where the error is made.
+    pub error_made: Option<ErrorMade>,
 }
 
 /// Evaluates an image.
-pub(super) fn clear(model: &Model, input: &Tensor, clamped: Clamped) -> Result<Clear> {
+pub fn clear(model: &Model, input: &Tensor, clamped: Clamped) -> Result<Clear> {
     let evaluation =
         fixed::evaluate(&model.plan, &model.weights, &fixed::quantise_input(&model.plan, input)?)?;
     let float = reference::float_logits(model, input)?;
@@ -89,7 +92,7 @@ pub(super) fn clear(model: &Model, input: &Tensor, clamped: Clamped) -> Result<C
 }
 
 /// The same, with every tensor.
-pub(super) fn clear_by_tensor(model: &Model, input: &Tensor, clamped: Clamped) -> Result<(Clear, ByTensor)> {
+pub fn clear_by_tensor(model: &Model, input: &Tensor, clamped: Clamped) -> Result<(Clear, ByTensor)> {
     let plan = &model.plan;
     let mut integers = vec![Vec::new(); plan.tensors.len()];
     let quantised = fixed::quantise_input(plan, input)?;
@@ -185,7 +188,7 @@ fn error_made(nodes: &[PlanNode], input: TensorId, rows: &[Row]) -> Option<Error
 }
 
 /// Refuses numbers that nothing can be held against.
-pub(super) fn ensure_finite(values: &[f32], whose: &str) -> Result<()> {
+pub fn ensure_finite(values: &[f32], whose: &str) -> Result<()> {
     match values.iter().position(|x| !x.is_finite()) {
         Some(index) => bail!(
             "{whose} is not finite at value {index}, so nothing can be held against it: look for numbers that grow beyond \
@@ -196,7 +199,7 @@ pub(super) fn ensure_finite(values: &[f32], whose: &str) -> Result<()> {
 }
 
 /// Infinite where a value or a difference is no number: such an answer agrees with nothing.
-pub(super) fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
+pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
     let difference = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs();
     let differences = a.iter().zip(b).map(difference);
     differences

@@ -15,27 +15,29 @@ const SAMPLES_ADVISED: usize = 8;
 
 /// How a plan came about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub struct Record {
     /// The program's version.
-    pub(crate) program: String,
+    pub program: String,
     /// What ranges were fitted to.
-    pub(crate) fitted_to: FittedTo,
+    pub fitted_to: FittedTo,
     /// How many samples.
-    pub(crate) samples: usize,
+    pub samples: usize,
     /// BLAKE3 of the prepared samples, hexadecimal.
-    pub(crate) samples_digest: String,
-    /// Bits asked for.
-    pub(crate) activation_bits: u32,
-    pub(crate) input_bits: u32,
-    pub(crate) weight_bits: u32,
+    pub samples_digest: String,
+    /// Bits asked for, of activations.
+    pub activation_bits: u32,
+    /// Of the input.
+    pub input_bits: u32,
+    /// Of the weights.
+    pub weight_bits: u32,
     /// Layers whose channels were equalised or folded, as sentences.
-    pub(crate) changes: Vec<String>,
+    pub changes: Vec<String>,
 }
 
 /// What ranges were fitted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum FittedTo {
+pub enum FittedTo {
     /// Samples that the card or the command line names, or that lie beside the model.
     Samples,
     /// The very input that is compared.
@@ -46,7 +48,7 @@ pub(crate) enum FittedTo {
 
 impl Record {
     /// What a person should know: sentences.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         let few = self.samples < SAMPLES_ADVISED;
         let doubt = match self.fitted_to {
             FittedTo::Synthetic => Some(format!(
@@ -67,7 +69,7 @@ impl Record {
     }
 
     /// Writes the record into a saved plan's folder, whole or not at all.
-    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
+    pub fn save(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
         let text = serde_json::to_vec_pretty(self)?;
         let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
@@ -78,7 +80,7 @@ impl Record {
     }
 
     /// Removes the record of another plan that was saved here before.
-    pub(crate) fn remove(folder: &Path) -> Result<()> {
+    pub fn remove(folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -89,7 +91,7 @@ impl Record {
     }
 
     /// The record of a saved plan; none where the folder has none.
-    pub(crate) fn load(folder: &Path) -> Result<Option<Self>> {
+    pub fn load(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
         if !path.exists() {
             return Ok(None);

@@ -10,13 +10,13 @@ use blindscan_graph::plan::{OutputPolicy, PublicPlan};
 use blindscan_imaging::dice;
 use blindscan_inference::Output;
 
-use crate::cli::PlanOptions;
-use crate::input::Source;
-use crate::model::{self, Model};
+use crate::events::Events;
+use crate::fit::Source;
+use crate::model::{self, Model, PlanOptions};
 use crate::report::Report;
 
 /// The answer as integers, whatever the policy: labels, or logits at their own scale.
-pub(crate) fn values(output: &Output) -> Vec<i64> {
+pub fn values(output: &Output) -> Vec<i64> {
     match output {
         Output::Labels(labels) => labels.iter().map(|&label| i64::from(label)).collect(),
         Output::Logits(logits) => logits.clone(),
@@ -24,7 +24,7 @@ pub(crate) fn values(output: &Output) -> Vec<i64> {
 }
 
 /// The labels of an answer.
-pub(crate) fn labels(plan: &PublicPlan, output: &Output) -> Vec<u8> {
+pub fn labels(plan: &PublicPlan, output: &Output) -> Vec<u8> {
     match output {
         Output::Labels(labels) => labels.clone(),
         Output::Logits(logits) => bytes(&fixed::labels(plan, logits)),
@@ -32,14 +32,14 @@ pub(crate) fn labels(plan: &PublicPlan, output: &Output) -> Vec<u8> {
 }
 
 /// The clear integer model's answer, as [`values`] gives it.
-pub(crate) fn clear(model: &Model, input: &Tensor) -> Result<Output> {
+pub fn clear(model: &Model, input: &Tensor, events: &dyn Events) -> Result<Output> {
     let integers = fixed::quantise_input(&model.plan, input)?;
     let evaluation = fixed::evaluate(&model.plan, &model.weights, &integers)?;
     if let Some(tensor) = evaluation.overflows().next() {
-        eprintln!(
-            "warning: {} leaves its ring on this input; the private answer will differ. Calibrate with inputs like this one.",
+        events.warning(&format!(
+            "{} leaves its ring on this input; the private answer will differ. Calibrate with inputs like this one.",
             tensor.name
-        );
+        ));
     }
     Ok(match model.plan.answer.policy {
         OutputPolicy::Labels => Output::Labels(bytes(&fixed::labels(&model.plan, &evaluation.logits))),
@@ -48,23 +48,24 @@ pub(crate) fn clear(model: &Model, input: &Tensor) -> Result<Output> {
 }
 
 /// The float model's logits; `None` for a saved plan, which has none.
-pub(crate) fn float_logits(model: &Model, input: &Tensor) -> Result<Option<Tensor>> {
+pub fn float_logits(model: &Model, input: &Tensor) -> Result<Option<Tensor>> {
     model.graph.as_ref().map(|graph| float::evaluate(graph, input).context("float evaluation")).transpose()
 }
 
 /// The labels of float logits, by the plan's rule.
-pub(crate) fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
+pub fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
     bytes(&fixed::labels_along(&logits.data, &logits.shape, plan.answer.class_axis()))
 }
 
 /// Holds answers of a served plan against the clear integer model and the float model of their owner's file.
-pub(crate) fn compare(
+pub fn compare(
     path: &Path,
     served: &PublicPlan,
     source: &Source,
     which: &[usize],
     outputs: &[Output],
     report: &mut Report,
+    events: &dyn Events,
 ) -> Result<()> {
     let (owner, note) = owner(path, served)?;
     report.notes.extend(note);
@@ -72,7 +73,7 @@ pub(crate) fn compare(
     let (mut ours, mut clear_labels, mut float) = (Vec::new(), Vec::new(), Vec::new());
     for (&index, output) in which.iter().zip(outputs) {
         let input = source.tensor(index, served)?;
-        let expected = clear(&owner, &input)?;
+        let expected = clear(&owner, &input, events)?;
         let wanted = values(&expected);
         total += wanted.len() as u64;
         equal += equal_count(&values(output), &wanted)?;
@@ -109,12 +110,12 @@ fn owner(path: &Path, served: &PublicPlan) -> Result<(Model, Option<String>)> {
 }
 
 /// How many values of two answers are equal.
-pub(crate) fn equal_count(a: &[i64], b: &[i64]) -> Result<u64> {
+pub fn equal_count(a: &[i64], b: &[i64]) -> Result<u64> {
     ensure!(a.len() == b.len(), "one answer has {} values and the other {}", a.len(), b.len());
     Ok(a.iter().zip(b).filter(|(a, b)| a == b).count() as u64)
 }
 
 /// Labels as bytes.
-pub(crate) fn bytes(labels: &[u32]) -> Vec<u8> {
+pub fn bytes(labels: &[u32]) -> Vec<u8> {
     labels.iter().map(|&label| label as u8).collect()
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use blindscan_imaging::is_dicom;
 
 /// The images at a path, in the order of their names: those of a folder of images; a file or a DICOM series is one by itself.
-pub(crate) fn images_at(path: &Path) -> Result<Vec<PathBuf>> {
+pub fn images_at(path: &Path) -> Result<Vec<PathBuf>> {
     let images = if path.is_dir() { images_of(path)?.0 } else { Vec::new() };
     Ok(if images.is_empty() { vec![path.to_path_buf()] } else { images })
 }
@@ -14,7 +14,7 @@ pub(crate) fn images_at(path: &Path) -> Result<Vec<PathBuf>> {
 /// The files that a folder of images holds, in the order of their names, and those left aside. Empty when the folder is one
 /// scan, a series of DICOM files: then what lies below it belongs to the scan too, and other images beside it are refused,
 /// since either could be what is meant. Hidden files are no images.
-pub(crate) fn images_of(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub fn images_of(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
     let mut paths =
         entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>().context("the folder")?;
@@ -50,7 +50,7 @@ pub(crate) fn images_of(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 /// A file's own name, for people.
-pub(crate) fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

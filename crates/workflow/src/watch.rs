@@ -1,31 +1,29 @@
-//! Watching a job: traffic and time layer by layer for the report, bytes and time left for the person who waits.
+//! Watching a job: traffic and time layer by layer for the report, and how far it is for whoever waits.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use blindscan_inference::cost::PlanCost;
 use blindscan_inference::roles::{Observer, Phase};
 use blindscan_wire::Traffic;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::events::{Events, Progress};
 use crate::report::{LayerReport, PhaseBytes, Ways};
 
-/// Fills a report while the roles work.
-pub(crate) struct Watch {
+/// Fills a report while the roles work, and says how far they are.
+pub struct Watch<'a> {
     cost: PlanCost,
     layers: Vec<LayerReport>,
     last: Option<(Instant, Traffic)>,
-    bar: ProgressBar,
     images: u64,
     begun: Instant,
-    expected_bytes: u64,
+    bytes_expected: u64,
     bytes_done: u64,
-    plain: bool,
-    said: Instant,
+    events: &'a dyn Events,
 }
 
-impl Watch {
-    /// A watch over `images` images; progress is shown on standard error unless `quiet`.
-    pub(crate) fn new(cost: PlanCost, images: usize, phases: &[Phase], quiet: bool) -> Self {
+impl<'a> Watch<'a> {
+    /// A watch over `images` images.
+    pub fn new(cost: PlanCost, images: usize, phases: &[Phase], events: &'a dyn Events) -> Self {
         let total = |traffic: Traffic| traffic.bytes_sent + traffic.bytes_received;
         let once: u64 = phases
             .iter()
@@ -35,15 +33,6 @@ impl Watch {
             })
             .sum();
         let keys = if phases.contains(&Phase::Offline) { total(cost.setup) } else { 0 };
-        let expected_bytes = once * images as u64 + keys;
-        let bar = ProgressBar::new(expected_bytes);
-        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        bar.set_draw_target(match quiet || !terminal {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
-        });
-        let style = "{msg:28} {bar:30} {bytes:>11} of {total_bytes}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         let layers = ["offline", "online"].into_iter().flat_map(|phase| {
             cost.layers.iter().map(move |layer| LayerReport {
                 phase: phase.into(),
@@ -52,49 +41,26 @@ impl Watch {
                 ..LayerReport::default()
             })
         });
-        let now = Instant::now();
         Self {
             layers: layers.collect(),
+            bytes_expected: once * images as u64 + keys,
             cost,
             last: None,
-            bar,
             images: 0,
-            begun: now,
-            expected_bytes,
+            begun: Instant::now(),
             bytes_done: 0,
-            plain: !quiet && !terminal,
-            said: now,
+            events,
         }
     }
 
     /// Layers that carried anything or took time, and the images done.
-    pub(crate) fn finish(self) -> (Vec<LayerReport>, u64) {
-        self.bar.finish_and_clear();
+    pub fn finish(self) -> (Vec<LayerReport>, u64) {
+        self.events.finished();
         (self.layers, self.images)
-    }
-
-    fn show(&mut self, phase: Phase, done: usize, of: usize) {
-        let word = match phase {
-            Phase::Offline => "offline",
-            Phase::Online => "online",
-        };
-        self.bar.set_message(format!("{word} {done}/{of} {}", self.cost.layers[done - 1].kind));
-        self.bar.set_position(self.bytes_done);
-        if self.plain && self.said.elapsed() > Duration::from_secs(2) {
-            self.said = Instant::now();
-            let spent = self.begun.elapsed().as_secs_f64();
-            let left = spent / self.bytes_done.max(1) as f64
-                * self.expected_bytes.saturating_sub(self.bytes_done) as f64;
-            eprintln!(
-                "{word} layer {done} of {of}: {:.1} of {:.1} MB, {spent:.0} s, about {left:.0} s left",
-                self.bytes_done as f64 / 1e6,
-                self.expected_bytes as f64 / 1e6
-            );
-        }
     }
 }
 
-impl Observer for Watch {
+impl Observer for Watch<'_> {
     fn begin(&mut self, _phase: Phase, traffic: Traffic) {
         self.last = Some((Instant::now(), traffic));
     }
@@ -114,17 +80,25 @@ impl Observer for Watch {
         if phase == Phase::Online && done == of {
             self.images += 1;
         }
-        self.show(phase, done, of);
+        self.events.progress(&Progress {
+            phase,
+            layer: done,
+            layers: of,
+            kind: self.cost.layers[done - 1].kind,
+            bytes_done: self.bytes_done,
+            bytes_expected: self.bytes_expected,
+            elapsed: self.begun.elapsed(),
+        });
     }
 }
 
 /// The turns of all layers.
-pub(crate) fn turns(layers: &[LayerReport]) -> u64 {
+pub fn turns(layers: &[LayerReport]) -> u64 {
     layers.iter().map(|layer| layer.turns).sum()
 }
 
 /// Sums over the layers of each phase.
-pub(crate) fn phase_bytes(layers: &[LayerReport]) -> PhaseBytes {
+pub fn phase_bytes(layers: &[LayerReport]) -> PhaseBytes {
     let sum = |phase: &str| {
         layers.iter().filter(|layer| layer.phase == phase).fold(Ways::default(), |sum, layer| Ways {
             sent: sum.sent + layer.sent,

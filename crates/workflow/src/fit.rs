@@ -16,7 +16,7 @@ use blindscan_imaging::{
 use crate::study::{Content, Found, Study};
 
 /// What a job takes its inputs from: a study that fits the plan.
-pub(crate) struct Source {
+pub struct Source {
     study: Study,
     /// What the network wants of a scan; nothing of a tensor.
     request: Option<Request>,
@@ -26,29 +26,29 @@ pub(crate) struct Source {
 impl Source {
     /// Opens a file for a plan, and refuses what does not fit its input specification. `unit` is the user's word for what grey
     /// values mean.
-    pub(crate) fn open(path: &Path, unit: Option<Kind>, plan: &PublicPlan) -> Result<Self> {
+    pub fn open(path: &Path, unit: Option<Kind>, plan: &PublicPlan) -> Result<Self> {
         Self::new(Study::open(path, unit)?, plan)
     }
 
     /// Holds a study against a plan.
-    pub(crate) fn new(study: Study, plan: &PublicPlan) -> Result<Self> {
+    pub fn new(study: Study, plan: &PublicPlan) -> Result<Self> {
         let Fit { request, notes } = fit(&study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
         Ok(Self { study, request, notes })
     }
 
     /// How many images the source holds.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.scan().map_or(1, |(scan, request)| scan.plane_count(request.axis))
     }
 
     /// The float input of one image.
-    pub(crate) fn tensor(&self, index: usize, plan: &PublicPlan) -> Result<Tensor> {
+    pub fn tensor(&self, index: usize, plan: &PublicPlan) -> Result<Tensor> {
         Ok(self.input(index, plan)?.0)
     }
 
     /// The float input of one image, and what of it lies outside the declared range: a scan's values are clamped here, a
     /// tensor's when it becomes integers.
-    pub(crate) fn input(&self, index: usize, plan: &PublicPlan) -> Result<(Tensor, Clamped)> {
+    pub fn input(&self, index: usize, plan: &PublicPlan) -> Result<(Tensor, Clamped)> {
         let Some((scan, request)) = self.scan() else {
             let tensor = self.whole_tensor(&plan.tensors[plan.input].shape)?;
             let clamped = fixed::clamped(plan, &tensor);
@@ -64,7 +64,7 @@ impl Source {
     }
 
     /// The scan, when there is one.
-    pub(crate) fn scan(&self) -> Option<(&Scan, &Request)> {
+    pub fn scan(&self) -> Option<(&Scan, &Request)> {
         match (&self.study.content, &self.request) {
             (Content::Scan(scan), Some(request)) => Some((scan, request)),
             _ => None,
@@ -72,7 +72,7 @@ impl Source {
     }
 
     /// What was read, for the screen and reports; `which` were run, and `clamped` counts over these.
-    pub(crate) fn found_of(&self, which: &[usize], clamped: Clamped) -> Found {
+    pub fn found_of(&self, which: &[usize], clamped: Clamped) -> Found {
         let axis = self.request.as_ref().map_or(Axis::Axial, |request| request.axis);
         let mut found = self.study.found(axis);
         found.mark(which);
@@ -81,7 +81,7 @@ impl Source {
     }
 
     /// What the user should know of the study, and of how it fits: sentences.
-    pub(crate) fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
@@ -94,15 +94,15 @@ impl Source {
 }
 
 /// How a study fits a network.
-pub(crate) struct Fit {
+pub struct Fit {
     /// What the network wants of a scan; nothing of a tensor.
     request: Option<Request>,
     /// What the user should know.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// Holds a study against an input specification, and the shape of the network's input where that is known.
-pub(crate) fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<Fit> {
+pub fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<Fit> {
     let scan = match &study.content {
         Content::Scan(scan) => scan,
         Content::Tensor(tensor) => {
@@ -143,12 +143,7 @@ fn sized(request: Request, shape: Option<&[usize]>) -> Request {
 }
 
 /// Sample inputs from a file: the slices that are named, or a few spread over the scan.
-pub(crate) fn samples(
-    path: &Path,
-    spec: &InputSpec,
-    shape: &[usize],
-    slices: &[usize],
-) -> Result<Vec<Tensor>> {
+pub fn samples(path: &Path, spec: &InputSpec, shape: &[usize], slices: &[usize]) -> Result<Vec<Tensor>> {
     if is_npy(path) {
         return Ok(vec![read_npy(path, shape)?]);
     }
@@ -168,7 +163,7 @@ pub(crate) fn samples(
 }
 
 /// The input of a model without an input specification: a `.npy` tensor, or a picture as grey / 255.
-pub(crate) fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
+pub fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
     if is_npy(path) {
         return read_npy(path, shape);
     }
@@ -202,7 +197,7 @@ fn plain_request(path: &Path, shape: &[usize]) -> Result<Request> {
 }
 
 /// A tensor from a `.npy` file, with the model's shape.
-pub(crate) fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
+pub fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
     shaped(path, npy::read(path).with_context(|| format!("{}", path.display()))?, shape)
 }
 
@@ -287,7 +282,7 @@ fn request(spec: &InputSpec) -> Request {
 }
 
 /// The axis along which a network's slices lie.
-pub(crate) fn imaging_axis(axis: plan::Axis) -> Axis {
+pub fn imaging_axis(axis: plan::Axis) -> Axis {
     match axis {
         plan::Axis::Axial => Axis::Axial,
         plan::Axis::Coronal => Axis::Coronal,

@@ -11,30 +11,30 @@ use blindscan_graph::plan::{Axis, GreyScale, InputSpec, Modality, Normalisation,
 use blindscan_wire::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::plan::hex;
+use crate::hex;
 
 /// What a model takes. Fields of a model's card that say how its plan is made are passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Card {
+pub struct Card {
     /// The model's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// The digest of the plan that it was taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) plan_digest: Option<String>,
+    pub plan_digest: Option<String>,
     /// The shape of the network's input; a model's card leaves it to the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) input_shape: Option<Vec<usize>>,
+    pub input_shape: Option<Vec<usize>>,
     /// Names of the classes or findings.
     #[serde(default)]
-    pub(crate) class_names: Vec<String>,
+    pub class_names: Vec<String>,
     /// What a scan must be, and how it becomes the input.
-    pub(crate) input: InputSpec,
+    pub input: InputSpec,
 }
 
 impl Card {
     /// The card of a plan.
-    pub(crate) fn of(plan: &PublicPlan) -> Self {
+    pub fn of(plan: &PublicPlan) -> Self {
         Self {
             name: Some(plan.name.clone()),
             plan_digest: Some(hex(&plan.digest())),
@@ -45,7 +45,7 @@ impl Card {
     }
 
     /// Reads a card.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
         toml::from_str(&text).with_context(|| {
             format!("{} is no card that says what a model takes: it needs a table [input]", path.display())
@@ -54,13 +54,13 @@ impl Card {
 
     /// The card that this client keeps of a server, and where; `None` when it has not seen the server yet, or when the card
     /// is of another version of this program: the server sends it anew.
-    pub(crate) fn kept(keys: &Path, server: &Fingerprint) -> Option<(Self, PathBuf)> {
+    pub fn kept(keys: &Path, server: &Fingerprint) -> Option<(Self, PathBuf)> {
         let path = place(keys, server);
         Self::read(&path).ok().map(|card| (card, path))
     }
 
     /// Keeps the card of a server, in place of an older one.
-    pub(crate) fn keep(&self, keys: &Path, server: &Fingerprint) -> Result<()> {
+    pub fn keep(&self, keys: &Path, server: &Fingerprint) -> Result<()> {
         let path = place(keys, server);
         let folder = path.parent().expect("a card lies in a folder");
         let text = toml::to_string(self).context("the server's card cannot be written as TOML")?;
@@ -74,7 +74,7 @@ impl Card {
     }
 
     /// What the model takes, in words.
-    pub(crate) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         expectation(&self.input, self.input_shape.as_deref())
     }
 }
@@ -84,7 +84,7 @@ fn place(keys: &Path, server: &Fingerprint) -> PathBuf {
 }
 
 /// What a network takes, as one sentence's part.
-pub(crate) fn expectation(spec: &InputSpec, shape: Option<&[usize]>) -> String {
+pub fn expectation(spec: &InputSpec, shape: Option<&[usize]>) -> String {
     let form = match spec.modality {
         Modality::Ct => "CT volumes",
         Modality::Mr => "MR volumes",

@@ -11,106 +11,106 @@ use crate::study::Found;
 
 /// What one job did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub struct Report {
     /// The model's name.
-    pub(crate) model: String,
+    pub model: String,
     /// Digest of the public plan, hexadecimal.
-    pub(crate) plan_digest: String,
+    pub plan_digest: String,
     /// The protocols, the rounding and the kind of oblivious transfer.
-    pub(crate) suite: String,
+    pub suite: String,
     /// The kind of oblivious transfer that made the stock, `softspoken` or `ferret`; null for stock that was prepared.
     #[serde(default)]
-    pub(crate) ot: Option<String>,
+    pub ot: Option<String>,
     /// Whether the answer equals the clear integer model's; null when there was nothing to compare with.
-    pub(crate) equals_reference: Option<bool>,
+    pub equals_reference: Option<bool>,
     /// Values compared.
-    pub(crate) values_total: Option<u64>,
+    pub values_total: Option<u64>,
     /// Values that were equal.
-    pub(crate) values_equal: Option<u64>,
+    pub values_equal: Option<u64>,
     /// Overlap of masks.
-    pub(crate) dice: Dice,
+    pub dice: Dice,
     /// Wall time.
-    pub(crate) seconds: Seconds,
+    pub seconds: Seconds,
     /// Payload bytes as this end counted them.
-    pub(crate) bytes: PhaseBytes,
+    pub bytes: PhaseBytes,
     /// Bytes on the socket above the payload: frames and TLS, both directions.
-    pub(crate) overhead_bytes: u64,
+    pub overhead_bytes: u64,
     /// Times this end waited for an answer.
-    pub(crate) turns: u64,
+    pub turns: u64,
     /// Peak resident memory of this process.
-    pub(crate) peak_memory_bytes: u64,
+    pub peak_memory_bytes: u64,
     /// Processor time of this process.
-    pub(crate) cpu_seconds: f64,
+    pub cpu_seconds: f64,
     /// Layer by layer.
-    pub(crate) layers: Vec<LayerReport>,
+    pub layers: Vec<LayerReport>,
     /// Slices or images done.
-    pub(crate) images: u64,
+    pub images: u64,
     /// The program and its version.
     #[serde(default)]
-    pub(crate) program: String,
+    pub program: String,
     /// When the job began, in UTC.
     #[serde(default)]
-    pub(crate) started: String,
+    pub started: String,
     /// What was read: kind, unit, grid, slices, files left aside, digest of the grey values.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) input: Option<Found>,
+    pub input: Option<Found>,
     /// What the model takes: the plan's input specification.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) card: Option<InputSpec>,
+    pub card: Option<InputSpec>,
     /// What the reader and the preparation noticed and could live with.
     #[serde(default)]
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
     /// Each class of a mask, over the slices that were segmented.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub(crate) classes: Vec<ClassReport>,
+    pub classes: Vec<ClassReport>,
     /// Each finding of a model that answers yes or no to several.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub(crate) findings: Vec<FindingReport>,
+    pub findings: Vec<FindingReport>,
     /// Probabilities by the model's own head, in the logits' order, when the server's policy opens the logits.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) probabilities: Option<Vec<f64>>,
+    pub probabilities: Option<Vec<f64>>,
     /// The class of each image, for classification.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) label: Option<u32>,
+    pub label: Option<u32>,
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) class: Option<String>,
+    pub class: Option<String>,
     /// The logits, when the server's policy opens them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) logits: Option<Vec<f64>>,
+    pub logits: Option<Vec<f64>>,
     /// Every value of the answer, when they were asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) values: Option<Vec<i64>>,
+    pub values: Option<Vec<i64>>,
     /// Files written.
-    pub(crate) files: Vec<String>,
+    pub files: Vec<String>,
     /// What came of the images with known answers that were mixed in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) canaries: Option<CanaryReport>,
+    pub canaries: Option<CanaryReport>,
     /// Why the answers are not to be trusted; absent when nothing speaks against them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) untrusted: Option<String>,
+    pub untrusted: Option<String>,
 }
 
 /// Images with known answers in a batch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct CanaryReport {
+pub struct CanaryReport {
     /// How many were asked.
-    pub(crate) asked: usize,
+    pub asked: usize,
     /// How many were answered as was noted.
-    pub(crate) right: usize,
+    pub right: usize,
     /// The others.
-    pub(crate) wrong: Vec<WrongCanary>,
+    pub wrong: Vec<WrongCanary>,
 }
 
 /// A known answer that did not come.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct WrongCanary {
+pub struct WrongCanary {
     /// The image's file in the set.
-    pub(crate) file: String,
+    pub file: String,
     /// Its slice.
-    pub(crate) slice: usize,
+    pub slice: usize,
     /// Its place in the batch, counted from 0.
-    pub(crate) position: usize,
+    pub position: usize,
 }
 
 impl CanaryReport {
@@ -120,7 +120,7 @@ impl CanaryReport {
     }
 
     /// Why the answers of the batch are not to be trusted.
-    pub(crate) fn complaint(&self) -> Option<String> {
+    pub fn complaint(&self) -> Option<String> {
         let named = |wrong: &WrongCanary| format!("{} slice {}", wrong.file, wrong.slice);
         let wrong: Vec<String> = self.wrong.iter().map(named).collect();
         (!wrong.is_empty()).then(|| {
@@ -136,97 +136,97 @@ impl CanaryReport {
 
 /// One class of a mask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ClassReport {
+pub struct ClassReport {
     /// The mask's value.
-    pub(crate) label: u32,
+    pub label: u32,
     /// The class's name, when the model names its classes.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// Voxels, or pixels of a picture, on the scan's own grid.
-    pub(crate) voxels: u64,
+    pub voxels: u64,
     /// Their volume in millilitres, when the grid has millimetres.
-    pub(crate) ml: Option<f64>,
+    pub ml: Option<f64>,
 }
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FindingReport {
+pub struct FindingReport {
     /// Its name, when the model names its findings.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// Whether its logit is not negative.
-    pub(crate) present: bool,
+    pub present: bool,
     /// By the model's sigmoid, when the server's policy opens the logits.
-    pub(crate) probability: Option<f64>,
+    pub probability: Option<f64>,
 }
 
 /// Dice coefficients; null when there was nothing to compare with.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Dice {
+pub struct Dice {
     /// Against the clear integer model.
-    pub(crate) reference: Option<f64>,
+    pub reference: Option<f64>,
     /// Against the float model.
-    pub(crate) float: Option<f64>,
+    pub float: Option<f64>,
     /// Against the expert's mask.
-    pub(crate) expert: Option<f64>,
+    pub expert: Option<f64>,
 }
 
 /// Wall seconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Seconds {
+pub struct Seconds {
     /// Keys, base transfers and stock.
-    pub(crate) offline: f64,
+    pub offline: f64,
     /// From the input to the answer.
-    pub(crate) online: f64,
+    pub online: f64,
     /// Everything from connecting to the written files.
-    pub(crate) total: f64,
+    pub total: f64,
 }
 
 /// Payload bytes by phase.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct PhaseBytes {
+pub struct PhaseBytes {
     /// Offline, set-up included.
-    pub(crate) offline: Ways,
+    pub offline: Ways,
     /// Online.
-    pub(crate) online: Ways,
+    pub online: Ways,
 }
 
 /// Payload bytes both ways.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Ways {
+pub struct Ways {
     /// Sent by this end.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// Received by this end.
-    pub(crate) received: u64,
+    pub received: u64,
 }
 
 /// One layer in one phase, summed over images.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct LayerReport {
+pub struct LayerReport {
     /// `offline` or `online`.
-    pub(crate) phase: String,
+    pub phase: String,
     /// The layer's name in the model.
-    pub(crate) name: String,
+    pub name: String,
     /// What it does.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Wall seconds.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Bytes sent.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// Bytes received.
-    pub(crate) received: u64,
+    pub received: u64,
     /// Turns.
-    pub(crate) turns: u64,
+    pub turns: u64,
 }
 
 impl LayerReport {
     /// Whether this layer took part in this phase.
-    pub(crate) fn happened(&self) -> bool {
+    pub fn happened(&self) -> bool {
         self.seconds > 0.0 || self.sent + self.received > 0
     }
 }
 
 impl Report {
     /// Writes `report.json` into a folder, whole or not at all.
-    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join("report.json");
         let text = serde_json::to_vec_pretty(self)?;
         let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
@@ -238,7 +238,7 @@ impl Report {
     }
 
     /// What a person reads: the result, what was read and noticed, the totals; each layer too when asked.
-    pub(crate) fn screen(&self, layers: bool) -> String {
+    pub fn screen(&self, layers: bool) -> String {
         let mut lines: Vec<String> =
             self.untrusted.iter().map(|reason| format!("UNTRUSTED: {reason}")).collect();
         lines.extend(self.result_lines());
@@ -251,7 +251,7 @@ impl Report {
     }
 
     /// What was read, assumed and noticed.
-    pub(crate) fn reading_lines(&self) -> Vec<String> {
+    pub fn reading_lines(&self) -> Vec<String> {
         let notes = self.notes.iter().map(|note| format!("note: {note}"));
         self.input.iter().flat_map(Found::lines).chain(notes).collect()
     }
@@ -303,7 +303,7 @@ impl Report {
     }
 
     /// Time and bytes of each phase, and of each layer when asked.
-    pub(crate) fn totals(&self, layers: bool) -> String {
+    pub fn totals(&self, layers: bool) -> String {
         use std::fmt::Write;
         let mut text = String::new();
         let mb = |bytes: u64| bytes as f64 / 1e6;

@@ -13,22 +13,30 @@ use blindscan_imaging::{Axis, Facts, Kind, OpenOptions, Scan, SliceFact, Voxels}
 use serde::{Deserialize, Serialize};
 
 use crate::card::Card;
-use crate::cli::{ServerOptions, StudyOptions};
-use crate::commands::plan::hex;
-use crate::connection::kept_card;
-use crate::input::{Fit, fit};
+use crate::connection::{ServerOptions, kept_card};
+use crate::fit::{Fit, fit};
+use crate::hex;
 use crate::slices::listed;
 
+/// How a scan is read and judged.
+#[derive(Clone, Debug, Default)]
+pub struct StudyOptions {
+    /// What grey values mean, where the file does not say it or is wrong.
+    pub unit: Option<Kind>,
+    /// A card that says what the model takes.
+    pub card: Option<PathBuf>,
+}
+
 /// An input as it was read.
-pub(crate) struct Study {
+pub struct Study {
     /// Where it was read from.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// What it held.
-    pub(crate) content: Content,
+    pub content: Content,
 }
 
 /// A scan or a tensor.
-pub(crate) enum Content {
+pub enum Content {
     /// A volume or a picture.
     Scan(Box<Scan>),
     /// A tensor from a `.npy` file, with the file's shape.
@@ -38,11 +46,7 @@ pub(crate) enum Content {
 impl Study {
     /// Reads the study of a job, and holds it against the cards that are there: the one that was given, and the one kept of the
     /// server. Nothing has been sent when this refuses.
-    pub(crate) fn before_connecting(
-        path: &Path,
-        options: &StudyOptions,
-        server: &ServerOptions,
-    ) -> Result<Self> {
+    pub fn before_connecting(path: &Path, options: &StudyOptions, server: &ServerOptions) -> Result<Self> {
         let study = Self::open(path, options.unit)?;
         if let Some(card) = &options.card {
             study.fit(&Card::read(card)?).with_context(|| format!("judged by {}", card.display()))?;
@@ -59,12 +63,12 @@ impl Study {
     }
 
     /// Holds the study against a card.
-    pub(crate) fn fit(&self, card: &Card) -> Result<Fit> {
+    pub fn fit(&self, card: &Card) -> Result<Fit> {
         fit(self, &card.input, card.input_shape.as_deref())
     }
 
     /// Reads a scan, a picture or a `.npy` file. `unit` is the user's word for what grey values mean.
-    pub(crate) fn open(path: &Path, unit: Option<Kind>) -> Result<Self> {
+    pub fn open(path: &Path, unit: Option<Kind>) -> Result<Self> {
         let content = match path.extension().is_some_and(|extension| extension == "npy") {
             true => Content::Tensor(npy::read(path).with_context(|| format!("{}", path.display()))?),
             false => Content::Scan(Box::new(Scan::open_with(path, &OpenOptions { unit })?)),
@@ -73,7 +77,7 @@ impl Study {
     }
 
     /// What was found, for a report. `axis` is the network's, along which slices are counted.
-    pub(crate) fn found(&self, axis: Axis) -> Found {
+    pub fn found(&self, axis: Axis) -> Found {
         match &self.content {
             Content::Tensor(tensor) => Found {
                 form: "tensor".into(),
@@ -94,42 +98,42 @@ impl Study {
 /// What was read, as reports have it: the reader's words for what it found and assumed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Found {
+pub struct Found {
     /// `volume`, `picture` or `tensor`.
-    pub(crate) form: String,
+    pub form: String,
     /// Voxels along the file's three axes; of a picture columns, rows, 1; of a tensor its shape.
-    pub(crate) size: Vec<usize>,
+    pub size: Vec<usize>,
     /// What grey values mean.
-    pub(crate) kind: Option<String>,
+    pub kind: Option<String>,
     /// How that is known.
-    pub(crate) kind_known_by: Option<String>,
+    pub kind_known_by: Option<String>,
     /// The file's code of the modality.
-    pub(crate) modality: Option<String>,
+    pub modality: Option<String>,
     /// Where the file's axes run, as letters of R L A P S I; null when the file does not say.
-    pub(crate) axes: Option<String>,
+    pub axes: Option<String>,
     /// Millimetres between voxels along the file's axes.
-    pub(crate) spacing_mm: Option<[f64; 3]>,
+    pub spacing_mm: Option<[f64; 3]>,
     /// From voxel indices to the patient's millimetres (right, front, head).
-    pub(crate) grid: Option<[[f64; 4]; 3]>,
+    pub grid: Option<[[f64; 4]; 3]>,
     /// Steps between the slices of a series.
-    pub(crate) steps_mm: Option<FoundSteps>,
+    pub steps_mm: Option<FoundSteps>,
     /// The axis along which the network's slices lie.
-    pub(crate) axis: Option<String>,
+    pub axis: Option<String>,
     /// The slices along that axis.
-    pub(crate) slices: Vec<FoundSlice>,
+    pub slices: Vec<FoundSlice>,
     /// Files read.
-    pub(crate) files_read: usize,
+    pub files_read: usize,
     /// Files left aside, and why.
-    pub(crate) left_aside: Vec<LeftAside>,
+    pub left_aside: Vec<LeftAside>,
     /// BLAKE3 of the grey values and their number along each axis; no tag is in it.
-    pub(crate) digest: String,
+    pub digest: String,
     /// Input values that were clamped to the declared range, over all images that were run.
-    pub(crate) clamped: Option<Clamped>,
+    pub clamped: Option<Clamped>,
 }
 
 /// Steps along the normal of the slices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FoundSteps {
+pub struct FoundSteps {
     mean: f64,
     shortest: f64,
     longest: f64,
@@ -138,24 +142,24 @@ pub(crate) struct FoundSteps {
 
 /// One slice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FoundSlice {
+pub struct FoundSlice {
     /// What `--slices` takes, counted from 0.
-    pub(crate) number: usize,
+    pub number: usize,
     /// Millimetres along the normal of the slices.
-    pub(crate) place_mm: f64,
+    pub place_mm: f64,
     /// DICOM's InstanceNumber, which a PACS shows.
-    pub(crate) instance: Option<i64>,
+    pub instance: Option<i64>,
     /// Its frame in a file of several, counted from 1.
-    pub(crate) frame: Option<usize>,
+    pub frame: Option<usize>,
     /// Whether the network was run on it; null where none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) segmented: Option<bool>,
+    pub segmented: Option<bool>,
 }
 
 /// A file that was not read. The screen shows where it lies; a report, which may leave the house, its own name alone,
 /// because folders are often named after a patient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct LeftAside {
+pub struct LeftAside {
     #[serde(serialize_with = "without_folders")]
     file: String,
     reason: String,
@@ -173,7 +177,7 @@ impl FoundSlice {
     }
 
     /// Place and the numbers by which others know it.
-    pub(crate) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         let mut words = format!("{:.1} mm", self.place_mm);
         if let Some(instance) = self.instance {
             words += &format!(", instance {instance}");
@@ -213,20 +217,20 @@ impl Found {
     }
 
     /// Marks the slices on which the network was run.
-    pub(crate) fn mark(&mut self, which: &[usize]) {
+    pub fn mark(&mut self, which: &[usize]) {
         for slice in &mut self.slices {
             slice.segmented = Some(which.contains(&slice.number));
         }
     }
 
     /// Millilitres of one voxel, where the grid has millimetres.
-    pub(crate) fn voxel_ml(&self) -> Option<f64> {
+    pub fn voxel_ml(&self) -> Option<f64> {
         let [[a, b, c, _], [d, e, f, _], [g, h, i, _]] = self.grid?;
         Some((a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)).abs() / 1000.0)
     }
 
     /// Everything that was found and assumed, a line each.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let size: Vec<String> = self.size.iter().map(ToString::to_string).collect();
         let mut what = format!("{} of {}", self.form, size.join(" x "));
         if let Some([x, y, z]) = self.spacing_mm {

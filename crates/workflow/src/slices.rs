@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow, bail};
 
 /// Which slices of `count`: `all`, or a list such as `3,7..20,30..60:5`. The end of a range is not included; behind a colon
 /// stands its step. In ascending order, each once.
-pub(crate) fn selection(text: &str, count: usize) -> Result<Vec<usize>> {
+pub fn selection(text: &str, count: usize) -> Result<Vec<usize>> {
     if text == "all" {
         return Ok((0..count).collect());
     }
@@ -48,7 +48,7 @@ fn not_understood(text: &str) -> anyhow::Error {
 }
 
 /// The numbers as a person writes them: `3, 7 to 19`.
-pub(crate) fn listed(which: &[usize]) -> String {
+pub fn listed(which: &[usize]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = which;
     while let Some((&first, _)) = rest.split_first() {

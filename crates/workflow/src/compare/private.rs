@@ -1,4 +1,4 @@
-//! The private runs of `compare`: both parties in this process with a look at every share, or as two processes.
+//! The private side: both parties in this process with a look at every share, or as two processes.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,25 +16,51 @@ use blindscan_wire::memory::pair;
 use blindscan_wire::{Channel, Traffic};
 
 use super::clear::ByTensor;
+use crate::events::Events;
 use crate::model::Model;
-use crate::ot::OtChoice;
 use crate::pair::Pair;
 use crate::report::{LayerReport, Report};
 use crate::watch::{Watch, phase_bytes, turns};
-use crate::{ot, random};
+use crate::{random, transfers};
+
+/// How a private answer is made: where both parties run, and with which transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Private {
+    /// In this process.
+    InMemory(OtKind),
+    /// As two processes over TLS.
+    Processes(OtKind),
+}
+
+impl Private {
+    /// The private answer, and with `by_tensor` in one process what each tensor's shares add up to.
+    pub fn run(
+        self,
+        model: &Model,
+        input: &Tensor,
+        by_tensor: Option<&mut ByTensor>,
+        events: &dyn Events,
+    ) -> Result<(Output, Report)> {
+        match self {
+            Self::Processes(kind) => by_processes(model, input, kind),
+            Self::InMemory(kind) => in_memory(model, input, kind, by_tensor, events),
+        }
+    }
+}
 
 /// Both parties in this process, with a look at every share.
-pub(super) fn in_memory(
+fn in_memory(
     model: &Model,
     input: &Tensor,
     kind: OtKind,
     by_tensor: Option<&mut ByTensor>,
+    events: &dyn Events,
 ) -> Result<(Output, Report)> {
     let plan = AssignedPlan::new(model.plan.clone())?;
     let integers = fixed::quantise_input(&model.plan, input)?;
     let cost = plan.cost(Party::ImageOwner, kind);
     let seen: [Mutex<Shares>; 2] = Default::default();
-    let mut watch = Watch::new(cost, 1, &[Phase::Offline, Phase::Online], false);
+    let mut watch = Watch::new(cost, 1, &[Phase::Offline, Phase::Online], events);
     let (mut image_end, mut model_end) = pair(Duration::from_secs(3600));
     watch.begin(Phase::Offline, Traffic::default());
     let session = fresh_session();
@@ -78,8 +104,12 @@ pub(super) fn in_memory(
         }
     }
     let (layers, images) = watch.finish();
-    let mut report =
-        Report { suite: ot::suite(Some(kind)), ot: Some(ot::name(kind).into()), images, ..Report::default() };
+    let mut report = Report {
+        suite: transfers::suite(Some(kind)),
+        ot: Some(transfers::name(kind).into()),
+        images,
+        ..Report::default()
+    };
     report.bytes = phase_bytes(&layers);
     report.turns = turns(&layers);
     let seconds = |phase: &str| layers.iter().filter(|l| l.phase == phase).map(|l| l.seconds).sum();
@@ -92,12 +122,12 @@ pub(super) fn in_memory(
 type Shares = Vec<(TensorId, Vec<u32>)>;
 
 /// Looks at shares, and passes progress on.
-struct Tap<'a> {
-    inner: Option<&'a mut Watch>,
+struct Tap<'a, 'w> {
+    inner: Option<&'a mut Watch<'w>>,
     shares: &'a Mutex<Shares>,
 }
 
-impl Observer for Tap<'_> {
+impl Observer for Tap<'_, '_> {
     fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic) {
         if let Some(inner) = &mut self.inner {
             inner.layer(phase, done, of, traffic);
@@ -126,12 +156,12 @@ fn fresh_session() -> [u8; 32] {
 }
 
 /// Both parties as processes: the plan is saved, served, and asked.
-pub(super) fn by_processes(model: &Model, input: &Tensor, kind: OtChoice) -> Result<(Output, Report)> {
+fn by_processes(model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, Report)> {
     let saved = tempfile::tempdir()?;
     model.save(saved.path())?;
     let pair = Pair::start(&["--model", &saved.path().display().to_string()], None)?;
     npy::write(&pair.hospital().join("input.npy"), input)?;
-    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", kind.between_processes(None)])?;
+    let report = pair.ask(&["classify", "input.npy", "--values", "--ot", transfers::name(kind)])?;
     let values = report.values.clone().context("the hospital's report has no values")?;
     let output = match model.plan.answer.policy {
         OutputPolicy::Labels => Output::Labels(values.into_iter().map(|value| value as u8).collect()),

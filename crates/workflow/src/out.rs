@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// A folder for answers. On drop those parts of its path that did not exist before are removed, when they are empty.
-pub(crate) struct OutFolder {
+pub struct OutFolder {
     path: PathBuf,
     /// What was made, the outermost first.
     made: Vec<PathBuf>,
@@ -13,7 +13,7 @@ pub(crate) struct OutFolder {
 
 impl OutFolder {
     /// Makes the folder, with those above it.
-    pub(crate) fn make(path: &Path) -> Result<Self> {
+    pub fn make(path: &Path) -> Result<Self> {
         let missing = path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists());
         let mut made: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
         made.reverse();
@@ -23,7 +23,7 @@ impl OutFolder {
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

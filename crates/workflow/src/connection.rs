@@ -14,31 +14,46 @@ use blindscan_session::failed_checks::{FailedChecks, Peers};
 use blindscan_session::handshake::{self, Binding};
 use blindscan_session::job::{self, Client};
 use blindscan_session::join::JoinLine;
-use blindscan_session::{enrol, keys};
+use blindscan_session::{PlanDigest, enrol, keys};
 use blindscan_wire::link::LinkConfig;
 use blindscan_wire::stream::StreamChannel;
 use blindscan_wire::tls::{ClientTls, Identity};
 
 use crate::card::Card;
-use crate::cli::ServerOptions;
-use crate::ot::OtChoice;
+use crate::events::Events;
 use crate::random::Random;
-use crate::system::told;
+use crate::told;
+use crate::transfers::OtChoice;
+
+/// How to reach a server.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The join line that the server printed, or `@FILE` that holds it.
+    pub server: String,
+    /// Folder of this client's identity, of the keys of its stock and of the count of failed checks; made when absent.
+    pub keys: PathBuf,
+    /// Digest of the plan that was agreed on: a server with another is left.
+    pub plan_digest: Option<PlanDigest>,
+    /// The longest wait for the server.
+    pub deadline: Duration,
+    /// Which oblivious transfers make the stock.
+    pub ot: OtChoice,
+}
 
 /// An agreed session of the image owner.
-pub(crate) struct Connection {
+pub struct Connection {
     /// The link.
-    pub(crate) channel: StreamChannel,
+    pub channel: StreamChannel,
     /// The client's end of the session, with the server's plan.
-    pub(crate) client: Client<Random>,
-    /// How the transfers of its stocks are made: what was asked for, until [`crate::ot::settle`].
-    pub(crate) ot: OtChoice,
+    pub client: Client<Random>,
+    /// How the transfers of its stocks are made: what was asked for, until [`crate::transfers::settle`].
+    pub ot: OtChoice,
 }
 
 impl Connection {
     /// Looks at the plan before any job is asked for. Where `judge` refuses, the server is left as by a client that only
     /// wanted its plan.
-    pub(crate) fn judged<T>(self, judge: impl FnOnce(&PublicPlan) -> Result<T>) -> Result<(Self, T)> {
+    pub fn judged<T>(self, judge: impl FnOnce(&PublicPlan) -> Result<T>) -> Result<(Self, T)> {
         match judge(self.client.plan().plan()) {
             Ok(fit) => Ok((self, fit)),
             Err(reason) => {
@@ -50,19 +65,19 @@ impl Connection {
     }
 
     /// Says that nothing more will be asked.
-    pub(crate) fn leave(self) -> Result<()> {
+    pub fn leave(self) -> Result<()> {
         let Self { client, mut channel, .. } = self;
         Ok(client.finish(&mut channel)?)
     }
 }
 
 /// Connects, and agrees on a plan, whose card is kept beside the keys.
-pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
+pub fn connect(options: &ServerOptions, events: &dyn Events) -> Result<Connection> {
     let line = join_line(&options.server)?;
-    let identity = identity(&options.keys)?;
+    let identity = identity(&options.keys, events)?;
     FailedChecks::of(&options.keys, Peers::Servers).admit(&line.server)?;
     let tls = ClientTls::new(&identity, line.server)?;
-    let config = LinkConfig { deadline: Duration::from_secs(options.deadline), ..LinkConfig::default() };
+    let config = LinkConfig { deadline: options.deadline, ..LinkConfig::default() };
     let mut channel = StreamChannel::connect(&line.address(), &tls, &config)?;
     enrol::knock(&mut channel, line.secret.as_ref())?;
     let binding = Binding {
@@ -73,19 +88,19 @@ pub(crate) fn connect(options: &ServerOptions) -> Result<Connection> {
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, options.plan_digest, &mut rng, &mut channel)?;
     if let Err(error) = Card::of(&plan).keep(&options.keys, &line.server) {
-        eprintln!("note: what this server takes was not kept for the next time: {}", told(&error));
+        events.note(&format!("what this server takes was not kept for the next time: {}", told(&error)));
     }
     let client = Client::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
     Ok(Connection { channel, client, ot: options.ot })
 }
 
 /// The card that this client keeps of a server from an earlier connection, and the file.
-pub(crate) fn kept_card(server: &str, keys: &Path) -> Result<Option<(Card, PathBuf)>> {
+pub fn kept_card(server: &str, keys: &Path) -> Result<Option<(Card, PathBuf)>> {
     Ok(Card::kept(keys, &join_line(server)?.server))
 }
 
 /// A client's folder of stock, whose keys lie beside its identity.
-pub(crate) fn stock(folder: &Path, options: &ServerOptions) -> Result<StockFolder> {
+pub fn stock(folder: &Path, options: &ServerOptions) -> Result<StockFolder> {
     Ok(StockFolder::open(folder, &job::stock_keys(&options.keys))?)
 }
 
@@ -101,12 +116,16 @@ fn join_line(text: &str) -> Result<JoinLine> {
 }
 
 /// The identity of a folder, made when there is none.
-pub(crate) fn identity(folder: &Path) -> Result<Identity> {
+pub fn identity(folder: &Path, events: &dyn Events) -> Result<Identity> {
     match keys::path_in(folder).exists() {
         true => Ok(keys::load(folder)?),
         false => {
             let identity = keys::create(folder)?;
-            eprintln!("made a new identity in {}: fingerprint {}", folder.display(), identity.fingerprint());
+            events.note(&format!(
+                "made a new identity in {}: fingerprint {}",
+                folder.display(),
+                identity.fingerprint()
+            ));
             Ok(identity)
         }
     }

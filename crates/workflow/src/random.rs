@@ -4,12 +4,12 @@ use rand::SeedableRng;
 use rand::rngs::SysRng;
 
 /// ChaCha with 20 rounds.
-pub(crate) type Random = rand_chacha::ChaCha20Rng;
+pub type Random = rand_chacha::ChaCha20Rng;
 
 /// A fresh generator.
 ///
 /// # Panics
 /// When the operating system gives no randomness: nothing may be done without it.
-pub(crate) fn random() -> Random {
+pub fn random() -> Random {
     Random::try_from_rng(&mut SysRng).expect("the operating system gives randomness")
 }

@@ -20,7 +20,7 @@ use crate::report::Report;
 
 /// A machine of 2 cores with AVX-512 and VAES, both parties on it. Fitted to the layers of two U-Nets, of 256x256 and
 /// 512x512, as `bench --json` gives them on idle cores; rates of the processor to the sums of the whole jobs.
-pub(crate) const ASSUMED: Speed = Speed {
+pub const ASSUMED: Speed = Speed {
     work: Rates {
         ciphertext_in: 490e-6,
         ciphertext_out: 560e-6,
@@ -59,7 +59,7 @@ const CONVOLUTIONS: [[usize; 5]; 5] =
     [[4, 16, 256, 3, 1], [16, 16, 256, 3, 1], [16, 32, 256, 3, 2], [32, 32, 128, 3, 2], [32, 64, 64, 3, 2]];
 
 /// Scales the assumed rates by what a small model takes here.
-pub(crate) fn measured() -> Result<Speed> {
+pub fn measured() -> Result<Speed> {
     let made = small_model()?;
     let plan = AssignedPlan::new(made.public.clone())?;
     let layers = plan.cost(Party::ImageOwner, KIND).layers;

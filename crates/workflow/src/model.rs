@@ -3,6 +3,8 @@
 //! The card is `NAME.toml` beside `NAME.onnx`: what the network takes, what its classes are called, and on which samples
 //! ranges are measured. Without a card the input is a plain tensor; its ranges are measured on `NAME.in.npy` when it is there.
 
+pub mod record;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -18,34 +20,66 @@ use blindscan_inference::AssignedPlan;
 use blindscan_session::limits::Limits;
 use serde::Deserialize;
 
-use crate::cli::{Accuracy, ImportOptions, PlanOptions};
-use crate::commands::plan::hex;
+use crate::fit;
+use crate::hex;
 use crate::images::images_at;
-use crate::input;
-use crate::record::{FittedTo, Record};
+
+pub use record::{FittedTo, Record};
+
+/// A choice of widths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accuracy {
+    /// Weights of 10 bits, activations and input of 9.
+    Fast,
+    /// Weights of 12 bits, activations and input of 9.
+    Good,
+    /// 12 bits for all.
+    Best,
+}
+
+/// How an ONNX model becomes integers: what is said here goes before the model's card.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// What the file may leave open.
+    pub import: onnx::Options,
+    /// Sample inputs on which ranges are measured: images, scans or `.npy` files; none for those of the card.
+    pub calibrate: Vec<PathBuf>,
+    /// Widths of integers; those below go before it.
+    pub accuracy: Option<Accuracy>,
+    /// Bits of activations.
+    pub activation_bits: Option<u32>,
+    /// Bits of the input.
+    pub input_bits: Option<u32>,
+    /// Bits of weights.
+    pub weight_bits: Option<u32>,
+    /// Refuse every range that is only calibrated.
+    pub proven_only: bool,
+    /// What the image owner gets.
+    pub policy: Option<OutputPolicy>,
+}
 
 /// A model, ready to be served or compared.
-pub(crate) struct Model {
+pub struct Model {
     /// The float graph; a saved plan has none.
-    pub(crate) graph: Option<Graph>,
+    pub graph: Option<Graph>,
     /// The graph as the plan was fitted to it: with channels folded or equalised. Its answer is the other's for inputs of the
     /// declared range.
-    pub(crate) fitted: Option<Graph>,
+    pub fitted: Option<Graph>,
     /// For each of the plan's tensors the value of `fitted` that it is in integers, as far as it is one.
-    pub(crate) values: Vec<Option<ValueId>>,
+    pub values: Vec<Option<ValueId>>,
     /// The public half of the fixed plan.
-    pub(crate) plan: PublicPlan,
+    pub plan: PublicPlan,
     /// The secret half.
-    pub(crate) weights: Weights,
+    pub weights: Weights,
     /// How the plan came about; none for one that was saved without it.
-    pub(crate) record: Option<Record>,
+    pub record: Option<Record>,
     /// What a person should know of how the plan came about.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Model {
     /// Saves the plan in a folder: `plan.public`, `plan.weights`, and the record of how it came about.
-    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
+    pub fn save(&self, folder: &Path) -> Result<()> {
         let plan = FixedPlan { public: self.plan.clone(), weights: self.weights.clone() };
         plan.save(folder).with_context(|| format!("{}", folder.display()))?;
         match &self.record {
@@ -85,7 +119,7 @@ enum Calibration {
 }
 
 /// Loads a model. `extra` is an input on which ranges may be measured when the model brings none (`compare`).
-pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> Result<Model> {
+pub fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> Result<Model> {
     if path.is_dir() {
         return load_saved(path, options);
     }
@@ -97,7 +131,7 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
     let fitted_to = samples.fitted_to()?;
     let (spec, samples) = samples.gather()?;
     notes.extend(scale_note(&samples, &spec));
-    let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options)? };
+    let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options) };
     let made = calibrated(graph.clone(), &spec, &samples, &settings)
         .with_context(|| format!("{}", path.display()))?;
     let record = record(&made, &settings, fitted_to, samples.len());
@@ -115,48 +149,26 @@ pub(crate) fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> 
 }
 
 /// Reads the ONNX file with what its card and the command line say of it.
-fn import(path: &Path, card: &Card, options: &ImportOptions) -> Result<onnx::Import> {
-    let options = import_options(card, options)?;
+fn import(path: &Path, card: &Card, said: &onnx::Options) -> Result<onnx::Import> {
+    let options = import_options(card, said);
     onnx::read(path, &options).with_context(|| format!("{}", path.display()))
 }
 
-fn import_options(card: &Card, options: &ImportOptions) -> Result<onnx::Options> {
-    let (input_name, input_shape) = match &options.shape {
-        Some(text) => parsed_shape(text).map(|(name, shape)| (name, Some(shape)))?,
-        None => (None, card.shape.clone()),
-    };
+/// What the card leaves open, and what is said above it.
+fn import_options(card: &Card, said: &onnx::Options) -> onnx::Options {
     let mut dimensions = card.dims.clone();
-    for text in &options.dims {
-        let parsed = text.rsplit_once('=').and_then(|(name, extent)| Some((name, extent.parse().ok()?)));
-        let (name, extent) =
-            parsed.with_context(|| format!("--dim takes a name and an extent, such as h=512; not {text}"))?;
-        dimensions.insert(name.into(), extent);
-    }
-    Ok(onnx::Options {
-        input_name,
-        input_shape,
+    dimensions.extend(said.dimensions.clone());
+    onnx::Options {
+        input_name: said.input_name.clone(),
+        input_shape: said.input_shape.clone().or_else(|| card.shape.clone()),
         dimensions,
-        output: options.output.clone().or_else(|| card.output.clone()),
-        class_axis: options.class_axis.or(card.class_axis),
-    })
-}
-
-/// A shape, and the input's name where one stands before it.
-fn parsed_shape(text: &str) -> Result<(Option<String>, Vec<usize>)> {
-    let (name, extents) = match text.rsplit_once('=') {
-        Some((name, extents)) => (Some(name.into()), extents),
-        None => (None, text),
-    };
-    let shape: Option<Vec<usize>> =
-        extents.split(['x', ',']).map(|extent| extent.parse().ok().filter(|&extent| extent > 0)).collect();
-    let shape = shape.with_context(|| {
-        format!("--shape takes extents, such as 1x1x512x512 or x=1x1x512x512; not {text}")
-    })?;
-    Ok((name, shape))
+        output: said.output.clone().or_else(|| card.output.clone()),
+        class_axis: said.class_axis.or(card.class_axis),
+    }
 }
 
 /// Reads a model and makes its plan dry, on no samples: what this accepts, `plan`, `estimate` and `serve` accept.
-pub(crate) fn inspect(path: &Path, options: &ImportOptions) -> Result<onnx::Import> {
+pub fn inspect(path: &Path, options: &onnx::Options) -> Result<onnx::Import> {
     let card = read_card(path)?;
     let mut found = import(path, &card, options)?;
     let Some(graph) = &found.graph else { return Ok(found) };
@@ -170,7 +182,7 @@ pub(crate) fn inspect(path: &Path, options: &ImportOptions) -> Result<onnx::Impo
 /// Every refusal of a plan that does not hang on samples.
 fn dry_run(graph: &Graph, card: &Card) -> Result<()> {
     let spec = specification(graph, card.input.as_ref(), (0.0, 1.0))?;
-    let settings = settings(card, &PlanOptions::default())?;
+    let settings = settings(card, &PlanOptions::default());
     if let Some(plan) = calibrate::dry_run(graph, &spec, &settings)? {
         Limits::default().check(&plan)?;
         AssignedPlan::new(plan)?;
@@ -229,14 +241,14 @@ fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
             && options.accuracy.is_none()
             && options.activation_bits.is_none()
             && options.weight_bits.is_none()
-            && options.import.is_empty(),
+            && options.import == onnx::Options::default(),
         "{} is a saved plan: its shapes and widths are fixed; give the ONNX file to make another",
         path.display()
     );
     let FixedPlan { public: mut plan, weights } =
         FixedPlan::load(path).with_context(|| format!("{}", path.display()))?;
     check_saved(&plan, options).with_context(|| format!("{} is a saved plan", path.display()))?;
-    if let Some(policy) = policy(options)? {
+    if let Some(policy) = options.policy {
         plan.answer.policy = policy;
     }
     let record = Record::load(path)?;
@@ -292,30 +304,21 @@ fn read_card(model: &Path) -> Result<Card> {
     toml::from_str(&text).with_context(|| format!("{} is not a model card", path.display()))
 }
 
-fn policy(options: &PlanOptions) -> Result<Option<OutputPolicy>> {
-    Ok(match options.policy.as_deref() {
-        None => None,
-        Some("labels") => Some(OutputPolicy::Labels),
-        Some("logits") => Some(OutputPolicy::Logits),
-        Some(other) => bail!("--policy is labels or logits, not {other}"),
-    })
-}
-
-fn settings(card: &Card, options: &PlanOptions) -> Result<calibrate::Options> {
+fn settings(card: &Card, options: &PlanOptions) -> calibrate::Options {
     let default = match options.accuracy {
         Some(Accuracy::Fast) => calibrate::Options::fast(),
         Some(Accuracy::Best) => calibrate::Options::best(),
         Some(Accuracy::Good) | None => calibrate::Options::default(),
     };
-    Ok(calibrate::Options {
+    calibrate::Options {
         activation_bits: options.activation_bits.or(card.activation_bits).unwrap_or(default.activation_bits),
         input_bits: options.input_bits.unwrap_or(default.input_bits),
         weight_bits: options.weight_bits.or(card.weight_bits).unwrap_or(default.weight_bits),
         proven_only: options.proven_only,
-        policy: policy(options)?.or(card.policy).unwrap_or(default.policy),
+        policy: options.policy.or(card.policy).unwrap_or(default.policy),
         class_names: card.class_names.clone(),
         ..default
-    })
+    }
 }
 
 /// Where sample inputs come from.
@@ -347,7 +350,7 @@ impl Samples<'_> {
         );
         let mut tensors = Vec::new();
         for file in &files {
-            tensors.extend(input::samples(file, &spec, shape, &self.card.calibration_slices)?);
+            tensors.extend(fit::samples(file, &spec, shape, &self.card.calibration_slices)?);
         }
         Ok((spec, tensors))
     }
@@ -416,7 +419,7 @@ fn stacked(file: &Path, shape: &[usize]) -> Result<Vec<Tensor>> {
             return Ok(tensor.data.chunks(length).map(sample).collect());
         }
     }
-    Ok(vec![input::plain(file, shape)?])
+    Ok(vec![fit::plain(file, shape)?])
 }
 
 /// What to say when samples are of another scale than the card declares.
@@ -457,7 +460,7 @@ fn synthetic(shape: &[usize]) -> Vec<Tensor> {
 }
 
 /// An input to try a model with: `NAME.in.npy` beside it, or a synthetic one.
-pub(crate) fn sample(path: &Path, plan: &PublicPlan) -> Result<Tensor> {
+pub fn sample(path: &Path, plan: &PublicPlan) -> Result<Tensor> {
     let shape = &plan.tensors[plan.input].shape;
     let beside = path.with_extension("in.npy");
     match beside.exists() {

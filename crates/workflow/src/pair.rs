@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::report::Report;
 
 /// A vendor that serves, and a place for the hospital.
-pub(crate) struct Pair {
+pub struct Pair {
     place: TempDir,
     vendor: Child,
     events: Arc<Mutex<Vec<Value>>>,
@@ -31,7 +31,7 @@ pub(crate) struct Pair {
 impl Pair {
     /// Makes both identities, lets the vendor know the hospital, and starts the vendor with `arguments` after `serve`.
     /// A `link` puts a slow line between the two.
-    pub(crate) fn start(arguments: &[&str], link: Option<LinkSpec>) -> Result<Self> {
+    pub fn start(arguments: &[&str], link: Option<LinkSpec>) -> Result<Self> {
         let place = tempfile::Builder::new().prefix("blindscan-").tempdir()?;
         for side in ["vendor", "hospital"] {
             std::fs::create_dir(place.path().join(side))?;
@@ -70,12 +70,12 @@ impl Pair {
     }
 
     /// The hospital's folder.
-    pub(crate) fn hospital(&self) -> PathBuf {
+    pub fn hospital(&self) -> PathBuf {
         self.place.path().join("hospital")
     }
 
     /// Runs `blindscan` in the hospital's folder with these arguments and `--server`, `--keys`, `--json`; its report.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<Report> {
+    pub fn ask(&self, arguments: &[&str]) -> Result<Report> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)
             .args(["--server", &self.join, "--keys", "keys", "--json"])
@@ -94,12 +94,12 @@ impl Pair {
     }
 
     /// Processor time that the vendor had used before it listened: loading the model.
-    pub(crate) fn vendor_cpu_at_start(&self) -> f64 {
+    pub fn vendor_cpu_at_start(&self) -> f64 {
         self.vendor_cpu_at_start
     }
 
     /// What the vendor said of its last finished job: processor time and peak memory of its process.
-    pub(crate) fn vendor_usage(&self) -> Option<(f64, u64)> {
+    pub fn vendor_usage(&self) -> Option<(f64, u64)> {
         let events = self.events.lock().ok()?;
         let last = events.iter().rev().find(|event| event.get("cpu_seconds").is_some())?;
         Some((last["cpu_seconds"].as_f64()?, last["peak_memory_bytes"].as_u64()?))
@@ -114,7 +114,7 @@ impl Drop for Pair {
 }
 
 /// Copies a file into a folder under a name.
-pub(crate) fn bring(file: &Path, folder: &Path, name: &str) -> Result<()> {
+pub fn bring(file: &Path, folder: &Path, name: &str) -> Result<()> {
     std::fs::copy(file, folder.join(name)).map(drop).with_context(|| format!("{}", file.display()))
 }
 

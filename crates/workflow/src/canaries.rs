@@ -20,9 +20,8 @@ use blindscan_session::PlanDigest;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::CanaryOptions;
-use crate::commands::plan::hex;
-use crate::input::Source;
+use crate::fit::Source;
+use crate::hex;
 use crate::random::Random;
 use crate::reference;
 use crate::report::{CanaryReport, WrongCanary};
@@ -31,10 +30,19 @@ use crate::slices::selection;
 /// The file of noted answers in the folder of a set.
 const ANSWERS: &str = "answers.json";
 
+/// Images with known answers in a batch.
+#[derive(Clone, Debug, Default)]
+pub struct CanaryOptions {
+    /// How many are mixed in.
+    pub count: usize,
+    /// Folder of these images, with the answers that were noted.
+    pub set: Option<PathBuf>,
+}
+
 /// What is known of a set of images.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Notes {
+pub struct Notes {
     /// Digest of the plan that the answers are of.
     plan_digest: String,
     answers: Vec<Note>,
@@ -56,7 +64,7 @@ struct Note {
 
 impl Notes {
     /// Notes the answers of every image of a folder, as `answer` gives them for an input, in floats and in integers.
-    pub(crate) fn take(
+    pub fn take(
         folder: &Path,
         slices: Option<&str>,
         plan: &PublicPlan,
@@ -92,12 +100,12 @@ impl Notes {
     }
 
     /// How many answers are noted.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.answers.len()
     }
 
     /// Writes the notes into their folder, whole or not at all.
-    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(ANSWERS);
         let text = serde_json::to_vec_pretty(self)?;
         let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
@@ -133,13 +141,13 @@ fn files(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// The canaries of one batch, drawn from their set.
-pub(crate) struct Canaries {
+pub struct Canaries {
     drawn: Vec<(Note, Vec<i64>)>,
 }
 
 /// What is run at one position of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub enum Slot {
     /// An image that was asked for.
     Image(usize),
     /// A canary, by its number.
@@ -148,8 +156,8 @@ pub(crate) enum Slot {
 
 impl Canaries {
     /// Draws as many canaries as the command line says; each image of the set once before any comes twice.
-    pub(crate) fn draw(options: &CanaryOptions, plan: &PublicPlan, rng: &mut Random) -> Result<Self> {
-        let (Some(folder), count @ 1..) = (&options.canary_set, options.canaries) else {
+    pub fn draw(options: &CanaryOptions, plan: &PublicPlan, rng: &mut Random) -> Result<Self> {
+        let (Some(folder), count @ 1..) = (&options.set, options.count) else {
             return Ok(Self { drawn: Vec::new() });
         };
         let notes = Notes::read(folder)?;
@@ -174,7 +182,7 @@ impl Canaries {
     }
 
     /// The order of a batch: its images in their order, canaries at random positions between.
-    pub(crate) fn mixed(&self, images: &[usize], rng: &mut Random) -> Vec<Slot> {
+    pub fn mixed(&self, images: &[usize], rng: &mut Random) -> Vec<Slot> {
         let mut order: Vec<Option<usize>> = vec![None; images.len()];
         order.extend((0..self.drawn.len()).map(Some));
         order.shuffle(rng);
@@ -187,17 +195,17 @@ impl Canaries {
     }
 
     /// How many there are.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.drawn.len()
     }
 
     /// The input of a canary.
-    pub(crate) fn input(&self, number: usize) -> &[i64] {
+    pub fn input(&self, number: usize) -> &[i64] {
         &self.drawn[number].1
     }
 
     /// Holds the answers, by position in the batch, against the notes; nothing when there were no canaries.
-    pub(crate) fn judge(&self, answers: &[(usize, usize, Output)]) -> Option<CanaryReport> {
+    pub fn judge(&self, answers: &[(usize, usize, Output)]) -> Option<CanaryReport> {
         let wrong: Vec<WrongCanary> = answers
             .iter()
             .filter(|(_, number, output)| digest(&reference::values(output)) != self.drawn[*number].0.answer)

@@ -9,22 +9,21 @@ use std::time::Instant;
 use anyhow::Result;
 use blindscan_inference::OtKind;
 use blindscan_wire::link::LinkSpec;
-use clap::ValueEnum;
 
 use crate::connection::Connection;
 
 /// Links with less than this are slow.
 const SLOW_BITS_PER_SECOND: u64 = 1_000_000_000;
 
-/// What the command line asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OtChoice {
-    /// Ferret on links slower than 1 Gbit/s, else SoftSpoken
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtChoice {
+    /// Ferret on links slower than 1 Gbit/s, else SoftSpoken.
     #[default]
     Auto,
-    /// For fast links: least work
+    /// For fast links: least work.
     Softspoken,
-    /// For slow links: fewest bytes
+    /// For slow links: fewest bytes.
     Ferret,
 }
 
@@ -40,24 +39,24 @@ impl OtChoice {
     }
 
     /// The kind on a link that was declared.
-    pub(crate) fn on(self, link: LinkSpec) -> OtKind {
+    pub fn on(self, link: LinkSpec) -> OtKind {
         self.kind(|| Ok(link.bits_per_second)).expect("a declared bandwidth is known")
     }
 
     /// What to ask of two processes on this machine: `auto` is settled by the link put between them, not by how busy the
     /// machine is.
-    pub(crate) fn between_processes(self, link: Option<LinkSpec>) -> &'static str {
+    pub fn between_processes(self, link: Option<LinkSpec>) -> &'static str {
         name(link.map_or_else(|| self.in_memory(), |link| self.on(link)))
     }
 
     /// The kind inside one process: no link at all.
-    pub(crate) fn in_memory(self) -> OtKind {
+    pub fn in_memory(self) -> OtKind {
         self.kind(|| Ok(u64::MAX)).expect("no link is no slow link")
     }
 }
 
 /// Settles the kind on a connection that will make stock: with `auto` by a probe of 1 MiB, sent by the server.
-pub(crate) fn settle(connection: &mut Connection) -> Result<OtKind> {
+pub fn settle(connection: &mut Connection) -> Result<OtKind> {
     let Connection { client, channel, ot } = connection;
     let begun = Instant::now();
     let kind = ot.kind(|| Ok(client.probe(|| begun.elapsed(), channel)?.bits_per_second()))?;
@@ -70,7 +69,7 @@ pub(crate) fn settle(connection: &mut Connection) -> Result<OtKind> {
 }
 
 /// The kind's name in reports.
-pub(crate) fn name(kind: OtKind) -> &'static str {
+pub fn name(kind: OtKind) -> &'static str {
     match kind {
         OtKind::SoftSpoken => "softspoken",
         OtKind::Ferret => "ferret",
@@ -78,7 +77,7 @@ pub(crate) fn name(kind: OtKind) -> &'static str {
 }
 
 /// The protocols that answer, for reports.
-pub(crate) fn suite(kind: Option<OtKind>) -> String {
+pub fn suite(kind: Option<OtKind>) -> String {
     let made_by = match kind {
         Some(OtKind::SoftSpoken) => "SoftSpoken k=4",
         Some(OtKind::Ferret) => "Ferret, regular noise",

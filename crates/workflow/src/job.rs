@@ -14,36 +14,36 @@ use blindscan_protocols::Party;
 use blindscan_wire::Channel;
 
 use crate::canaries::{Canaries, Slot};
-use crate::commands::plan::hex;
 use crate::connection::Connection;
-use crate::input::Source;
-use crate::ot;
+use crate::events::Events;
+use crate::fit::Source;
 use crate::random::random;
 use crate::report::{CanaryReport, LayerReport, Report};
-use crate::system;
 use crate::watch::{Watch, phase_bytes, turns};
+use crate::{hex, machine, transfers};
 
 /// What came of a job.
-pub(crate) struct Finished {
+pub struct Finished {
     /// One answer an image.
-    pub(crate) outputs: Vec<Output>,
+    pub outputs: Vec<Output>,
     /// Time, bytes, memory.
-    pub(crate) report: Report,
+    pub report: Report,
 }
 
 /// Runs images through the network, one after another: memory does not grow with their number.
-pub(crate) fn run_images(
+pub fn run_images(
     connection: &mut Connection,
     source: &Source,
     which: &[usize],
     stock: Option<&StockFolder>,
     canaries: &Canaries,
     begun: Instant,
+    events: &dyn Events,
 ) -> Result<Finished> {
     let phases: &[Phase] = if stock.is_some() { &[Phase::Online] } else { &[Phase::Offline, Phase::Online] };
-    let kind = if stock.is_none() { Some(ot::settle(connection)?) } else { None };
+    let kind = if stock.is_none() { Some(transfers::settle(connection)?) } else { None };
     let cost = connection.client.plan().cost(Party::ImageOwner, kind.unwrap_or_default());
-    let mut watch = Watch::new(cost, which.len() + canaries.count(), phases, false);
+    let mut watch = Watch::new(cost, which.len() + canaries.count(), phases, events);
     let mut outputs = Vec::with_capacity(which.len());
     let mut clamped = Clamped::default();
     let mut known = Vec::new();
@@ -101,7 +101,7 @@ fn made_ahead<'scope, T: Send + 'scope>(
 }
 
 /// Where the answers of a job go: into `out`, or into a folder in it that says that they are not to be trusted.
-pub(crate) fn place(out: &Path, report: &Report) -> Result<PathBuf> {
+pub fn place(out: &Path, report: &Report) -> Result<PathBuf> {
     if report.untrusted.is_none() {
         return Ok(out.into());
     }
@@ -111,7 +111,7 @@ pub(crate) fn place(out: &Path, report: &Report) -> Result<PathBuf> {
 }
 
 /// Refuses a job for which the prepared stock cannot suffice, before any of it is spent.
-pub(crate) fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<()> {
+pub fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<()> {
     let Some(folder) = stock else { return Ok(()) };
     let unused = folder.unused()?.len();
     ensure!(
@@ -123,7 +123,7 @@ pub(crate) fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<
 }
 
 /// The report of what a connection has done; `kind` made its stock, unless that was there before.
-pub(crate) fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch, begun: Instant) -> Report {
+pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, begun: Instant) -> Report {
     let (layers, images) = watch.finish();
     let seconds =
         |phase: &str| layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.seconds).sum();
@@ -133,8 +133,8 @@ pub(crate) fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch
     let mut report = Report {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
-        suite: ot::suite(kind),
-        ot: kind.map(|kind| ot::name(kind).into()),
+        suite: transfers::suite(kind),
+        ot: kind.map(|kind| transfers::name(kind).into()),
         bytes: phase_bytes(&layers),
         overhead_bytes: (raw.bytes_sent + raw.bytes_received)
             .saturating_sub(traffic.bytes_sent + traffic.bytes_received),
@@ -150,10 +150,10 @@ pub(crate) fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch
 }
 
 /// What is known only at the very end, and when the job began.
-pub(crate) fn close(report: &mut Report, begun: Instant) {
+pub fn close(report: &mut Report, begun: Instant) {
     report.program = concat!("blindscan ", env!("CARGO_PKG_VERSION")).into();
-    report.started = system::utc_before(begun.elapsed());
+    report.started = machine::utc_before(begun.elapsed());
     report.seconds.total = begun.elapsed().as_secs_f64();
-    report.peak_memory_bytes = system::peak_memory_bytes();
-    report.cpu_seconds = system::cpu_seconds();
+    report.peak_memory_bytes = machine::peak_memory_bytes();
+    report.cpu_seconds = machine::cpu_seconds();
 }
