@@ -12,7 +12,7 @@ use blindscan_inference::AssignedPlan;
 use blindscan_inference::stock::StockFolder;
 use blindscan_session::failed_checks::{FailedChecks, Peers};
 use blindscan_session::handshake::{self, Binding};
-use blindscan_session::job::{self, Client};
+use blindscan_session::job::{self, ClientSession};
 use blindscan_session::join::JoinLine;
 use blindscan_session::{PlanDigest, enrol, keys};
 use blindscan_wire::link::LinkConfig;
@@ -45,7 +45,7 @@ pub struct Connection {
     /// The link.
     pub channel: StreamChannel,
     /// The client's end of the session, with the server's plan.
-    pub client: Client<Random>,
+    pub client: ClientSession<Random>,
     /// How the transfers of its stocks are made: what was asked for, until [`crate::transfers::settle`].
     pub ot: OtChoice,
 }
@@ -90,7 +90,7 @@ pub fn connect(options: &ServerOptions, events: &dyn Events) -> Result<Connectio
     if let Err(error) = Card::of(&plan).keep(&options.keys, &line.server) {
         events.note(&format!("what this server takes was not kept for the next time: {}", told(&error)));
     }
-    let client = Client::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
+    let client = ClientSession::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
     Ok(Connection { channel, client, ot: options.ot })
 }
 

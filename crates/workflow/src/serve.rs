@@ -13,7 +13,7 @@ use blindscan_inference::roles::Unobserved;
 use blindscan_session::allow::Client;
 use blindscan_session::enrol::{Admitted, Door};
 use blindscan_session::handshake::{self, Binding};
-use blindscan_session::job::{Done, Server, Service};
+use blindscan_session::job::{Done, ServerSession, Service};
 use blindscan_session::join::JoinLine;
 use blindscan_wire::link::{LinkConfig, LinkError};
 use blindscan_wire::listener::{Incoming, Listener, ListenerConfig, Stopper};
@@ -231,7 +231,7 @@ impl House {
         let channel = admitted.channel();
         let mut rng = random::random();
         let session = handshake::server(&binding, self.service.plan().plan(), &mut rng, channel)?;
-        let mut server = Server::new(&self.service, session, client.fingerprint, rng)?;
+        let mut server = ServerSession::new(&self.service, session, client.fingerprint, rng)?;
         loop {
             let begun = Instant::now();
             let Some(done) = server.next(&mut Unobserved, channel)? else {

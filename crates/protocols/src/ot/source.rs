@@ -8,6 +8,7 @@
 
 use blindscan_arith::block::Block;
 use blindscan_wire::{Meter, Traffic};
+use serde::{Deserialize, Serialize};
 
 use super::buffered::BATCH;
 use super::ferret::sets::SETS;
@@ -17,7 +18,7 @@ use super::softspoken::{self, SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use super::{COT_MULTIPLE, CotReceiver, CotSender, Instance};
 
 /// What the owners agree on for a phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OtKind {
     /// 31 bits a transfer, least work: for fast links.
     #[default]

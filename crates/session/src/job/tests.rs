@@ -1,15 +1,23 @@
 //! Jobs between a client and a server in memory, on one small random model.
 
+use std::time::Duration;
+
 use blindscan_graph::plan::{FixedPlan, OutputPolicy};
 use blindscan_graph::{fixed, random};
 use blindscan_inference::roles::Unobserved;
-use blindscan_inference::stock::StockError;
-use blindscan_inference::{InferenceError, Output};
+use blindscan_inference::stock::{StockError, StockFolder, StockId};
+use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output, parameters_digest};
+use blindscan_wire::Channel;
 use blindscan_wire::memory::play;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
+use super::purpose::{purpose, purpose_of};
+use super::request::{Reply, Request, ask, asked};
 use super::*;
+use crate::control;
+use crate::failed_checks::Peers;
+use crate::handshake::{PROTOCOL_VERSION, SessionId};
 
 const SESSION: SessionId = SessionId([6; 32]);
 const CLIENT: Fingerprint = Fingerprint::from_bytes([1; 32]);
@@ -50,9 +58,9 @@ impl Place {
         self.state("client-state")
     }
 
-    fn client(&self, server: Fingerprint) -> Client<ChaCha20Rng> {
+    fn client(&self, server: Fingerprint) -> ClientSession<ChaCha20Rng> {
         let plan = AssignedPlan::new(self.plan.public.clone()).unwrap();
-        Client::new(plan, SESSION, server, &self.client_state(), ChaCha20Rng::seed_from_u64(1))
+        ClientSession::new(plan, SESSION, server, &self.client_state(), ChaCha20Rng::seed_from_u64(1))
     }
 
     /// Prepares one stock on a connection of its own.
@@ -65,7 +73,8 @@ impl Place {
     /// The same where it may fail: how the client and the server ended.
     fn try_prepare(&self) -> (Result<StockId, SessionError>, Result<Option<Done>, SessionError>) {
         let service = self.service(&self.plan);
-        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let mut server =
+            ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let played = play(
             |channel| self.client(SERVER).prepare(&self.stock(), &mut Unobserved, channel),
             |channel| server.next(&mut Unobserved, channel),
@@ -107,7 +116,8 @@ impl Place {
         client: Fingerprint,
     ) -> (Result<Output, SessionError>, Option<SessionError>) {
         let service = self.service(plan);
-        let mut server = Server::new(&service, SESSION, client, ChaCha20Rng::seed_from_u64(3)).unwrap();
+        let mut server =
+            ServerSession::new(&service, SESSION, client, ChaCha20Rng::seed_from_u64(3)).unwrap();
         let played = play(
             |channel| self.client(SERVER).run_prepared(&self.input, &self.stock(), &mut Unobserved, channel),
             |channel| server.next(&mut Unobserved, channel).err(),
@@ -174,7 +184,7 @@ fn a_stock_made_with_one_server_is_not_spent_on_another() {
 fn one_connection_carries_several_jobs_and_each_answer_is_the_models() {
     let place = Place::new();
     let (service, folder) = (place.service(&place.plan), place.stock());
-    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let input = &place.input;
     let played = play(
         |channel| {
@@ -244,7 +254,7 @@ fn what_the_servers_disk_says_does_not_reach_the_client() {
     let place = Place::new();
     let folder = place.server_folder();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let played = play(
         |channel| place.client(SERVER).prepare(&place.stock(), &mut Unobserved, channel),
@@ -262,12 +272,12 @@ fn what_the_servers_disk_says_does_not_reach_the_client() {
 fn a_client_that_leaves_while_a_stock_is_made_leaves_none_behind() {
     let place = Place::new();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let played = play(
         |channel| {
             let mut client = place.client(SERVER);
             let header = client.fresh_header();
-            ask(Request::Prepare { id: header.id.0, transfers: client.ot.into() }, channel).unwrap();
+            ask(Request::Prepare { id: header.id.0, transfers: client.ot() }, channel).unwrap();
         },
         |channel| server.next(&mut Unobserved, channel),
     );
@@ -280,7 +290,7 @@ fn a_stock_is_spent_at_both_ends_though_the_image_never_came_through() {
     let place = Place::new();
     place.prepare();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(3)).unwrap();
+    let mut server = ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(3)).unwrap();
     let wrong = vec![0; place.input.len() + 1];
     let played = play(
         |channel| place.client(SERVER).run_prepared(&wrong, &place.stock(), &mut Unobserved, channel),
@@ -296,7 +306,8 @@ fn a_request_that_is_none_ends_the_session_with_an_error() {
     let place = Place::new();
     let service = place.service(&place.plan);
     let next = |length: u32, body: &[u8]| {
-        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let mut server =
+            ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let sent = (length.to_le_bytes(), body);
         let played = play(
             |channel| {
@@ -331,7 +342,7 @@ fn a_stock_of_another_version_or_of_other_parameters_fits_no_job() {
     let folder = place.stock();
     let mut upgraded = place.client(SERVER);
     upgraded.made_for =
-        purpose_of("0.0.1", PROTOCOL_VERSION, &parameters, &[&upgraded.plan.digest(), SERVER.as_bytes()]);
+        purpose_of("0.0.1", PROTOCOL_VERSION, &parameters, &[&upgraded.plan().digest(), SERVER.as_bytes()]);
     let refused = upgraded.run_prepared(&place.input, &folder, &mut Unobserved, &mut Silent);
     assert!(matches!(refused, Err(SessionError::Inference(InferenceError::Stock(StockError::Empty(_))))));
     assert_eq!(folder.unused().unwrap().len(), 1);
@@ -350,7 +361,7 @@ fn a_key_is_there_until_the_server_has_accepted_and_gone_before_the_stock_is_rea
             place.client(SERVER).run_prepared(&place.input, &folder, &mut Unobserved, channel).map(drop)
         },
         |channel| {
-            let _: Request = control::receive(MESSAGE_BYTES_MAX, channel).unwrap();
+            asked(channel).unwrap();
             let asked = count(&keys);
             control::send(&Reply::Accepted, channel).unwrap();
             channel.finish().unwrap();
@@ -442,7 +453,8 @@ fn a_client_that_cheats_in_transfers_is_counted_and_its_stock_is_dropped_until_i
     let mut counted = 0;
     // Where a message is not one of the transfers, another error comes of it, or a wrong share: no check looks there.
     for at in 0..60 {
-        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let mut server =
+            ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let (stock, before) = (place.stock(), kept());
         let played = play(
             |channel| {
@@ -479,7 +491,8 @@ fn a_server_that_cheats_in_transfers_is_counted_by_its_client() {
     let failed = FailedChecks::of(&place.client_state(), Peers::Servers);
     let mut counted = 0;
     for at in 0..60 {
-        let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+        let mut server =
+            ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
         let stock = place.stock();
         let before = stock.unused().unwrap().len();
         let played = play(
@@ -502,7 +515,7 @@ fn a_servers_reason_cannot_steer_a_terminal() {
     let played = play(
         |channel| place.client(SERVER).run(&place.input, &mut Unobserved, channel),
         |channel| {
-            control::receive::<Request>(MESSAGE_BYTES_MAX, channel).unwrap();
+            asked(channel).unwrap();
             control::send(&Reply::Refused(reason), channel).unwrap();
         },
     );
@@ -539,7 +552,7 @@ impl Channel for Silent {
 fn the_server_follows_the_clients_choice_of_transfers_from_job_to_job() {
     let place = Place::new();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let mut client = place.client(SERVER);
     let kinds = [OtKind::Ferret, OtKind::SoftSpoken, OtKind::Ferret];
     let played = play(
@@ -560,7 +573,7 @@ fn the_server_follows_the_clients_choice_of_transfers_from_job_to_job() {
 fn a_link_is_measured_once_a_connection_and_jobs_go_on() {
     let place = Place::new();
     let service = place.service(&place.plan);
-    let mut server = Server::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
+    let mut server = ServerSession::new(&service, SESSION, CLIENT, ChaCha20Rng::seed_from_u64(2)).unwrap();
     let mut client = place.client(SERVER);
     let readings = std::cell::RefCell::new([5, 7, 1007].map(Duration::from_millis).into_iter());
     let played = play(
