@@ -6,12 +6,13 @@
 //! | whose | module |
 //! |---|---|
 //! | the model owner's | [`model`]: an ONNX file with its card, or a saved plan; [`serve`]: a model behind a port |
-//! | the image owner's | [`study`]: what was read; [`fit`]: does it fit, and the network's inputs; [`connection`]; [`job`]; [`canaries`]; [`report`] |
+//! | the image owner's | [`segment`](mod@segment), [`classify`](mod@classify), [`prepare`](mod@prepare), which stand on [`study`]: what was read; [`fit`]: does it fit, and the network's inputs; [`connection`]; [`job`]; [`canaries`]; [`report`] |
 //! | of one who holds both files | [`reference`](mod@reference): what the answer should be; [`compare`]; [`pair`]: both parties as processes; [`speed`] |
 #![forbid(unsafe_code)]
 
 pub mod canaries;
 pub mod card;
+pub mod classify;
 pub mod compare;
 pub mod connection;
 mod error;
@@ -23,9 +24,11 @@ pub mod machine;
 pub mod model;
 pub mod out;
 pub mod pair;
+pub mod prepare;
 pub mod random;
 pub mod reference;
 pub mod report;
+pub mod segment;
 pub mod serve;
 pub mod slices;
 pub mod speed;

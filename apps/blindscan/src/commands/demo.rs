@@ -18,7 +18,7 @@ use blindscan_workflow::pair::{Pair, bring};
 use blindscan_workflow::reference;
 use blindscan_workflow::report::Report;
 
-use super::{Outcome, print_json};
+use super::{Outcome, show};
 use crate::cli::DemoArgs;
 use crate::screen::Screen;
 
@@ -62,11 +62,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     report.seconds.total = begun.elapsed().as_secs_f64();
     report.files.push(out.path().join("report.json").display().to_string());
     report.write(out.path())?;
-    if args.json {
-        print_json(&report)?;
-    } else {
-        say_part!("{}", report.screen(args.layers));
-    }
+    show(&report, args.layers, args.json)?;
     Ok(if report.equals_reference == Some(true) { Outcome::Done } else { Outcome::No })
 }
 

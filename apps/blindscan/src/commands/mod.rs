@@ -51,3 +51,12 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     writeln!(std::io::stdout(), "{text}").context("the report could not be printed")
 }
+
+/// Prints a report, for people or for programs.
+fn show(report: &Report, layers: bool, json: bool) -> anyhow::Result<()> {
+    if json {
+        return print_json(report);
+    }
+    say_part!("{}", report.screen(layers));
+    Ok(())
+}

@@ -1,205 +1,24 @@
 //! `segment`: slices of a scan in, a mask on the scan's own grid out.
 
-use std::path::Path;
-use std::time::Instant;
+use anyhow::Result;
+use blindscan_workflow::segment::{SegmentOptions, segment};
 
-use anyhow::{Context, Result};
-use blindscan_graph::plan::PublicPlan;
-use blindscan_imaging::geometry::PlaneIndex;
-use blindscan_imaging::{
-    GreyPlane, LabelPlane, Mask, MaskWords, Request, Scan, Slicing, dice, overlay_png, read_mask,
-    write_labelled_mask, write_mask, write_picture_mask,
-};
-use blindscan_workflow::canaries::Canaries;
-use blindscan_workflow::connection::{connect, stock};
-use blindscan_workflow::fit::Source;
-use blindscan_workflow::job::{self, run_images};
-use blindscan_workflow::out::OutFolder;
-use blindscan_workflow::random::random;
-use blindscan_workflow::reference;
-use blindscan_workflow::report::{ClassReport, Report};
-use blindscan_workflow::slices::{listed, selection};
-use blindscan_workflow::study::Study;
-
-use super::{Outcome, print_json};
+use super::{Outcome, show};
 use crate::cli::SegmentArgs;
 use crate::screen::Screen;
 
 pub(crate) fn run(args: &SegmentArgs) -> Result<Outcome> {
-    let begun = Instant::now();
-    let (screen, server) = (Screen::new(), args.server.options());
-    let stock = args.stock.as_deref().map(|folder| stock(folder, &server)).transpose()?;
-    let out = OutFolder::make(&args.out)?;
-    let study = Study::before_connecting(&args.scan, &args.study.options(), &server)?;
-    let expert = args.expert.as_deref().map(read_mask).transpose()?;
-    let connection = connect(&server, &screen)?;
-    let (mut connection, (job, canaries)) = connection.judged(|plan| {
-        let canaries = Canaries::draw(&args.canaries.options(), plan, &mut random())?;
-        let job = Job::new(study, plan, &args.slices, expert.as_ref())?;
-        job::check_stock(stock.as_ref(), job.which.len() + canaries.count())?;
-        Ok((job, canaries))
-    })?;
-    let plan = connection.client.plan().plan().clone();
-
-    let finished =
-        run_images(&mut connection, &job.source, &job.which, stock.as_ref(), &canaries, begun, &screen)?;
-    connection.leave()?;
-
-    let mut report = finished.report;
-    let place = job::place(out.path(), &report)?;
-    let (rows, columns) = job.size;
-    let masks: Vec<LabelPlane> = finished
-        .outputs
-        .iter()
-        .map(|output| LabelPlane::new(rows, columns, reference::labels(&plan, output)))
-        .collect();
-    let answer =
-        MaskFiles { source: &job.source, which: &job.which, masks: &masks, names: &plan.answer.class_names };
-    answer.write(&place, &mut report)?;
-    if let Some(path) = &args.reference {
-        reference::compare(path, &plan, &job.source, &job.which, &finished.outputs, &mut report, &screen)?;
-    }
-    if let (Some(expert), Some((scan, request))) = (expert, job.source.scan()) {
-        report.dice.expert = Some(dice_of(scan, request, &job.which, &masks, &expert)?);
-    }
-    job::close(&mut report, begun);
-    report.files.push(place.join("report.json").display().to_string());
-    report.write(&place)?;
-    if args.json {
-        print_json(&report)?;
-    } else {
-        say_part!("{}", report.screen(args.layers));
-    }
-    Ok(Outcome::of(&report))
-}
-
-/// What is segmented: all that can be refused is refused when this is made.
-struct Job {
-    source: Source,
-    which: Vec<usize>,
-    /// Rows and columns of the answer.
-    size: (usize, usize),
-}
-
-impl Job {
-    fn new(study: Study, plan: &PublicPlan, slices: &str, expert: Option<&Mask>) -> Result<Self> {
-        let source = Source::new(study, plan)?;
-        let (scan, _) =
-            source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
-        let which = selection(slices, source.count())?;
-        if let (Some(expert), Scan::Volume(volume)) = (expert, scan) {
-            expert.check_grid(volume)?;
-        }
-        Ok(Self { size: mask_size(plan)?, source, which })
-    }
-}
-
-/// Rows and columns of the answer.
-fn mask_size(plan: &PublicPlan) -> Result<(usize, usize)> {
-    plan.mask_size().context("this server's model does not give masks; use `classify`")
-}
-
-/// The answer on the scan's own grid.
-struct MaskFiles<'a> {
-    source: &'a Source,
-    which: &'a [usize],
-    /// One for each of `which`.
-    masks: &'a [LabelPlane],
-    /// Names of the classes.
-    names: &'a [String],
-}
-
-impl MaskFiles<'_> {
-    /// mask.nii.gz or mask.png, overlay.png of the slice with the largest area, and where only some slices were segmented
-    /// covered.nii.gz, which is 1 there. Counts what each class covers.
-    fn write(&self, out: &Path, report: &mut Report) -> Result<()> {
-        let (scan, request) = self.source.scan().expect("only scans are segmented");
-        let area = |mask: &LabelPlane| mask.labels().iter().filter(|&&label| label != 0).count();
-        let shown =
-            (0..self.masks.len()).max_by_key(|&index| area(&self.masks[index])).expect("at least one slice");
-        let mut files = Vec::new();
-        let grey = match scan {
-            Scan::Volume(volume) => {
-                let slicing = Slicing::new(volume, request.axis, request.in_plane);
-                let mut mask = Mask::empty(volume);
-                for (&index, plane) in self.which.iter().zip(self.masks) {
-                    mask.set_plane(&slicing, PlaneIndex(index), plane)?;
-                }
-                let run: Vec<PlaneIndex> = self.which.iter().map(|&index| PlaneIndex(index)).collect();
-                let covered = Mask::coverage(volume, request.axis, &run)?;
-                let ml = report.input.as_ref().and_then(|input| input.voxel_ml());
-                report.classes = self.classes(covered_labels(&mask, &covered), ml);
-                let whole = self.which.len() == volume.plane_count(request.axis);
-                let description = match whole {
-                    true => "blindscan mask, every slice segmented".to_string(),
-                    false => format!("blindscan mask, segmented {} only", listed(self.which)),
-                };
-                let words = MaskWords { label_names: self.names, description: &description };
-                files.push(out.join("mask.nii.gz"));
-                write_labelled_mask(volume, &mask, &words, &files[0])?;
-                if !whole {
-                    files.push(out.join("covered.nii.gz"));
-                    write_mask(volume, &covered, &files[1])?;
-                    report.notes.push(
-                        "only some slices were segmented: 0 in mask.nii.gz means \"nothing found\" where covered.nii.gz is 1, and \"not segmented\" elsewhere"
-                            .into(),
-                    );
-                }
-                slicing.grey(volume, PlaneIndex(self.which[shown]))?
-            }
-            Scan::Picture(picture) => {
-                let (rows, columns) = picture.size();
-                let on_picture = self.masks[0].resized(rows, columns);
-                report.classes = self.classes(on_picture.labels().iter().copied(), None);
-                files.push(out.join("mask.png"));
-                write_picture_mask(picture, &self.masks[0], &files[0])?;
-                GreyPlane::of_picture(picture)
-            }
-        };
-        files.push(out.join("overlay.png"));
-        overlay_png(&grey, &self.masks[shown], files.last().expect("just pushed"))?;
-        report.files.extend(files.iter().map(|path| path.display().to_string()));
-        Ok(())
-    }
-
-    /// What each class covers: those that have a name, and those that were found.
-    fn classes(&self, labels: impl Iterator<Item = u8>, voxel_ml: Option<f64>) -> Vec<ClassReport> {
-        let mut voxels = [0u64; 256];
-        labels.for_each(|label| voxels[usize::from(label)] += 1);
-        let known = (0..256).filter(|&label| voxels[label] > 0 || label < self.names.len());
-        let class = |label: usize| ClassReport {
-            label: label as u32,
-            name: self.names.get(label).cloned(),
-            voxels: voxels[label],
-            ml: voxel_ml.map(|ml| ml * voxels[label] as f64),
-        };
-        known.map(class).collect()
-    }
-}
-
-/// The labels of the voxels that were segmented.
-fn covered_labels<'a>(mask: &'a Mask, covered: &'a Mask) -> impl Iterator<Item = u8> + 'a {
-    let pairs = mask.labels().iter().zip(covered.labels());
-    pairs.filter(|&(_, &covered)| covered == 1).map(|(&label, _)| label)
-}
-
-/// The overlap with an expert's mask, over the slices that were asked for.
-fn dice_of(
-    scan: &Scan,
-    request: &Request,
-    which: &[usize],
-    masks: &[LabelPlane],
-    expert: &Mask,
-) -> Result<f64> {
-    let Scan::Volume(volume) = scan else {
-        return Ok(dice(masks[0].labels(), expert.labels())?);
+    let options = SegmentOptions {
+        server: args.server.options(),
+        study: args.study.options(),
+        canaries: args.canaries.options(),
+        out: args.out.clone(),
+        slices: args.slices.clone(),
+        stock: args.stock.clone(),
+        reference: args.reference.clone(),
+        expert: args.expert.clone(),
     };
-    let slicing = Slicing::new(volume, request.axis, request.in_plane);
-    let (rows, columns) = slicing.plane_size();
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for (&index, mask) in which.iter().zip(masks) {
-        ours.extend_from_slice(mask.resized(rows, columns).labels());
-        theirs.extend_from_slice(expert.plane(&slicing, PlaneIndex(index))?.labels());
-    }
-    Ok(dice(&ours, &theirs)?)
+    let report = segment(&args.scan, &options, &Screen::new())?;
+    show(&report, args.layers, args.json)?;
+    Ok(Outcome::of(&report))
 }

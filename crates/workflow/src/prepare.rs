@@ -1,0 +1,37 @@
+//! The offline phase ahead of time, for images that need not exist yet.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use blindscan_inference::roles::Phase;
+use blindscan_protocols::Party;
+
+use crate::connection::{Connection, ServerOptions, connect, stock};
+use crate::events::Events;
+use crate::report::Report;
+use crate::watch::Watch;
+use crate::{job, transfers};
+
+/// Makes `count` stocks in a folder. Returns the report, and how many unused stocks lie there now.
+pub fn prepare(
+    server: &ServerOptions,
+    folder: &Path,
+    count: usize,
+    events: &dyn Events,
+) -> Result<(Report, usize)> {
+    let begun = Instant::now();
+    let folder = stock(folder, server)?;
+    let mut connection = connect(server, events)?;
+    let kind = transfers::settle(&mut connection)?;
+    let cost = connection.client.plan().cost(Party::ImageOwner, kind);
+    let mut watch = Watch::new(cost, count, &[Phase::Offline], events);
+    for _ in 0..count {
+        let Connection { client, channel, .. } = &mut connection;
+        client.prepare(&folder, &mut watch, channel)?;
+    }
+    let mut report = job::report(&connection, Some(kind), watch, begun);
+    connection.leave()?;
+    job::close(&mut report, begun);
+    Ok((report, folder.unused()?.len()))
+}
