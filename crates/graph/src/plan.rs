@@ -10,7 +10,6 @@
 mod answer;
 mod error;
 mod file;
-mod input;
 mod shapes;
 mod suite;
 #[cfg(test)]
@@ -19,6 +18,9 @@ mod validate;
 mod weights;
 
 use blindscan_arith::conv::LinearShape;
+pub use blindscan_input_spec::{
+    Axis, GreyScale, InPlane, InputSpec, Modality, Normalisation, ToEightBit, Trained,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ir::{Tensor, Window};
@@ -26,7 +28,6 @@ use crate::ir::{Tensor, Window};
 pub use answer::{Answer, Meaning, OutputPolicy, Places};
 pub use error::{PlanError, Problem};
 pub use file::{PUBLIC_FILE, WEIGHTS_FILE};
-pub use input::{Axis, GreyScale, InPlane, InputSpec, Modality, Normalisation, ToEightBit, Trained};
 pub use shapes::output_shape;
 pub use suite::{Rounding, SuiteSpec};
 pub(crate) use validate::split_taps;

@@ -11,10 +11,12 @@ use crate::workspace::{Package, Workspace};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("blindscan-arith", &[]),
     ("blindscan-wire", &[]),
-    ("blindscan-imaging", &[]),
+    ("blindscan-input-spec", &[]),
+    // docs/decisions/0027: plans and scan readers share the words of an input specification.
+    ("blindscan-imaging", &["input-spec"]),
     ("blindscan-rlwe", &["arith"]),
     // docs/decisions/0001: the clear evaluator and the protocols share one set of integer kernels.
-    ("blindscan-graph", &["arith"]),
+    ("blindscan-graph", &["arith", "input-spec"]),
     ("blindscan-protocols", &["arith", "rlwe", "wire"]),
     ("blindscan-inference", &["graph", "protocols", "rlwe", "wire", "arith"]),
     // docs/decisions/0002: the handshake carries the public plan, and a job names its party.

@@ -1,6 +1,15 @@
-//! What a scan must be, and how it becomes the input tensor.
+//! What a network expects of a scan, and how the scan becomes the input tensor.
 //!
-//! Read from the sidecar beside a model (TOML), shown in reports (JSON) and held in the public plan (postcard).
+//! Words and numbers only, shared by the public plan (`graph`), which carries them, and the scan readers (`imaging`), which follow
+//! them. Nothing here has seen a patient or a weight. An [`InputSpec`] is read from the file beside a model (TOML), shown in
+//! reports (JSON) and held in the public plan (postcard); it comes from the model owner, so that a reader checks it first
+//! ([`InputSpec::problem`]).
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -43,7 +52,7 @@ pub struct InputSpec {
     pub clips: bool,
 }
 
-/// What a network was trained on, in millimetres. A scan that differs is told so to its owner, or refused.
+/// What a network was trained on, in millimetres. Of a scan that differs its owner is warned, or it is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Trained {
@@ -51,8 +60,8 @@ pub struct Trained {
     pub spacing_mm: Option<[f32; 3]>,
     /// Height and width of a whole plane.
     pub field_of_view_mm: Option<[f32; 2]>,
-    /// The share by which a scan may differ (0.2: a fifth more or less) before it is refused. Without it no scan is refused, and one
-    /// that differs by more than a quarter is said to.
+    /// The share by which a scan may differ (0.2: a fifth more or less) before it is refused. Without it no scan is refused, and
+    /// its owner is warned of one that differs by more than a quarter.
     pub tolerance: Option<f32>,
 }
 
@@ -87,11 +96,14 @@ pub enum ToEightBit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InPlane {
-    /// As radiologists look at them, by the directions that the file states: axial columns run to the patient's left, rows to
-    /// the back.
+    /// As radiologists look at them: axial columns run to the patient's left and rows to the back (coronal: left, feet;
+    /// sagittal: back, feet), and the next plane is the one nearer the head (front, right). The same scan gives the same
+    /// planes in whatever order and direction its file is stored. Of a volume whose file does not say how the patient lies
+    /// the first axis makes the columns, the second the rows, both as stored.
     #[default]
     Display,
-    /// As the file stores them. For networks that were trained on arrays whose files had lost their directions.
+    /// As the file stores them: of the two axes in the plane the first makes the columns, the second the rows. For networks
+    /// that were trained on arrays whose files had lost their directions.
     AsStored,
 }
 
@@ -142,7 +154,7 @@ pub enum Normalisation {
         /// Divided by then.
         divisor: f32,
     },
-    /// (grey - min) / (max - min) over the whole volume (or image).
+    /// (grey - min) / (max - min), with the ends of the whole volume (or image) before any resizing; padding left out.
     VolumeMinMax,
     /// Clamped to low..high, then to 0..1.
     Clip {
@@ -153,16 +165,26 @@ pub enum Normalisation {
     },
 }
 
-/// Anatomical axis along which slices are taken.
+/// The axis of the body along which slices follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axis {
-    /// Head to foot: the file's third voxel axis when orientation is standard.
+    /// From foot to head: the file's third voxel axis when orientation is standard.
     Axial,
-    /// Front to back.
+    /// From back to front.
     Coronal,
-    /// Left to right.
+    /// From left to right.
     Sagittal,
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Axis::Axial => "axial",
+            Axis::Coronal => "coronal",
+            Axis::Sagittal => "sagittal",
+        })
+    }
 }
 
 impl InputSpec {
@@ -209,8 +231,8 @@ impl InputSpec {
         }
     }
 
-    /// What is wrong with the numbers, if anything.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
+    /// What is wrong with the numbers, if anything: the end of a sentence.
+    pub fn problem(&self) -> Option<&'static str> {
         let (low, high) = self.range;
         if !(low.is_finite() && high.is_finite() && low < high) {
             return Some("the input's range must be two finite numbers, the lower first");
@@ -285,7 +307,7 @@ impl InputSpec {
     }
 
     /// How scans as specified would not fit an input tensor of this shape, if so.
-    pub(crate) fn mismatch(&self, shape: &[usize]) -> Option<&'static str> {
+    pub fn mismatch(&self, shape: &[usize]) -> Option<&'static str> {
         if matches!(self.modality, Modality::Any | Modality::Tensor) {
             return None;
         }
