@@ -5,9 +5,12 @@
 
 use std::fmt;
 
-use crate::request::{ToEightBit, misfit};
+use blindscan_input_spec::ToEightBit;
+
+use crate::ImagingError;
+use crate::error::misfit;
+use crate::scan::Scan;
 use crate::voxels::Kind;
-use crate::{ImagingError, Scan};
 
 /// Where black and white lie in one scan. The ends may be the patient's: `Debug` does not show them.
 #[derive(Clone, Copy, PartialEq)]

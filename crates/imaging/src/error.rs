@@ -90,7 +90,7 @@ pub enum ImagingError {
         /// How many there are.
         count: usize,
         /// Along which axis.
-        axis: crate::geometry::Axis,
+        axis: blindscan_input_spec::Axis,
     },
     /// A path for an answer has an ending that does not say a known format.
     #[error("{path} cannot be written: its name must end in {expected}")]
@@ -112,6 +112,11 @@ pub struct Misfit {
     pub expected: String,
     /// What to do.
     pub advice: &'static str,
+}
+
+/// A scan that does not fit: what came, what was expected, what to do.
+pub(crate) fn misfit(came: String, expected: String, advice: &'static str) -> ImagingError {
+    Misfit { came, expected, advice }.into()
 }
 
 /// Errors about one file are built in many places: the path is bound once.

@@ -11,45 +11,14 @@
 //!
 //! Nothing here says who the patient is, and nothing here is a voxel. A path does, when its owner wrote it so.
 
-use std::fmt;
-use std::path::PathBuf;
+use blindscan_input_spec::Axis;
 
-use crate::geometry::{Affine, Axis, PlaneIndex, VoxelIndex, cross, dot, length};
+use crate::geometry::PlaneIndex;
+use crate::origin::{KnownBy, LeftAside, Origin, SliceSource, Steps};
+use crate::picture::Picture;
+use crate::scan::Scan;
 use crate::volume::Volume;
 use crate::voxels::Kind;
-use crate::{Picture, Scan};
-
-/// How a scan is opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpenOptions {
-    /// What the grey values mean, by the user's word; it overrules a guess, and the header too (with a note).
-    pub unit: Option<Kind>,
-}
-
-/// How the kind of grey values is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KnownBy {
-    /// The file's header says it.
-    Header,
-    /// A CT with slope and intercept, whose rescaled values are Hounsfield units by the standard.
-    Rescale,
-    /// Nothing says it; the values look so, for this reason.
-    Guess(&'static str),
-    /// The user said it.
-    Stated,
-}
-
-impl fmt::Display for KnownBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KnownBy::Header => f.write_str("the file's header says so"),
-            KnownBy::Rescale => f.write_str("a CT's rescaled values are in Hounsfield units"),
-            KnownBy::Guess(reason) => write!(f, "a guess: {reason}"),
-            KnownBy::Stated => f.write_str("stated by the user"),
-        }
-    }
-}
 
 /// Everything that the reader found and assumed about a scan.
 #[derive(Clone, Debug)]
@@ -81,34 +50,6 @@ pub struct Facts {
     pub notes: Vec<String>,
 }
 
-/// Steps between the slices of a stack, in millimetres along its normal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Steps {
-    /// The mean.
-    pub mean_mm: f64,
-    /// The shortest.
-    pub shortest_mm: f64,
-    /// The longest.
-    pub longest_mm: f64,
-    /// How far the slice that fits worst lies from the straight line through all positions.
-    pub off_line_mm: f64,
-}
-
-/// A file that was not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftAside {
-    /// Where it lies, from the folder that was opened.
-    pub path: PathBuf,
-    /// Why, as a part of a sentence.
-    pub reason: String,
-}
-
-impl fmt::Display for LeftAside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} was left aside: {}", self.path.display(), self.reason)
-    }
-}
-
 /// One slice of a volume.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SliceFact {
@@ -120,43 +61,6 @@ pub struct SliceFact {
     pub instance: Option<i64>,
     /// Its frame in a file of several, counted from 1.
     pub frame: Option<usize>,
-}
-
-/// What a volume or a picture remembers of where it came from.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) known_by: KnownBy,
-    /// Why the kind is not what one would expect: part of a refusal.
-    pub(crate) kind_remark: Option<String>,
-    pub(crate) modality: Option<String>,
-    /// Along the third file axis.
-    pub(crate) sources: Vec<SliceSource>,
-    pub(crate) steps: Option<Steps>,
-    pub(crate) files_read: usize,
-    pub(crate) left_aside: Vec<LeftAside>,
-    pub(crate) notes: Vec<String>,
-}
-
-/// By which numbers others know a slice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SliceSource {
-    pub(crate) instance: Option<i64>,
-    pub(crate) frame: Option<usize>,
-}
-
-impl Default for Origin {
-    fn default() -> Origin {
-        Origin {
-            known_by: KnownBy::Header,
-            kind_remark: None,
-            modality: None,
-            sources: Vec::new(),
-            steps: None,
-            files_read: 1,
-            left_aside: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
 }
 
 impl Scan {
@@ -220,31 +124,17 @@ fn slices(volume: &Volume, axis: Axis) -> Vec<SliceFact> {
     (0..volume.plane_count(axis))
         .map(|number| SliceFact {
             number,
-            place_mm: place_mm(volume, axis, PlaneIndex(number)),
+            place_mm: volume.place_mm(axis, PlaneIndex(number)),
             instance: source(number).instance,
             frame: source(number).frame,
         })
         .collect()
 }
 
-/// Where a plane lies along the normal of the planes of `axis`, towards head, front or right.
-pub(crate) fn place_mm(volume: &Volume, axis: Axis, plane: PlaneIndex) -> f64 {
-    let along = volume.file_axis(axis).axis;
-    let mut corner = [0; 3];
-    corner[along] = plane.0;
-    dot(volume.affine().apply(VoxelIndex(corner)).0, normal(volume.affine(), along, axis))
-}
-
-/// The unit vector at a right angle to the planes, on the side of the body's axis.
-fn normal(affine: &Affine, along: usize, axis: Axis) -> [f64; 3] {
-    let across = cross(affine.step_mm((along + 1) % 3), affine.step_mm((along + 2) % 3));
-    let sign = if across[axis.coordinate()] < 0.0 { -1.0 } else { 1.0 };
-    across.map(|c| sign * c / length(across))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Affine;
     use crate::voxels::Voxels;
 
     fn volume(affine: [[f64; 4]; 3]) -> Scan {

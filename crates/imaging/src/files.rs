@@ -101,6 +101,18 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ImagingError>
     Ok(())
 }
 
+/// Encodes in memory, then writes whole.
+pub(crate) fn write_png(image: image::DynamicImage, path: &Path) -> Result<(), ImagingError> {
+    if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        return Err(ImagingError::WrongEnding { path: path.into(), expected: ".png" });
+    }
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|e| At(path).write(std::io::Error::other(e)))?;
+    write_whole(path, bytes.get_ref())
+}
+
 /// Byte order of a file's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endian {

@@ -4,7 +4,7 @@
 //! space, x to the Right, y to the Anterior, z to the Superior (RAS+, the convention of NIfTI; DICOM's LPS is turned at
 //! the border). A [`PlanePixel`] is a place in one plane. They are three types so that none is taken for another.
 
-use std::fmt;
+use blindscan_input_spec::Axis;
 
 /// Counts along the file's own three axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,35 +29,12 @@ pub struct PlanePixel {
     pub column: usize,
 }
 
-/// The axis across which planes are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// Planes follow one another from foot to head.
-    Axial,
-    /// From back to front.
-    Coronal,
-    /// From left to right.
-    Sagittal,
-}
-
-impl Axis {
-    /// The coordinate of [`PatientMm`] along which planes follow one another.
-    pub(crate) fn coordinate(self) -> usize {
-        match self {
-            Axis::Sagittal => 0,
-            Axis::Coronal => 1,
-            Axis::Axial => 2,
-        }
-    }
-}
-
-impl fmt::Display for Axis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Axis::Axial => "axial",
-            Axis::Coronal => "coronal",
-            Axis::Sagittal => "sagittal",
-        })
+/// The coordinate of [`PatientMm`] along which planes follow one another.
+pub(crate) fn coordinate(axis: Axis) -> usize {
+    match axis {
+        Axis::Sagittal => 0,
+        Axis::Coronal => 1,
+        Axis::Axial => 2,
     }
 }
 
@@ -235,7 +212,7 @@ mod tests {
         let sagittal_first = Affine([[0.0, 0.0, -3.0, 40.0], [1.0, 0.0, 0.0, 7.0], [0.0, -1.0, 0.0, 9.0]]);
         let orientation = Orientation::of(&sagittal_first);
         assert_eq!(orientation.letters(), "AIL");
-        assert_eq!(orientation.body[Axis::Axial.coordinate()], FileAxis { axis: 1, ascending: false });
+        assert_eq!(orientation.body[coordinate(Axis::Axial)], FileAxis { axis: 1, ascending: false });
     }
 
     #[test]

@@ -1,16 +1,14 @@
-//! Masks: labels on a scan's own grid, written, read and compared.
+//! Masks: labels on a scan's own grid, laid there patch by patch, cut out again and compared.
 
 use std::fmt;
-use std::path::Path;
 
-use crate::error::At;
-use crate::files::write_whole;
-use crate::geometry::{Affine, Axis, PlaneIndex};
-use crate::planes::{InPlane, LabelPlane, Slicing};
+use crate::ImagingError;
+use crate::geometry::{Affine, VoxelIndex};
+use crate::patch::Patch;
+use crate::planes::Labels;
 use crate::volume::Volume;
-use crate::{ImagingError, Picture, nifti};
 
-/// One label a voxel, on a volume's grid, in the file's own order.
+/// One label per voxel, on a volume's grid, in the file's own order.
 #[derive(Clone, PartialEq)]
 pub struct Mask {
     labels: Vec<u8>,
@@ -26,58 +24,50 @@ impl Mask {
         Mask { labels: vec![0; size.iter().product()], size, affine: Some(*volume.affine()) }
     }
 
-    /// Lays planes of labels onto the grid of `volume`; voxels of planes that are not given are 0. Planes of another size
-    /// (a network's) are resized by nearest neighbour.
-    pub fn from_planes(
-        volume: &Volume,
-        axis: Axis,
-        in_plane: InPlane,
-        planes: &[(PlaneIndex, LabelPlane)],
-    ) -> Result<Mask, ImagingError> {
-        let slicing = Slicing::new(volume, axis, in_plane);
-        let mut mask = Mask::empty(volume);
-        for (index, plane) in planes {
-            mask.set_plane(&slicing, *index, plane)?;
-        }
-        Ok(mask)
-    }
-
-    /// Which voxels lie in the planes `which`: 1 there, 0 elsewhere. Written beside the mask of some slices only, it tells
+    /// Which voxels lie in the patches: 1 there, 0 elsewhere. Written beside the mask of a part of the scan, it tells
     /// "not segmented" from "nothing found".
-    pub fn coverage(volume: &Volume, axis: Axis, which: &[PlaneIndex]) -> Result<Mask, ImagingError> {
-        let slicing = Slicing::new(volume, axis, InPlane::AsStored);
-        let (rows, columns) = slicing.plane_size();
-        let whole = LabelPlane::new(rows, columns, vec![1; rows * columns]);
+    pub fn coverage(volume: &Volume, patches: &[Patch]) -> Result<Mask, ImagingError> {
         let mut mask = Mask::empty(volume);
-        for &index in which {
-            mask.set_plane(&slicing, index, &whole)?;
+        for patch in patches {
+            patch.check()?;
+            let ones = vec![1; patch.size().iter().product()];
+            mask.lay(patch, &Labels::block(patch.size(), ones))?;
         }
         Ok(mask)
     }
 
-    /// Lays one plane of labels onto the grid.
-    pub fn set_plane(
-        &mut self,
-        slicing: &Slicing,
-        index: PlaneIndex,
-        plane: &LabelPlane,
-    ) -> Result<(), ImagingError> {
-        slicing.check(index)?;
-        let (rows, columns) = slicing.plane_size();
-        let plane = plane.resized(rows, columns);
-        for (voxel, &label) in slicing.voxels_of(index).zip(plane.labels()) {
-            let [i, j, k] = voxel.0;
-            self.labels[i + self.size[0] * (j + self.size[1] * k)] = label;
+    /// Lays the labels of a patch onto the grid. Where patches overlap, the one laid later counts; what of a block lies beyond the
+    /// scan's ends is dropped. The labels of a plane may have another size (a network's) and are resized by nearest neighbour; those
+    /// of a block must have its own.
+    pub fn lay(&mut self, patch: &Patch, labels: &Labels) -> Result<(), ImagingError> {
+        self.check_patch(patch)?;
+        let [depth, rows, columns] = patch.size();
+        let labels = match patch {
+            Patch::Plane { .. } => &labels.resized(rows, columns),
+            Patch::Block { .. } => labels,
+        };
+        if labels.size() != patch.size() {
+            let [d, r, c] = labels.size();
+            return Err(ImagingError::GridMismatch {
+                what: "a patch of labels",
+                came: format!("{d} x {r} x {c}"),
+                expected: format!("{depth} x {rows} x {columns}"),
+            });
+        }
+        for (voxel, &label) in patch.voxels().zip(labels.labels()) {
+            if let Some(voxel) = voxel {
+                let place = self.place(voxel);
+                self.labels[place] = label;
+            }
         }
         Ok(())
     }
 
-    /// Cuts one plane out.
-    pub fn plane(&self, slicing: &Slicing, index: PlaneIndex) -> Result<LabelPlane, ImagingError> {
-        slicing.check(index)?;
-        let (rows, columns) = slicing.plane_size();
-        let at = |[i, j, k]: [usize; 3]| self.labels[i + self.size[0] * (j + self.size[1] * k)];
-        Ok(LabelPlane::new(rows, columns, slicing.voxels_of(index).map(|voxel| at(voxel.0)).collect()))
+    /// Cuts the labels of a patch out; beyond the scan's ends they are 0.
+    pub fn cut(&self, patch: &Patch) -> Result<Labels, ImagingError> {
+        self.check_patch(patch)?;
+        let label = |voxel: Option<VoxelIndex>| voxel.map_or(0, |voxel| self.labels[self.place(voxel)]);
+        Ok(Labels::block(patch.size(), patch.voxels().map(label).collect()))
     }
 
     /// The labels, first axis fastest.
@@ -108,6 +98,24 @@ impl Mask {
         })
     }
 
+    /// Refuses a patch that is not there, or is one of another grid.
+    fn check_patch(&self, patch: &Patch) -> Result<(), ImagingError> {
+        patch.check()?;
+        if patch.slicing().size() == self.size {
+            return Ok(());
+        }
+        let grid = |[x, y, z]: [usize; 3]| format!("{x} x {y} x {z}");
+        Err(ImagingError::GridMismatch {
+            what: "the scan that a patch was cut from",
+            came: grid(patch.slicing().size()),
+            expected: format!("{}, as the mask has", grid(self.size)),
+        })
+    }
+
+    fn place(&self, VoxelIndex([i, j, k]): VoxelIndex) -> usize {
+        i + self.size[0] * (j + self.size[1] * k)
+    }
+
     pub(crate) fn from_parts(labels: Vec<u8>, size: [usize; 3], affine: Option<Affine>) -> Mask {
         Mask { labels, size, affine }
     }
@@ -120,12 +128,6 @@ impl fmt::Debug for Mask {
     }
 }
 
-/// Writes a mask as NIfTI (`.nii` or `.nii.gz`, 8 bits) with the very grid of `volume`: the same sizes, and for a scan
-/// that was NIfTI the same bytes in every field that places it. The file appears whole or not at all.
-pub fn write_mask(volume: &Volume, mask: &Mask, path: &Path) -> Result<(), ImagingError> {
-    write_labelled_mask(volume, mask, &MaskWords::default(), path)
-}
-
 /// What a mask's file says about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MaskWords<'a> {
@@ -133,75 +135,6 @@ pub struct MaskWords<'a> {
     pub label_names: &'a [String],
     /// Up to 79 bytes for the header's description, for instance which slices were segmented.
     pub description: &'a str,
-}
-
-/// Writes a mask as [`write_mask`] does, with words about it.
-pub fn write_labelled_mask(
-    volume: &Volume,
-    mask: &Mask,
-    words: &MaskWords<'_>,
-    path: &Path,
-) -> Result<(), ImagingError> {
-    mask.check_grid(volume)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let gzip = name.ends_with(".nii.gz");
-    if !gzip && !name.ends_with(".nii") {
-        return Err(ImagingError::WrongEnding { path: path.into(), expected: ".nii.gz or .nii" });
-    }
-    let grid = match volume.grid_fields() {
-        Some(fields) => fields.for_mask(),
-        None => nifti::grid_of(volume.affine()),
-    };
-    let bytes =
-        nifti::mask_bytes(&mask.labels, mask.size, &grid, words, gzip).map_err(|e| At(path).write(e))?;
-    write_whole(path, &bytes)
-}
-
-/// Writes the labels of a picture as a grey PNG of the picture's size: the pixel's value is the label. The file appears
-/// whole or not at all.
-pub fn write_picture_mask(picture: &Picture, plane: &LabelPlane, path: &Path) -> Result<(), ImagingError> {
-    let (rows, columns) = picture.size();
-    let labels = plane.resized(rows, columns).labels().to_vec();
-    let image = image::GrayImage::from_raw(columns as u32, rows as u32, labels).expect("one label a pixel");
-    write_png(image.into(), path)
-}
-
-/// Encodes in memory, then writes whole.
-pub(crate) fn write_png(image: image::DynamicImage, path: &Path) -> Result<(), ImagingError> {
-    if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
-        return Err(ImagingError::WrongEnding { path: path.into(), expected: ".png" });
-    }
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image
-        .write_to(&mut bytes, image::ImageFormat::Png)
-        .map_err(|e| At(path).write(std::io::Error::other(e)))?;
-    write_whole(path, bytes.get_ref())
-}
-
-/// Reads a mask: a NIfTI file of whole numbers from 0 to 255, or a grey PNG (one plane, without a place in space).
-pub fn read_mask(path: &Path) -> Result<Mask, ImagingError> {
-    use crate::files::Format;
-    let at = At(path);
-    match Format::of(path)? {
-        Format::Nifti => nifti::read_labels(path),
-        Format::Png => {
-            let picture = crate::picture::open(path)?;
-            let (rows, columns) = picture.size();
-            match picture.grey() {
-                crate::Voxels::U8(labels) if !picture.is_coloured() => {
-                    Ok(Mask::from_parts(labels.clone(), [columns, rows, 1], None))
-                }
-                _ => Err(at.unsupported(
-                    "a mask has 8-bit grey pixels, one label each",
-                    "save it as an 8-bit grey PNG",
-                )),
-            }
-        }
-        Format::Dicom | Format::Jpeg => Err(at.unsupported(
-            "masks are read from NIfTI and PNG files",
-            "convert the mask to NIfTI on the scan's grid",
-        )),
-    }
 }
 
 /// How well two masks agree on what is not 0: twice the common voxels by the sum of both; 1 when both are empty.
@@ -221,7 +154,11 @@ pub fn dice(a: &[u8], b: &[u8]) -> Result<f64, ImagingError> {
 
 #[cfg(test)]
 mod tests {
+    use blindscan_input_spec::{Axis, InPlane};
+
     use super::*;
+    use crate::geometry::PlaneIndex;
+    use crate::slicing::Slicing;
     use crate::voxels::{Kind, Voxels};
 
     #[test]
@@ -232,58 +169,99 @@ mod tests {
         assert!(dice(&[1], &[1, 1]).is_err());
     }
 
+    /// A turned, mirrored and sheared grid: head, left, front, with a tilt.
+    fn turned() -> Volume {
+        let affine = Affine([[0.1, 0.0, 2.0, 3.0], [-1.0, 0.2, 0.0, 5.0], [0.0, -1.0, 0.1, 7.0]]);
+        Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], affine, Kind::EightBit)
+    }
+
+    fn numbered(size: [usize; 3]) -> Labels {
+        Labels::block(size, (1..=size.iter().product::<usize>()).map(|i| i as u8).collect())
+    }
+
     #[test]
     fn planes_laid_on_a_turned_grid_come_back_as_they_were() {
-        let affine = Affine([[0.0, 0.0, 2.0, 3.0], [-1.0, 0.0, 0.0, 5.0], [0.0, -1.0, 0.0, 7.0]]);
-        let volume = Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], affine, Kind::EightBit);
+        let volume = turned();
         for axis in [Axis::Axial, Axis::Coronal, Axis::Sagittal] {
             let slicing = Slicing::new(&volume, axis, InPlane::Display);
-            let (rows, columns) = slicing.plane_size();
-            let plane = LabelPlane::new(rows, columns, (0..rows * columns).map(|i| i as u8 + 1).collect());
-            let mask = Mask::from_planes(&volume, axis, InPlane::Display, &[(PlaneIndex(2), plane.clone())])
-                .unwrap();
-            assert_eq!(mask.plane(&slicing, PlaneIndex(2)).unwrap(), plane);
-            assert!(mask.plane(&slicing, PlaneIndex(1)).unwrap().labels().iter().all(|&label| label == 0));
+            let plane = |number| Patch::Plane { slicing, index: PlaneIndex(number) };
+            let labels = numbered(plane(2).size());
+            let mut mask = Mask::empty(&volume);
+            mask.lay(&plane(2), &labels).unwrap();
+            assert_eq!(mask.cut(&plane(2)).unwrap(), labels);
+            assert!(mask.cut(&plane(1)).unwrap().labels().iter().all(|&label| label == 0));
         }
     }
 
     #[test]
-    fn a_picture_mask_is_a_png_of_its_labels() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mask.png");
-        let picture = Picture::new(2, 4, Voxels::U8(vec![0; 8]), Kind::EightBit);
-        write_picture_mask(&picture, &LabelPlane::new(1, 2, vec![1, 2]), &path).unwrap();
-        let mask = read_mask(&path).unwrap();
-        assert_eq!((mask.size(), mask.labels()), ([4, 2, 1], &[1, 1, 2, 2, 1, 1, 2, 2][..]));
+    fn blocks_laid_on_a_turned_grid_come_back_and_nothing_else_is_touched() {
+        let volume = turned();
+        for axis in [Axis::Axial, Axis::Coronal, Axis::Sagittal] {
+            for in_plane in [InPlane::Display, InPlane::AsStored] {
+                let slicing = Slicing::new(&volume, axis, in_plane);
+                let block = Patch::Block { slicing, origin: [1, 0, 1], size: [2, 3, 2] };
+                let mut mask = Mask::empty(&volume);
+                mask.lay(&block, &numbered([2, 3, 2])).unwrap();
+                assert_eq!(mask.cut(&block).unwrap(), numbered([2, 3, 2]));
+                assert_eq!(mask.labels().iter().filter(|&&label| label != 0).count(), 12);
+                // Depth 1 of the block is the plane at depth 2, rows 0 to 2, columns 1 and 2.
+                let index = PlaneIndex(slicing.depth_of(PlaneIndex(2)));
+                let plane = mask.cut(&Patch::Plane { slicing, index }).unwrap();
+                assert_eq!([plane.label([0, 0, 1]), plane.label([0, 2, 2])], [7, 12]);
+            }
+        }
     }
 
     #[test]
-    fn coverage_is_one_in_the_planes_that_were_segmented() {
-        let affine = Affine([[0.0, 0.0, 2.0, 3.0], [-1.0, 0.0, 0.0, 5.0], [0.0, -1.0, 0.0, 7.0]]);
-        let volume = Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], affine, Kind::EightBit);
-        let covered = Mask::coverage(&volume, Axis::Axial, &[PlaneIndex(1), PlaneIndex(3)]).unwrap();
+    fn what_lies_beyond_the_ends_is_dropped_and_the_later_of_two_patches_counts() {
+        let volume = turned();
         let slicing = Slicing::new(&volume, Axis::Axial, InPlane::Display);
+        let (rows, columns) = slicing.plane_size();
+        let block = |origin, size| Patch::Block { slicing, origin, size };
+        let mut mask = Mask::empty(&volume);
+        let corner = block([-1, -1, -1], [2, 2, 2]);
+        mask.lay(&corner, &numbered([2, 2, 2])).unwrap();
+        assert_eq!(mask.cut(&corner).unwrap().labels(), [0, 0, 0, 0, 0, 0, 0, 8]);
+        assert_eq!(mask.labels().iter().map(|&label| usize::from(label)).sum::<usize>(), 8);
+        let whole = block([0, 0, 0], [slicing.plane_count(), rows, columns]);
+        mask.lay(&whole, &Labels::block(whole.size(), vec![3; 60])).unwrap();
+        mask.lay(&corner, &Labels::block([2, 2, 2], vec![0; 8])).unwrap();
+        assert_eq!(mask.labels().iter().filter(|&&label| label == 3).count(), 59);
+        let far = block([i64::MIN, i64::MAX, 0], [1, 1, 1]);
+        mask.lay(&far, &numbered([1, 1, 1])).unwrap();
+        assert!(!mask.labels().contains(&1));
+    }
+
+    #[test]
+    fn labels_of_another_size_than_their_block_and_patches_of_another_grid_are_refused() {
+        let volume = turned();
+        let slicing = Slicing::new(&volume, Axis::Axial, InPlane::Display);
+        let block = Patch::Block { slicing, origin: [0; 3], size: [1, 2, 2] };
+        let mut mask = Mask::empty(&volume);
+        assert!(matches!(mask.lay(&block, &numbered([2, 2, 1])), Err(ImagingError::GridMismatch { .. })));
+        let empty = Patch::Block { slicing, origin: [0; 3], size: [1, 0, 2] };
+        assert!(mask.lay(&empty, &numbered([1, 0, 2])).is_err());
+        let other =
+            Volume::new(Voxels::U8(vec![0; 8]), [2; 3], Affine::from_spacing_mm([1.0; 3]), Kind::EightBit);
+        let mut small = Mask::empty(&other);
+        assert!(matches!(small.lay(&block, &numbered([1, 2, 2])), Err(ImagingError::GridMismatch { .. })));
+        assert!(small.cut(&block).is_err());
+    }
+
+    #[test]
+    fn coverage_is_one_in_the_patches_that_were_segmented() {
+        let volume = turned();
+        let slicing = Slicing::new(&volume, Axis::Axial, InPlane::AsStored);
+        let plane = |number| Patch::Plane { slicing, index: PlaneIndex(number) };
+        let covered = Mask::coverage(&volume, &[plane(1), plane(3)]).unwrap();
         for number in 0..4 {
             let expected = u8::from(number % 2 == 1);
-            let plane = covered.plane(&slicing, PlaneIndex(number)).unwrap();
-            assert!(plane.labels().iter().all(|&label| label == expected), "plane {number}");
+            let labels = covered.cut(&plane(number)).unwrap();
+            assert!(labels.labels().iter().all(|&label| label == expected), "plane {number}");
         }
-        assert!(Mask::coverage(&volume, Axis::Axial, &[PlaneIndex(4)]).is_err());
-    }
-
-    #[test]
-    fn a_mask_of_another_grid_and_a_name_of_another_kind_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let volume = |n| {
-            Volume::new(Voxels::U8(vec![0; n]), [n, 1, 1], Affine::from_spacing_mm([1.0; 3]), Kind::EightBit)
-        };
-        let mask = Mask::empty(&volume(3));
-        assert!(matches!(
-            write_mask(&volume(4), &mask, &folder.path().join("m.nii")),
-            Err(ImagingError::GridMismatch { .. })
-        ));
-        let error = write_mask(&volume(3), &mask, &folder.path().join("m.dcm")).unwrap_err().to_string();
-        assert!(error.contains(".nii.gz"), "{error}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(Mask::coverage(&volume, &[plane(4)]).is_err());
+        let block = Patch::Block { slicing, origin: [3, 0, 0], size: [9, 1, 1] };
+        let covered = Mask::coverage(&volume, &[block]).unwrap();
+        assert_eq!(covered.labels().iter().filter(|&&label| label == 1).count(), 1);
     }
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use image::{Rgb, RgbImage};
 
-use crate::planes::{GreyPlane, LabelPlane};
-use crate::{ImagingError, mask::write_png};
+use crate::ImagingError;
+use crate::files::write_png;
+use crate::planes::{GreyPlane, Labels};
 
 /// Planes with no side of this length are enlarged, so that a person can see them.
 const SMALL: usize = 256;
@@ -17,18 +18,18 @@ const COLOURS: [[u8; 3]; 6] =
 
 /// Writes a PNG: the grey plane, enlarged four times when it is small, and around each label's area a line of one pixel.
 /// A mask of another size is resized to the plane's by nearest neighbour.
-pub fn overlay_png(plane: &GreyPlane, mask: &LabelPlane, path: &Path) -> Result<(), ImagingError> {
+pub fn overlay_png(plane: &GreyPlane, mask: &Labels, path: &Path) -> Result<(), ImagingError> {
     write_png(drawn(plane, mask).into(), path)
 }
 
-fn drawn(plane: &GreyPlane, mask: &LabelPlane) -> RgbImage {
+fn drawn(plane: &GreyPlane, mask: &Labels) -> RgbImage {
     let factor = if plane.rows.max(plane.columns) <= SMALL { ENLARGED_BY } else { 1 };
     let (rows, columns) = (plane.rows * factor, plane.columns * factor);
     let grey = plane.to_screen();
     let labels = mask.resized(rows, columns);
     RgbImage::from_fn(columns as u32, rows as u32, |x, y| {
         let (row, column) = (y as usize, x as usize);
-        match labels.label(row, column) {
+        match labels.label([0, row, column]) {
             label if label != 0 && is_edge(&labels, row, column) => {
                 Rgb(COLOURS[(usize::from(label) - 1) % COLOURS.len()])
             }
@@ -38,17 +39,18 @@ fn drawn(plane: &GreyPlane, mask: &LabelPlane) -> RgbImage {
 }
 
 /// Whether one of the four neighbours has another label; beyond the image is label 0.
-fn is_edge(labels: &LabelPlane, row: usize, column: usize) -> bool {
-    let (rows, columns) = labels.size();
-    let label = labels.label(row, column);
+fn is_edge(labels: &Labels, row: usize, column: usize) -> bool {
+    let [_, rows, columns] = labels.size();
+    let at = |row, column| labels.label([0, row, column]);
+    let label = at(row, column);
     row == 0
         || column == 0
         || row + 1 == rows
         || column + 1 == columns
-        || labels.label(row - 1, column) != label
-        || labels.label(row + 1, column) != label
-        || labels.label(row, column - 1) != label
-        || labels.label(row, column + 1) != label
+        || at(row - 1, column) != label
+        || at(row + 1, column) != label
+        || at(row, column - 1) != label
+        || at(row, column + 1) != label
 }
 
 #[cfg(test)]
@@ -59,7 +61,7 @@ mod tests {
     #[test]
     fn a_small_plane_is_enlarged_and_its_mask_outlined() {
         let plane = GreyPlane { rows: 3, columns: 3, values: vec![100.0; 9], kind: Kind::EightBit };
-        let mask = LabelPlane::new(3, 3, vec![0, 0, 0, 0, 1, 0, 0, 0, 0]);
+        let mask = Labels::plane(3, 3, vec![0, 0, 0, 0, 1, 0, 0, 0, 0]);
         let image = drawn(&plane, &mask);
         assert_eq!(image.dimensions(), (12, 12));
         let red = image.pixels().filter(|p| p.0 == COLOURS[0]).count();
@@ -74,7 +76,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("overlay.png");
         let plane = GreyPlane { rows: 2, columns: 300, values: vec![0.0; 600], kind: Kind::Hounsfield };
-        overlay_png(&plane, &LabelPlane::new(1, 150, vec![2; 150]), &path).unwrap();
+        overlay_png(&plane, &Labels::plane(1, 150, vec![2; 150]), &path).unwrap();
         let image = image::open(&path).unwrap().to_rgb8();
         assert_eq!(image.dimensions(), (300, 2));
         assert_eq!(image.get_pixel(9, 1).0, COLOURS[1]);

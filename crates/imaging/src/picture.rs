@@ -12,10 +12,9 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::At;
-use crate::facts::{KnownBy, LeftAside, Origin};
 use crate::files::{Format, read_capped};
 use crate::limits::{PICTURE_PIXELS_MAX, PICTURE_SIDE_MAX};
-use crate::volume::overruled;
+use crate::origin::{KnownBy, LeftAside, Origin, overruled};
 use crate::voxels::{Kind, Voxels, ends};
 use crate::{ImagingError, jpeg};
 

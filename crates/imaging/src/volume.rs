@@ -1,10 +1,15 @@
 //! A volume: voxels on a grid in the patient's space.
 
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::facts::{KnownBy, LeftAside, Origin};
-use crate::geometry::{Affine, Axis, FileAxis, Orientation, VoxelIndex};
-use crate::nifti::GridFields;
+use blindscan_input_spec::Axis;
+
+use crate::geometry::{
+    Affine, FileAxis, Orientation, PlaneIndex, VoxelIndex, coordinate, cross, dot, length,
+};
+use crate::origin::{KnownBy, LeftAside, Origin, overruled};
 use crate::voxels::{Kind, Voxels, ends};
 
 /// A three-dimensional image.
@@ -15,8 +20,8 @@ pub struct Volume {
     affine: Affine,
     kind: Kind,
     orientation: Orientation,
-    /// Boxed for its size: only NIfTI files have it.
-    grid_fields: Option<Box<GridFields>>,
+    /// The fields of the file that placed the grid, in a form that the format's own reader and writer know.
+    grid_source: Option<Arc<dyn Any + Send + Sync>>,
     /// Grey values that mark padding, for each place along the third axis; empty when none do.
     padding: Vec<Option<[f32; 2]>>,
     origin: Box<Origin>,
@@ -37,18 +42,15 @@ impl Volume {
             affine,
             kind,
             orientation,
-            grid_fields: None,
+            grid_source: None,
             padding: Vec::new(),
             origin: Box::default(),
         }
     }
 
-    /// Remembers the header fields of the NIfTI file it came from, so that masks carry the same ones.
-    pub(crate) fn with_grid_fields(mut self, fields: GridFields) -> Volume {
-        if !fields.is_oriented() {
-            self.orientation = Orientation::unknown();
-        }
-        self.grid_fields = Some(Box::new(fields));
+    /// Remembers the fields of the file that placed the grid, so that a mask in the same format is placed by the very same ones.
+    pub(crate) fn with_grid_source(mut self, fields: impl Any + Send + Sync) -> Volume {
+        self.grid_source = Some(Arc::new(fields));
         self
     }
 
@@ -121,7 +123,7 @@ impl Volume {
 
     /// The file axis along which planes of `axis` follow one another.
     pub fn file_axis(&self, axis: Axis) -> FileAxis {
-        self.orientation.body[axis.coordinate()]
+        self.orientation.body[coordinate(axis)]
     }
 
     /// The value of one voxel.
@@ -159,12 +161,29 @@ impl Volume {
 
     /// The smallest and the largest value that is no padding; zeros where there is none.
     pub fn grey_range(&self) -> (f32, f32) {
+        #[cfg(test)]
+        ENDS_WORKED_OUT.set(ENDS_WORKED_OUT.get() + 1);
         if self.padding.is_empty() { self.voxels.range() } else { ends(self.shown()) }
     }
 
-    /// The header fields of the NIfTI file it came from.
-    pub(crate) fn grid_fields(&self) -> Option<&GridFields> {
-        self.grid_fields.as_deref()
+    /// The fields of the file that placed the grid, when it was of the format that has these.
+    pub(crate) fn grid_source<T: Any>(&self) -> Option<&T> {
+        self.grid_source.as_deref()?.downcast_ref()
+    }
+
+    /// Where a plane lies along the normal of the planes of `axis`, in millimetres towards head, front or right.
+    pub(crate) fn place_mm(&self, axis: Axis, plane: PlaneIndex) -> f64 {
+        let along = self.file_axis(axis).axis;
+        let mut corner = [0; 3];
+        corner[along] = plane.0;
+        dot(self.affine.apply(VoxelIndex(corner)).0, self.normal(along, axis))
+    }
+
+    /// The unit vector at a right angle to the planes, on the side of the body's axis.
+    fn normal(&self, along: usize, axis: Axis) -> [f64; 3] {
+        let across = cross(self.affine.step_mm((along + 1) % 3), self.affine.step_mm((along + 2) % 3));
+        let sign = if across[coordinate(axis)] < 0.0 { -1.0 } else { 1.0 };
+        across.map(|c| sign * c / length(across))
     }
 
     fn offset(&self, voxel: VoxelIndex) -> usize {
@@ -177,11 +196,15 @@ impl Volume {
     }
 }
 
-/// What is said when the user's word stands against the file's.
-pub(crate) fn overruled(was: Kind, stated: Kind, known_by: &KnownBy) -> Option<String> {
-    (was != stated && !matches!(known_by, KnownBy::Guess(_))).then(|| {
-        format!("the values are taken as {stated}, as stated; by the file they are {was} ({known_by})")
-    })
+#[cfg(test)]
+thread_local! {
+    static ENDS_WORKED_OUT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How often this thread has walked through a whole volume for its ends.
+#[cfg(test)]
+pub(crate) fn ends_worked_out() -> usize {
+    ENDS_WORKED_OUT.get()
 }
 
 impl fmt::Debug for Volume {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::facts::KnownBy;
+use crate::origin::KnownBy;
 
 /// What grey values mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use blindscan_imaging::geometry::{PlaneIndex, VoxelIndex};
 use blindscan_imaging::{
-    Axis, Filter, Form, ImagingError, InPlane, Kind, LabelPlane, Mask, Normalisation, Request, Scan, Slicing,
-    Trained, Volume, Voxels, dice, overlay_png, planes, read_mask, write_mask,
+    Axis, ImagingError, InPlane, Kind, Labels, Mask, Patch, Preparation, Scan, Slicing, Tensor, Volume,
+    Voxels, dice, overlay_png, read_mask, write_mask,
 };
+use blindscan_input_spec::InputSpec;
 
 /// A path in the data of the shared folder, which lies beside the repository.
 fn shared(path: &str) -> PathBuf {
@@ -220,24 +221,16 @@ fn nifti_and_dicom_of_one_patient_agree_voxel_by_voxel() {
     mask.check_grid(&from_nifti).unwrap();
 }
 
-/// What the U-Net on `ct/covid19-ct-seg` wants.
-fn covid_request() -> Request {
-    Request {
-        form: Form::Volume,
-        expected_kind: Some(Kind::EightBit),
-        normalisation: Normalisation::VolumeMinMax,
-        slice_offsets: vec![-5, -2, 0, 2, 5],
-        axis: Axis::Axial,
-        // The training arrays were rows j and columns i of files that had lost their directions.
-        in_plane: InPlane::AsStored,
-        size: Some((128, 128)),
-        resize: None,
-        range: (0.0, 1.0),
-        modality: None,
-        to_eight_bit: None,
-        slice_offsets_mm: vec![],
-        trained: Trained::default(),
-    }
+/// What the U-Net on `ct/covid19-ct-seg` wants. The training arrays were rows j and columns i of files that had lost their
+/// directions.
+fn covid_spec() -> InputSpec {
+    InputSpec { in_plane: InPlane::AsStored, ..InputSpec::ct_min_max((128, 128), vec![-5, -2, 0, 2, 5]) }
+}
+
+/// The tensor of one plane.
+fn tensor(scan: &Scan, spec: &InputSpec, plane: usize) -> Result<Tensor, ImagingError> {
+    let preparation = Preparation::new(scan, spec)?;
+    preparation.tensor(scan, &preparation.patch(plane))
 }
 
 #[test]
@@ -245,8 +238,8 @@ fn covid_request() -> Request {
 fn the_networks_planes_are_rows_j_and_columns_i_of_the_training_set() {
     let folder = shared("ct/covid19-ct-seg");
     let scan = Scan::open(&folder.join("coronacases_008_image_128.nii.gz")).unwrap();
-    let tensor = planes(&scan, &covid_request(), &[135]).unwrap().remove(0);
-    assert_eq!((tensor.channels, tensor.rows, tensor.columns), (5, 128, 128));
+    let tensor = tensor(&scan, &covid_spec(), 135).unwrap();
+    assert_eq!(tensor.shape, [5, 128, 128]);
     let Scan::Volume(ct) = &scan else { panic!("a volume") };
     let (low, high) = ct.voxels().range();
     for (channel, k) in [130, 133, 135, 137, 140].into_iter().enumerate() {
@@ -262,7 +255,7 @@ fn the_networks_planes_are_rows_j_and_columns_i_of_the_training_set() {
 fn hounsfield_scans_are_refused_where_8_bit_is_wanted() {
     let folder = shared("ct");
     let scan = Scan::open(&folder.join("nsclc-radiomics-LUNG1-001/LUNG1-001_ct_256.nii.gz")).unwrap();
-    let text = planes(&scan, &covid_request(), &[60]).unwrap_err().to_string();
+    let text = tensor(&scan, &covid_spec(), 60).unwrap_err().to_string();
     assert!(text.contains("a scan in Hounsfield units (a guess") && text.contains("8-bit"), "{text}");
 }
 
@@ -270,20 +263,13 @@ fn hounsfield_scans_are_refused_where_8_bit_is_wanted() {
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn x_rays_of_full_size_become_the_small_grey_ones() {
     let folder = shared("chest-xray/originals");
-    let request = Request {
-        form: Form::Picture,
-        normalisation: Normalisation::Linear { offset: 0.0, divisor: 255.0 },
-        slice_offsets: vec![0],
-        size: Some((150, 125)),
-        resize: Some(Filter::Bicubic),
-        ..covid_request()
-    };
+    let spec = InputSpec::xray((150, 125));
     let mut count = 0;
     for class in ["NORMAL", "PNEUMONIA"] {
         for entry in std::fs::read_dir(folder.join(class)).unwrap() {
             let scan = Scan::open(&entry.unwrap().path()).unwrap();
-            let tensor = planes(&scan, &request, &[0]).unwrap().remove(0);
-            assert_eq!((tensor.channels, tensor.rows, tensor.columns), (1, 150, 125));
+            let tensor = tensor(&scan, &spec, 0).unwrap();
+            assert_eq!(tensor.shape, [1, 150, 125]);
             let mean = tensor.values.iter().sum::<f32>() / tensor.values.len() as f32;
             assert!((0.2..0.8).contains(&mean), "an X-ray is neither black nor white: {mean}");
             count += 1;
@@ -300,10 +286,11 @@ fn an_expert_mask_goes_through_planes_and_files_unchanged() {
     let expert = read_mask(&folder.join("coronacases_008_infection_128.nii.gz")).unwrap();
     expert.check_grid(&ct).unwrap();
     let slicing = Slicing::new(&ct, Axis::Axial, InPlane::Display);
-    let all: Vec<(PlaneIndex, LabelPlane)> = (0..slicing.plane_count())
-        .map(|k| (PlaneIndex(k), expert.plane(&slicing, PlaneIndex(k)).unwrap()))
-        .collect();
-    let mask = Mask::from_planes(&ct, Axis::Axial, InPlane::Display, &all).unwrap();
+    let plane = |k| Patch::Plane { slicing, index: PlaneIndex(k) };
+    let mut mask = Mask::empty(&ct);
+    for k in 0..slicing.plane_count() {
+        mask.lay(&plane(k), &expert.cut(&plane(k)).unwrap()).unwrap();
+    }
     let out = tempfile::tempdir().unwrap();
     write_mask(&ct, &mask, &out.path().join("mask.nii.gz")).unwrap();
     let again = read_mask(&out.path().join("mask.nii.gz")).unwrap();
@@ -311,7 +298,8 @@ fn an_expert_mask_goes_through_planes_and_files_unchanged() {
     assert!(again == expert);
 
     let picture = out.path().join("overlay.png");
-    overlay_png(&slicing.grey(&ct, PlaneIndex(135)).unwrap(), &all[135].1, &picture).unwrap();
+    overlay_png(&slicing.grey(&ct, PlaneIndex(135)).unwrap(), &mask.cut(&plane(135)).unwrap(), &picture)
+        .unwrap();
     let Scan::Picture(picture) = Scan::open(&picture).unwrap() else { panic!("a picture") };
     assert_eq!(picture.size(), (512, 512));
 }
@@ -336,13 +324,13 @@ fn nibabel_finds_masks_on_the_scans_grid() {
         let ct = volume(&path);
         let slicing = Slicing::new(&ct, Axis::Axial, InPlane::Display);
         // What is light in the scan is 1 in the mask: so the script can see where each voxel went.
-        let labels = (0..slicing.plane_count()).map(|k| {
-            let grey = slicing.grey(&ct, PlaneIndex(k)).unwrap();
+        let mut mask = Mask::empty(&ct);
+        for index in (0..slicing.plane_count()).map(PlaneIndex) {
+            let grey = slicing.grey(&ct, index).unwrap();
             let light = grey.values.iter().map(|&v| u8::from(v > 500.0)).collect();
-            (PlaneIndex(k), LabelPlane::new(grey.rows, grey.columns, light))
-        });
-        let mask =
-            Mask::from_planes(&ct, Axis::Axial, InPlane::Display, &labels.collect::<Vec<_>>()).unwrap();
+            let labels = Labels::plane(grey.rows, grey.columns, light);
+            mask.lay(&Patch::Plane { slicing, index }, &labels).unwrap();
+        }
         let name = path.file_name().unwrap().to_string_lossy().replace("scan", "mask");
         write_mask(&ct, &mask, &out.path().join(name)).unwrap();
         count += 1;

@@ -6,20 +6,16 @@ use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::fixed::{self, Clamped};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
-use blindscan_graph::plan::{self, GreyScale, InputSpec, Modality, PublicPlan};
-use blindscan_imaging::geometry::PlaneIndex;
-use blindscan_imaging::{
-    self as imaging, Axis, Filter, Form, InPlane, Kind, Normalisation, Preparation, Request, Scan,
-    ToEightBit, Trained,
-};
+use blindscan_graph::plan::{InputSpec, Modality, PublicPlan};
+use blindscan_imaging::{self as imaging, Axis, Kind, Preparation, Scan};
 
 use crate::study::{Content, Found, Study};
 
 /// What a job takes its inputs from: a study that fits the plan.
 pub struct Source {
     study: Study,
-    /// What the network wants of a scan; nothing of a tensor.
-    request: Option<Request>,
+    /// How a scan becomes the network's input; nothing of a tensor.
+    preparation: Option<Preparation>,
     notes: Vec<String>,
 }
 
@@ -32,13 +28,14 @@ impl Source {
 
     /// Holds a study against a plan.
     pub fn new(study: Study, plan: &PublicPlan) -> Result<Self> {
-        let Fit { request, notes } = fit(&study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
-        Ok(Self { study, request, notes })
+        let Fit { preparation, notes } =
+            fit(&study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
+        Ok(Self { study, preparation, notes })
     }
 
     /// How many images the source holds.
     pub fn count(&self) -> usize {
-        self.scan().map_or(1, |(scan, request)| scan.plane_count(request.axis))
+        self.preparation.as_ref().map_or(1, Preparation::patch_count)
     }
 
     /// The float input of one image.
@@ -49,31 +46,30 @@ impl Source {
     /// The float input of one image, and what of it lies outside the declared range: a scan's values are clamped here, a
     /// tensor's when it becomes integers.
     pub fn input(&self, index: usize, plan: &PublicPlan) -> Result<(Tensor, Clamped)> {
-        let Some((scan, request)) = self.scan() else {
+        let Some((scan, preparation)) = self.scan() else {
             let tensor = self.whole_tensor(&plan.tensors[plan.input].shape)?;
             let clamped = fixed::clamped(plan, &tensor);
             return Ok((tensor, clamped));
         };
-        let (low, high) = request.range;
-        let unclamped = Request { range: (f32::MIN, f32::MAX), ..request.clone() };
-        let shape = &plan.tensors[plan.input].shape;
-        let mut tensor = one(&Preparation::new(scan, &unclamped)?, index, shape)?;
+        let (low, high) = preparation.spec().range;
+        let made = preparation.tensor_unclamped(scan, &preparation.patch(index))?;
+        let mut tensor = of_shape(made, index, &plan.tensors[plan.input].shape)?;
         let clamped = fixed::clamped(plan, &tensor);
         tensor.data.iter_mut().for_each(|value| *value = value.clamp(low, high));
         Ok((tensor, clamped))
     }
 
     /// The scan, when there is one.
-    pub fn scan(&self) -> Option<(&Scan, &Request)> {
-        match (&self.study.content, &self.request) {
-            (Content::Scan(scan), Some(request)) => Some((scan, request)),
+    pub fn scan(&self) -> Option<(&Scan, &Preparation)> {
+        match (&self.study.content, &self.preparation) {
+            (Content::Scan(scan), Some(preparation)) => Some((scan, preparation)),
             _ => None,
         }
     }
 
     /// What was read, for the screen and reports; `which` were run, and `clamped` counts over these.
     pub fn found_of(&self, which: &[usize], clamped: Clamped) -> Found {
-        let axis = self.request.as_ref().map_or(Axis::Axial, |request| request.axis);
+        let axis = self.preparation.as_ref().map_or(Axis::Axial, |preparation| preparation.spec().axis);
         let mut found = self.study.found(axis);
         found.mark(which);
         found.clamped = Some(clamped);
@@ -88,15 +84,15 @@ impl Source {
     fn whole_tensor(&self, shape: &[usize]) -> Result<Tensor> {
         match &self.study.content {
             Content::Tensor(tensor) => shaped(&self.study.path, tensor.clone(), shape),
-            Content::Scan(_) => unreachable!("a scan that fits has a request"),
+            Content::Scan(_) => unreachable!("a scan that fits has a preparation"),
         }
     }
 }
 
 /// How a study fits a network.
 pub struct Fit {
-    /// What the network wants of a scan; nothing of a tensor.
-    request: Option<Request>,
+    /// How a scan becomes the network's input; nothing of a tensor.
+    preparation: Option<Preparation>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -111,34 +107,32 @@ pub fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<F
             }
             let prepared = (spec.modality != Modality::Tensor)
                 .then(|| "a tensor was given to a network of scans: it is taken for a prepared input".into());
-            return Ok(Fit { request: None, notes: prepared.into_iter().collect() });
+            return Ok(Fit { preparation: None, notes: prepared.into_iter().collect() });
         }
     };
-    let request = match (spec.modality, shape) {
-        (Modality::Tensor, Some(shape)) => plain_request(&study.path, shape)?,
+    let spec = match (spec.modality, shape) {
+        (Modality::Tensor, Some(shape)) => plain_spec(&study.path, shape)?,
         (Modality::Tensor, None) => bail!("a scan came, and the model takes tensors; give a .npy file"),
-        _ => sized(request(spec), shape),
+        _ => sized(spec, shape),
     };
-    let preparation =
-        Preparation::new(scan, &request).with_context(|| format!("{}", study.path.display()))?;
-    let (rows, columns) = preparation.tensor_size();
-    let channels = request.channels();
+    let preparation = Preparation::new(scan, &spec).with_context(|| format!("{}", study.path.display()))?;
+    let made = preparation.tensor_shape();
     if let Some(shape) = shape {
         ensure!(
-            channels * rows * columns == shape.iter().product::<usize>(),
-            "{} makes {channels} channels of {rows} x {columns}; the model takes {shape:?}",
+            made.iter().product::<usize>() == shape.iter().product::<usize>(),
+            "{} makes an input of shape {made:?}; the model takes {shape:?}",
             study.path.display()
         );
     }
-    let notes = scan.notes().iter().cloned().chain(preparation.notes()).collect();
-    Ok(Fit { request: Some(request), notes })
+    let notes = scan.notes().iter().chain(preparation.notes()).cloned().collect();
+    Ok(Fit { preparation: Some(preparation), notes })
 }
 
 /// A network that names no size takes that of its input.
-fn sized(request: Request, shape: Option<&[usize]>) -> Request {
-    match (request.size, shape) {
-        (None, Some(&[_, _, rows, columns])) => Request { size: Some((rows, columns)), ..request },
-        _ => request,
+fn sized(spec: &InputSpec, shape: Option<&[usize]>) -> InputSpec {
+    match (spec.size, shape) {
+        (None, Some(&[_, _, rows, columns])) => InputSpec { size: Some((rows, columns)), ..spec.clone() },
+        _ => spec.clone(),
     }
 }
 
@@ -148,9 +142,9 @@ pub fn samples(path: &Path, spec: &InputSpec, shape: &[usize], slices: &[usize])
         return Ok(vec![read_npy(path, shape)?]);
     }
     let scan = Scan::open(path)?;
-    let request = sized(request(spec), Some(shape));
-    let preparation = Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?;
-    let count = scan.plane_count(request.axis);
+    let preparation =
+        Preparation::new(&scan, &sized(spec, Some(shape))).with_context(|| format!("{}", path.display()))?;
+    let count = preparation.patch_count();
     let which: Vec<usize> = match (slices.is_empty(), count) {
         (false, _) if count > 1 => slices.to_vec(),
         (_, 1) => vec![0],
@@ -158,7 +152,7 @@ pub fn samples(path: &Path, spec: &InputSpec, shape: &[usize], slices: &[usize])
     };
     which
         .into_iter()
-        .map(|index| one(&preparation, index, shape).with_context(|| format!("{}", path.display())))
+        .map(|index| one(&preparation, &scan, index, shape).with_context(|| format!("{}", path.display())))
         .collect()
 }
 
@@ -167,33 +161,20 @@ pub fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
     if is_npy(path) {
         return read_npy(path, shape);
     }
-    let request = plain_request(path, shape)?;
+    let spec = plain_spec(path, shape)?;
     let scan = Scan::open(path)?;
-    one(&Preparation::new(&scan, &request).with_context(|| format!("{}", path.display()))?, 0, shape)
+    let preparation = Preparation::new(&scan, &spec).with_context(|| format!("{}", path.display()))?;
+    one(&preparation, &scan, 0, shape)
 }
 
 /// How a picture becomes the input of a model that does not say: grey / 255, one channel.
-fn plain_request(path: &Path, shape: &[usize]) -> Result<Request> {
+fn plain_spec(path: &Path, shape: &[usize]) -> Result<InputSpec> {
     ensure!(
         shape.len() == 4 && shape[1] == 1,
         "{}: the model has no card that says how an image becomes its input of shape {shape:?}; write one beside it, or give a .npy file",
         path.display()
     );
-    Ok(Request {
-        form: Form::Picture,
-        modality: None,
-        expected_kind: Some(Kind::EightBit),
-        to_eight_bit: None,
-        normalisation: Normalisation::Linear { offset: 0.0, divisor: 255.0 },
-        slice_offsets: vec![0],
-        slice_offsets_mm: Vec::new(),
-        trained: Trained::default(),
-        axis: Axis::Axial,
-        in_plane: InPlane::Display,
-        size: Some((shape[2], shape[3])),
-        resize: Some(Filter::Bicubic),
-        range: (0.0, 1.0),
-    })
+    Ok(InputSpec { modality: Modality::Tensor, ..InputSpec::xray((shape[2], shape[3])) })
 }
 
 /// A tensor from a `.npy` file, with the model's shape.
@@ -218,76 +199,17 @@ fn check_shape(path: &Path, found: &[usize], shape: &[usize]) -> Result<()> {
     Ok(())
 }
 
-fn one(preparation: &Preparation<'_>, index: usize, shape: &[usize]) -> Result<Tensor> {
-    let made = preparation.tensor(PlaneIndex(index))?;
-    let (expected, found) = (shape.iter().product::<usize>(), made.values.len());
+fn one(preparation: &Preparation, scan: &Scan, index: usize, shape: &[usize]) -> Result<Tensor> {
+    of_shape(preparation.tensor(scan, &preparation.patch(index))?, index, shape)
+}
+
+fn of_shape(made: imaging::Tensor, index: usize, shape: &[usize]) -> Result<Tensor> {
     ensure!(
-        expected == found,
-        "slice {index} makes {} channels of {} x {}; the model takes {shape:?}",
-        made.channels,
-        made.rows,
-        made.columns
+        made.values.len() == shape.iter().product::<usize>(),
+        "slice {index} makes an input of shape {:?}; the model takes {shape:?}",
+        made.shape
     );
     Ok(Tensor { shape: shape.to_vec(), data: made.values })
-}
-
-/// The plan's words in the imaging crate's.
-fn request(spec: &InputSpec) -> Request {
-    Request {
-        form: match spec.modality {
-            Modality::Ct | Modality::Mr | Modality::Pet => Form::Volume,
-            Modality::Xray | Modality::Mammogram => Form::Picture,
-            Modality::Ultrasound | Modality::Any | Modality::Tensor => Form::Any,
-        },
-        modality: match spec.modality {
-            Modality::Ct => Some(imaging::Modality::Ct),
-            Modality::Mr => Some(imaging::Modality::Mr),
-            Modality::Pet => Some(imaging::Modality::Pet),
-            Modality::Ultrasound => Some(imaging::Modality::Ultrasound),
-            Modality::Xray => Some(imaging::Modality::Xray),
-            Modality::Mammogram => Some(imaging::Modality::Mammogram),
-            Modality::Any | Modality::Tensor => None,
-        },
-        expected_kind: match spec.grey {
-            GreyScale::Hounsfield => Some(Kind::Hounsfield),
-            GreyScale::EightBit => Some(Kind::EightBit),
-            GreyScale::Any => None,
-        },
-        to_eight_bit: spec.to_eight_bit.map(|rule| match rule {
-            plan::ToEightBit::Window { low, high } => ToEightBit::Window { low, high },
-            plan::ToEightBit::Percentiles { low, high } => ToEightBit::Percentiles { low, high },
-            plan::ToEightBit::Voi { low, high } => ToEightBit::Voi { low, high },
-        }),
-        normalisation: match spec.normalisation {
-            plan::Normalisation::Linear { offset, divisor } => Normalisation::Linear { offset, divisor },
-            plan::Normalisation::VolumeMinMax => Normalisation::VolumeMinMax,
-            plan::Normalisation::Clip { low, high } => Normalisation::Clip { low, high },
-        },
-        slice_offsets: spec.slice_offsets.clone(),
-        slice_offsets_mm: spec.slice_offsets_mm.clone(),
-        axis: imaging_axis(spec.axis),
-        in_plane: match spec.in_plane {
-            plan::InPlane::Display => InPlane::Display,
-            plan::InPlane::AsStored => InPlane::AsStored,
-        },
-        size: spec.size,
-        resize: spec.resize.then_some(Filter::Bicubic),
-        range: spec.range,
-        trained: Trained {
-            spacing_mm: spec.trained.spacing_mm,
-            field_of_view_mm: spec.trained.field_of_view_mm,
-            tolerance: spec.trained.tolerance,
-        },
-    }
-}
-
-/// The axis along which a network's slices lie.
-pub fn imaging_axis(axis: plan::Axis) -> Axis {
-    match axis {
-        plan::Axis::Axial => Axis::Axial,
-        plan::Axis::Coronal => Axis::Coronal,
-        plan::Axis::Sagittal => Axis::Sagittal,
-    }
 }
 
 fn is_npy(path: &Path) -> bool {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
-    GreyPlane, LabelPlane, Mask, MaskWords, Request, Scan, Slicing, dice, overlay_png, read_mask,
+    GreyPlane, Labels, Mask, MaskWords, Patch, Preparation, Scan, dice, overlay_png, read_mask,
     write_labelled_mask, write_mask, write_picture_mask,
 };
 
@@ -67,10 +67,10 @@ pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Re
     let mut report = finished.report;
     let place = job::place(out.path(), &report)?;
     let (rows, columns) = job.size;
-    let masks: Vec<LabelPlane> = finished
+    let masks: Vec<Labels> = finished
         .outputs
         .iter()
-        .map(|output| LabelPlane::new(rows, columns, reference::labels(&plan, output)))
+        .map(|output| Labels::plane(rows, columns, reference::labels(&plan, output)))
         .collect();
     let answer =
         MaskFiles { source: &job.source, which: &job.which, masks: &masks, names: &plan.answer.class_names };
@@ -78,8 +78,8 @@ pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Re
     if let Some(path) = &options.reference {
         reference::compare(path, &plan, &job.source, &job.which, &finished.outputs, &mut report, events)?;
     }
-    if let (Some(expert), Some((scan, request))) = (expert, job.source.scan()) {
-        report.dice.expert = Some(dice_of(scan, request, &job.which, &masks, &expert)?);
+    if let (Some(expert), Some((scan, preparation))) = (expert, job.source.scan()) {
+        report.dice.expert = Some(dice_of(scan, preparation, &job.which, &masks, &expert)?);
     }
     job::close(&mut report, begun);
     report.files.push(place.join("report.json").display().to_string());
@@ -118,7 +118,7 @@ struct MaskFiles<'a> {
     source: &'a Source,
     which: &'a [usize],
     /// One for each of `which`.
-    masks: &'a [LabelPlane],
+    masks: &'a [Labels],
     /// Names of the classes.
     names: &'a [String],
 }
@@ -127,23 +127,22 @@ impl MaskFiles<'_> {
     /// mask.nii.gz or mask.png, overlay.png of the slice with the largest area, and where only some slices were segmented
     /// covered.nii.gz, which is 1 there. Counts what each class covers.
     fn write(&self, out: &Path, report: &mut Report) -> Result<()> {
-        let (scan, request) = self.source.scan().expect("only scans are segmented");
-        let area = |mask: &LabelPlane| mask.labels().iter().filter(|&&label| label != 0).count();
+        let (scan, preparation) = self.source.scan().expect("only scans are segmented");
+        let area = |mask: &Labels| mask.labels().iter().filter(|&&label| label != 0).count();
         let shown =
             (0..self.masks.len()).max_by_key(|&index| area(&self.masks[index])).expect("at least one slice");
         let mut files = Vec::new();
         let grey = match scan {
             Scan::Volume(volume) => {
-                let slicing = Slicing::new(volume, request.axis, request.in_plane);
+                let patches: Vec<Patch> = self.which.iter().map(|&index| preparation.patch(index)).collect();
                 let mut mask = Mask::empty(volume);
-                for (&index, plane) in self.which.iter().zip(self.masks) {
-                    mask.set_plane(&slicing, PlaneIndex(index), plane)?;
+                for (patch, labels) in patches.iter().zip(self.masks) {
+                    mask.lay(patch, labels)?;
                 }
-                let run: Vec<PlaneIndex> = self.which.iter().map(|&index| PlaneIndex(index)).collect();
-                let covered = Mask::coverage(volume, request.axis, &run)?;
+                let covered = Mask::coverage(volume, &patches)?;
                 let ml = report.input.as_ref().and_then(|input| input.voxel_ml());
                 report.classes = self.classes(covered_labels(&mask, &covered), ml);
-                let whole = self.which.len() == volume.plane_count(request.axis);
+                let whole = self.which.len() == preparation.patch_count();
                 let description = match whole {
                     true => "blindscan mask, every slice segmented".to_string(),
                     false => format!("blindscan mask, segmented {} only", listed(self.which)),
@@ -159,7 +158,7 @@ impl MaskFiles<'_> {
                             .into(),
                     );
                 }
-                slicing.grey(volume, PlaneIndex(self.which[shown]))?
+                preparation.grey(scan, PlaneIndex(self.which[shown]))?
             }
             Scan::Picture(picture) => {
                 let (rows, columns) = picture.size();
@@ -200,20 +199,19 @@ fn covered_labels<'a>(mask: &'a Mask, covered: &'a Mask) -> impl Iterator<Item =
 /// The overlap with an expert's mask, over the slices that were asked for.
 fn dice_of(
     scan: &Scan,
-    request: &Request,
+    preparation: &Preparation,
     which: &[usize],
-    masks: &[LabelPlane],
+    masks: &[Labels],
     expert: &Mask,
 ) -> Result<f64> {
-    let Scan::Volume(volume) = scan else {
+    let Scan::Volume(_) = scan else {
         return Ok(dice(masks[0].labels(), expert.labels())?);
     };
-    let slicing = Slicing::new(volume, request.axis, request.in_plane);
-    let (rows, columns) = slicing.plane_size();
+    let (rows, columns) = preparation.slicing().plane_size();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for (&index, mask) in which.iter().zip(masks) {
         ours.extend_from_slice(mask.resized(rows, columns).labels());
-        theirs.extend_from_slice(expert.plane(&slicing, PlaneIndex(index))?.labels());
+        theirs.extend_from_slice(expert.cut(&preparation.patch(index))?.labels());
     }
     Ok(dice(&ours, &theirs)?)
 }

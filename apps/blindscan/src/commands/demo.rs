@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use blindscan_graph::ir::Tensor;
-use blindscan_imaging::geometry::PlaneIndex;
-use blindscan_imaging::{Mask, Scan, Slicing, dice, read_mask};
+use blindscan_imaging::{Mask, Scan, dice, read_mask};
 use blindscan_inference::Output;
 use blindscan_workflow::fit::Source;
 use blindscan_workflow::model::{self, Model, PlanOptions};
@@ -94,12 +93,11 @@ pub(crate) fn compare_labels(model: &Model, input: &Tensor, found: &[u8], report
 }
 
 fn plane(source: &Source, mask: &Mask, slice: usize) -> Result<Vec<u8>> {
-    let Some((Scan::Volume(volume), request)) = source.scan() else {
+    let Some((Scan::Volume(volume), preparation)) = source.scan() else {
         anyhow::bail!("the demo's scan is a volume");
     };
     mask.check_grid(volume)?;
-    let slicing = Slicing::new(volume, request.axis, request.in_plane);
-    Ok(mask.plane(&slicing, PlaneIndex(slice))?.labels().to_vec())
+    Ok(mask.cut(&preparation.patch(slice))?.labels().to_vec())
 }
 
 /// The bundled files: in the working folder's checkout, or in the one that the program was built in.

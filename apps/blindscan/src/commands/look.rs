@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use blindscan_imaging::Axis;
 use blindscan_workflow::card::Card;
 use blindscan_workflow::connection::kept_card;
-use blindscan_workflow::fit::imaging_axis;
 use blindscan_workflow::study::{Content, Found, Study};
 use blindscan_workflow::told;
 use serde::Serialize;
@@ -62,7 +61,7 @@ fn look(study: &Study, card: Option<&Card>) -> Looked {
         Some(Err(error)) => (Some(false), Some(told(&error)), read),
     };
     Looked {
-        input: study.found(card.map_or(Axis::Axial, |card| imaging_axis(card.input.axis))),
+        input: study.found(card.map_or(Axis::Axial, |card| card.input.axis)),
         takes: card.map(Card::words),
         fits,
         reason,

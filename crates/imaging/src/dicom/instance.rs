@@ -13,8 +13,8 @@ use super::unit::{Unit, is_code};
 use super::voi::{self, Voi};
 use crate::ImagingError;
 use crate::error::At;
-use crate::facts::Origin;
 use crate::limits::VOXELS_MAX;
+use crate::origin::Origin;
 
 /// One image object.
 pub(crate) struct Instance {

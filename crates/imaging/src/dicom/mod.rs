@@ -35,12 +35,13 @@ mod voi;
 
 use std::path::{Path, PathBuf};
 
+use crate::ImagingError;
 use crate::error::At;
-use crate::facts::LeftAside;
 use crate::files::read_capped;
+use crate::origin::LeftAside;
+use crate::scan::Scan;
 use crate::volume::Volume;
 use crate::voxels::Voxels;
-use crate::{ImagingError, Scan};
 
 use elements::Content;
 pub(crate) use elements::head_start;

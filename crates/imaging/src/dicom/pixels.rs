@@ -20,8 +20,9 @@ use super::instance::Instance;
 use super::pixel_format::{PixelFormat, Sample, low_bits};
 use crate::error::At;
 use crate::files::Endian;
+use crate::picture::Picture;
 use crate::voxels::Voxels;
-use crate::{ImagingError, Picture, jpeg};
+use crate::{ImagingError, jpeg};
 
 /// Grey values of all frames, rescaled.
 pub(crate) fn decode(

@@ -19,8 +19,8 @@ use super::instance::Instance;
 use super::stack::Stack;
 use crate::ImagingError;
 use crate::error::At;
-use crate::facts::{LeftAside, Origin, SliceSource};
 use crate::geometry::{Affine, cross, skew};
+use crate::origin::{LeftAside, Origin, SliceSource};
 use crate::volume::Volume;
 use crate::voxels::Voxels;
 

@@ -10,8 +10,8 @@
 use super::series::{Slice, directions};
 use crate::ImagingError;
 use crate::error::At;
-use crate::facts::Steps;
 use crate::geometry::{cross, dot, length};
+use crate::origin::Steps;
 
 /// Slices closer than this are the same place.
 const SAME_PLACE_MM: f64 = 0.01;

@@ -7,8 +7,8 @@ use dicom_object::InMemDicomObject;
 
 use super::tests::{file_of, number, refusal, save, series, slice, stack, text};
 use super::*;
-use crate::facts::KnownBy;
 use crate::geometry::{PatientMm, VoxelIndex, dot};
+use crate::origin::KnownBy;
 use crate::voxels::Kind;
 
 const EXPLICIT: &str = uids::EXPLICIT_VR_LITTLE_ENDIAN;

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use super::elements::{head_start, is_bare_data_set, without_head};
 use crate::ImagingError;
 use crate::error::At;
-use crate::facts::LeftAside;
 use crate::files::Format;
 use crate::limits::{FOLDER_DEPTH_MAX, SERIES_FILES_MAX};
+use crate::origin::LeftAside;
 
 /// What a folder holds.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use dicom_dictionary_std::tags;
 use super::elements::DataSet;
 use super::frames::{Frame, group};
 use super::pixel_format::{PixelFormat, Sample};
-use crate::facts::KnownBy;
+use crate::origin::KnownBy;
 use crate::voxels::Kind;
 
 /// The kind of the grey values.

@@ -26,15 +26,13 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::error::At;
-use crate::facts::Origin;
 use crate::files::{Endian, can_inflate_to, inflate, read_capped};
-use crate::geometry::Affine;
+use crate::origin::Origin;
 use crate::volume::Volume;
 use crate::voxels::Voxels;
 use crate::{ImagingError, mask::Mask};
 
-pub(crate) use header::GridFields;
-use header::{Datatype, HEADER_BYTES, Header};
+use header::{Datatype, GridFields, HEADER_BYTES, Header};
 pub(crate) use write::mask_bytes;
 
 /// Reads a volume.
@@ -71,9 +69,9 @@ pub(crate) fn read(path: &Path) -> Result<Volume, ImagingError> {
         notes.push("it holds so few different values that it may be a mask and no scan".into());
     }
     let origin = Origin { known_by, notes, ..Origin::default() };
-    Ok(Volume::new(voxels, header.size, header.affine, kind)
-        .with_grid_fields(header.grid)
-        .with_origin(origin))
+    let volume = Volume::new(voxels, header.size, header.affine, kind).with_origin(origin);
+    let volume = if header.grid.is_oriented() { volume } else { volume.without_orientation() };
+    Ok(volume.with_grid_source(header.grid))
 }
 
 /// Whether there are no more different values than masks have labels.
@@ -188,7 +186,10 @@ fn number<const N: usize, T>(endian: Endian, bytes: &[u8], from_le: fn([u8; N]) 
     from_le(endian.bytes(bytes, 0).expect("a chunk has the datatype's width"))
 }
 
-/// A new header's grid for scans that were no NIfTI files.
-pub(crate) fn grid_of(affine: &Affine) -> GridFields {
-    GridFields::from_affine(affine)
+/// The fields that place a mask: the very same as the scan's own file has, or new ones for scans that were no NIfTI files.
+fn grid_of(volume: &Volume) -> GridFields {
+    match volume.grid_source::<GridFields>() {
+        Some(fields) => fields.for_mask(),
+        None => GridFields::from_affine(volume.affine()),
+    }
 }

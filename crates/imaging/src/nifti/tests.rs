@@ -1,10 +1,9 @@
 //! NIfTI: every datatype in both byte orders, orientation, damage, and masks that come back on the very same grid.
 
 use super::*;
-use crate::geometry::{Axis, VoxelIndex};
-use crate::mask::{MaskWords, write_labelled_mask};
+use crate::geometry::{Affine, VoxelIndex};
 use crate::voxels::Kind;
-use crate::{InPlane, Slicing, read_mask, write_mask};
+use crate::{Axis, InPlane, Labels, MaskWords, Patch, Slicing, read_mask, write_labelled_mask, write_mask};
 
 /// A file put together by hand, for the fields that the writer never writes.
 struct File {
@@ -229,16 +228,17 @@ fn masks_lie_on_the_very_grid_of_the_scan() {
     let slicing = Slicing::new(&volume, Axis::Axial, InPlane::Display);
     let (rows, columns) = slicing.plane_size();
     let labels = (0..rows * columns).map(|i| (i % 3) as u8).collect();
-    let plane = crate::LabelPlane::new(rows, columns, labels);
-    let index = crate::geometry::PlaneIndex(3);
-    let mask = Mask::from_planes(&volume, Axis::Axial, InPlane::Display, &[(index, plane)]).unwrap();
+    let patch = Patch::Plane { slicing, index: crate::geometry::PlaneIndex(3) };
+    let mut mask = Mask::empty(&volume);
+    mask.lay(&patch, &Labels::plane(rows, columns, labels)).unwrap();
 
     for name in ["mask.nii.gz", "mask.nii"] {
         let path = folder.path().join(name);
         write_mask(&volume, &mask, &path).unwrap();
         assert_eq!(read_mask(&path).unwrap(), mask);
         let again = read(&path).unwrap();
-        assert_eq!(again.grid_fields(), volume.grid_fields(), "all fields that place the grid");
+        let fields = |volume: &Volume| *volume.grid_source::<GridFields>().unwrap();
+        assert_eq!(fields(&again), fields(&volume), "all fields that place the grid");
         assert_eq!((again.affine(), again.size()), (volume.affine(), volume.size()));
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");

@@ -5,8 +5,10 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::grid_of;
 use super::header::{GridFields, HEADER_BYTES};
-use crate::mask::MaskWords;
+use crate::mask::{Mask, MaskWords};
+use crate::volume::Volume;
 
 /// NIFTI_INTENT_LABEL: the voxels are indices into a list of names.
 const INTENT_LABEL: i16 = 1002;
@@ -17,16 +19,15 @@ const DESCRIPTION_BYTES: usize = 80;
 
 /// A whole file of labels, 8 bits each; gzipped on demand. Sizes fit 16 bits: they came from a file's header or from DICOM.
 pub(crate) fn mask_bytes(
-    labels: &[u8],
-    size: [usize; 3],
-    grid: &GridFields,
+    volume: &Volume,
+    mask: &Mask,
     words: &MaskWords<'_>,
     gzip: bool,
 ) -> std::io::Result<Vec<u8>> {
     let extension = extension(words.label_names);
-    let mut bytes = header(size, grid, words.description, extension.len())?;
+    let mut bytes = header(mask.size(), &grid_of(volume), words.description, extension.len())?;
     bytes.extend_from_slice(&extension);
-    bytes.extend_from_slice(labels);
+    bytes.extend_from_slice(mask.labels());
     if !gzip {
         return Ok(bytes);
     }
