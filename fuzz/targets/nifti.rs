@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use blindscan_imaging::{Axis, Scan};
 use libfuzzer_sys::fuzz_target;
 
-/// Scans are opened by path. One file a process, in memory where the system has such a place.
+/// Scans are opened by path. One file per process, in memory where the system has such a place.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let memory = PathBuf::from("/dev/shm");
     let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };

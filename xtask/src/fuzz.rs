@@ -15,7 +15,7 @@ use crate::tools::{cargo, succeed};
 /// How long each target runs when nothing is said.
 pub(crate) const DEFAULT_SECONDS: u64 = 10;
 /// The decoders that read what strangers wrote.
-const TARGETS: [&str; 5] = ["frame", "ciphertext", "onnx", "nifti", "plan"];
+const TARGETS: [&str; 6] = ["frame", "ciphertext", "onnx", "nifti", "dicom", "plan"];
 /// An input that takes longer is a finding.
 const SLOWEST_INPUT_SECONDS: u64 = 5;
 /// A target that needs more memory is a finding.

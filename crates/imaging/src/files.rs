@@ -1,4 +1,4 @@
-//! Bytes from and to disk: formats told by content, capped reading, and files that appear whole or not at all.
+//! Bytes from and to disk: formats recognised by content, capped reading, and files that appear whole or not at all.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,16 +17,16 @@ pub(crate) enum Format {
     Jpeg,
 }
 
-/// Bytes that are enough to tell a format: a NIfTI header.
-const TELLTALE_BYTES: u64 = 352;
+/// Bytes that are enough to recognise a format: a NIfTI header.
+const START_BYTES: u64 = 352;
 
 impl Format {
-    /// Looks at the first bytes of a file; its name is asked only when they say nothing, so that the error can be exact.
+    /// Looks at the first bytes of a file; its name counts only when they say nothing, so that the error can be exact.
     pub(crate) fn of(path: &Path) -> Result<Format, ImagingError> {
         let mut start = Vec::new();
         let file = File::open(path).map_err(|e| At(path).read(e))?;
-        file.take(TELLTALE_BYTES).read_to_end(&mut start).map_err(|e| At(path).read(e))?;
-        if let Some(format) = Self::told_by(&start) {
+        file.take(START_BYTES).read_to_end(&mut start).map_err(|e| At(path).read(e))?;
+        if let Some(format) = Self::of_bytes(&start) {
             return Ok(format);
         }
         if start.is_empty() {
@@ -43,7 +43,7 @@ impl Format {
     }
 
     /// What the first bytes say.
-    pub(crate) fn told_by(start: &[u8]) -> Option<Format> {
+    pub(crate) fn of_bytes(start: &[u8]) -> Option<Format> {
         if start.starts_with(b"\x89PNG\r\n\x1a\n") {
             Some(Format::Png)
         } else if start.starts_with(&[0xff, 0xd8, 0xff]) {
@@ -144,14 +144,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_told_by_their_bytes() {
-        assert_eq!(Format::told_by(b"\x89PNG\r\n\x1a\n...."), Some(Format::Png));
-        assert_eq!(Format::told_by(&[0xff, 0xd8, 0xff, 0xe0]), Some(Format::Jpeg));
-        assert_eq!(Format::told_by(&[0x1f, 0x8b]), Some(Format::Nifti));
+    fn formats_are_recognised_by_their_bytes() {
+        assert_eq!(Format::of_bytes(b"\x89PNG\r\n\x1a\n...."), Some(Format::Png));
+        assert_eq!(Format::of_bytes(&[0xff, 0xd8, 0xff, 0xe0]), Some(Format::Jpeg));
+        assert_eq!(Format::of_bytes(&[0x1f, 0x8b]), Some(Format::Nifti));
         let mut dicom = vec![0; 128];
         dicom.extend(b"DICM");
-        assert_eq!(Format::told_by(&dicom), Some(Format::Dicom));
-        assert_eq!(Format::told_by(b"GIF89a"), None);
+        assert_eq!(Format::of_bytes(&dicom), Some(Format::Dicom));
+        assert_eq!(Format::of_bytes(b"GIF89a"), None);
     }
 
     #[test]

@@ -240,7 +240,7 @@ pub(crate) fn check_trained(
     Ok(notes)
 }
 
-/// A network that states no tolerance is told of what differs more than this.
+/// Where a network states no tolerance, what differs by more than this is noted.
 const UNUSUAL_SHARE: f64 = 0.25;
 
 /// Millimetres between rows, between columns, and between planes along their normal.

@@ -3,6 +3,8 @@
 //! Decoders allocate by the declared size, and some fill what a cut file lacks with grey: both are unfit for patients.
 //! Source: ITU-T T.81, annex B.
 
+use crate::limits::JPEG_PIXELS_MAX;
+
 /// What a frame header (SOF) declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -12,18 +14,32 @@ pub(crate) struct Frame {
     pub(crate) components: u8,
 }
 
+impl Frame {
+    /// Whether so many bytes can hold the pixels at all.
+    fn can_come_of(self, bytes: usize) -> bool {
+        u64::from(self.rows) * u64::from(self.columns) <= JPEG_PIXELS_MAX * bytes as u64
+    }
+}
+
 /// The frame header of a complete JPEG; otherwise what is wrong with it.
 pub(crate) fn frame(bytes: &[u8]) -> Result<Frame, &'static str> {
     if !bytes.starts_with(&[0xff, 0xd8]) {
         return Err("the mark of a JPEG's start is missing");
     }
     let mut place = 2;
-    let mut frame = None;
+    let mut frame: Option<Frame> = None;
     loop {
         let (marker, after) = next_marker(bytes, place).ok_or("its JPEG stream breaks off")?;
         place = after;
         match marker {
-            0xd9 => return frame.ok_or("its JPEG stream has no frame header"),
+            0xd9 => {
+                let frame = frame.ok_or("its JPEG stream has no frame header")?;
+                return if frame.can_come_of(place) {
+                    Ok(frame)
+                } else {
+                    Err("its JPEG stream declares more pixels than its bytes can hold")
+                };
+            }
             0x01 | 0xd0..=0xd8 => continue,
             _ => {}
         }
@@ -76,6 +92,24 @@ mod tests {
     #[test]
     fn the_frame_header_is_read() {
         assert_eq!(frame(&small()), Ok(Frame { precision_bits: 8, rows: 4, columns: 6, components: 1 }));
+    }
+
+    #[test]
+    fn a_small_stream_that_declares_a_huge_image_is_refused_before_anything_is_allocated() {
+        let mut bytes = small();
+        let header = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        bytes[header + 5..header + 9].copy_from_slice(&[0x7f, 0xff, 0x7f, 0xff]);
+        assert!(frame(&bytes).unwrap_err().contains("more pixels than its bytes can hold"));
+    }
+
+    #[test]
+    fn an_even_image_is_as_small_as_jpegs_get_and_is_read() {
+        let mut bytes = Vec::new();
+        let side = 4096;
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 1)
+            .encode(&vec![0; side * side], side as u32, side as u32, image::ExtendedColorType::L8)
+            .unwrap();
+        assert_eq!(frame(&bytes).map(|frame| usize::from(frame.rows)), Ok(side));
     }
 
     #[test]

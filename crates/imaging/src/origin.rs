@@ -97,7 +97,7 @@ impl Default for Origin {
     }
 }
 
-/// What is said when the user's word stands against the file's.
+/// The note when the user's word contradicts the file's.
 pub(crate) fn overruled(was: Kind, stated: Kind, known_by: &KnownBy) -> Option<String> {
     (was != stated && !matches!(known_by, KnownBy::Guess(_))).then(|| {
         format!("the values are taken as {stated}, as stated; by the file they are {was} ({known_by})")

@@ -39,7 +39,7 @@ impl Picture {
     /// # Panics
     /// When the number of values is not rows x columns.
     pub fn new(rows: usize, columns: usize, grey: Voxels, kind: Kind) -> Picture {
-        assert_eq!(grey.len(), rows * columns, "a picture has one value a pixel");
+        assert_eq!(grey.len(), rows * columns, "a picture has one value per pixel");
         Picture {
             rows,
             columns,

@@ -12,7 +12,7 @@ pub struct GreyPlane {
     pub rows: usize,
     /// How many columns.
     pub columns: usize,
-    /// One value a pixel.
+    /// One value per pixel.
     pub values: Vec<f32>,
     /// What they mean.
     pub kind: Kind,

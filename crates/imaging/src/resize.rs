@@ -109,7 +109,7 @@ fn resize<T: Copy, W>(
     combine: Combine<'_, T, W>,
 ) -> Vec<T> {
     let ((rows, columns), (rows_to, columns_to)) = (from, to);
-    assert_eq!(pixels.len(), rows * columns, "an image has one value a pixel");
+    assert_eq!(pixels.len(), rows * columns, "an image has one value per pixel");
     assert!(rows > 0 && columns > 0 && rows_to > 0 && columns_to > 0, "no extent of an image is 0");
     let prepared = |from: usize, to: usize| -> Vec<(usize, Vec<W>)> {
         taps(from, to, filter).iter().map(|t| (t.start, prepare(t))).collect()

@@ -33,7 +33,7 @@ impl Volume {
     /// # Panics
     /// When the number of voxels is not the product of the sizes, or the affine places no voxels: readers check both.
     pub fn new(voxels: Voxels, size: [usize; 3], affine: Affine, kind: Kind) -> Volume {
-        assert_eq!(voxels.len(), size.iter().product::<usize>(), "a volume has one value a voxel");
+        assert_eq!(voxels.len(), size.iter().product::<usize>(), "a volume has one value per voxel");
         assert!(affine.is_regular(), "a volume's affine has an inverse");
         let orientation = Orientation::of(&affine);
         Volume {

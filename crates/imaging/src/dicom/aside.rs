@@ -7,8 +7,7 @@
 //! | colour image (a dose page, a screen), capture without a place in space | left aside | its own refusal, or read as a picture |
 //! | image class without rows or pixels | refused: a slice has lost them | refused |
 
-use dicom_dictionary_std::tags;
-
+use super::dictionary::tags;
 use super::elements::DataSet;
 use crate::ImagingError;
 use crate::error::At;
@@ -50,7 +49,7 @@ pub(crate) fn reason(data: &DataSet, at: &At) -> Result<Option<Reason>, ImagingE
         return Ok(Some(Reason::NoImage(what)));
     }
     if data.u16(tags::BITS_ALLOCATED) == Some(1) {
-        return Ok(Some(Reason::NoImage("a segmentation (1 bit a pixel), no image")));
+        return Ok(Some(Reason::NoImage("a segmentation (1 bit per pixel), no image")));
     }
     let has_pixels = [tags::PIXEL_DATA, tags::FLOAT_PIXEL_DATA, tags::DOUBLE_FLOAT_PIXEL_DATA]
         .iter()

@@ -1,13 +1,13 @@
 //! Signs that a series is not all that was made: slices lost at its ends, or thinned evenly, leave even steps behind.
 //!
-//! None is proof, for a PACS renumbers and a scanner reconstructs one acquisition twice: each is said, and none refused.
+//! None is proof, because a PACS renumbers and a scanner reconstructs one acquisition twice: each becomes a note, and none a refusal.
 
 use super::series::Slice;
 
 /// A stated spacing that differs more from the mean step, as a share of it, is mentioned.
 const STEP_SHARE: f64 = 0.05;
 
-/// What is said of slices in their order along the stack, whose steps are `mean_mm` on average.
+/// Notes on slices in their order along the stack, whose steps are `mean_mm` on average.
 pub(crate) fn notes(slices: &[Slice], mean_mm: f64) -> Vec<String> {
     [numbers(slices), images(slices), spacing(slices, mean_mm)].into_iter().flatten().collect()
 }

@@ -12,18 +12,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use dicom_core::Tag;
-use dicom_dictionary_std::{tags, uids};
-
+use super::dictionary::{Tag, tags, uids};
 use super::parser::Parser;
 
 use crate::ImagingError;
 use crate::error::At;
 use crate::files::{Endian, inflate};
 use crate::limits::{FILE_BYTES_MAX, INFLATION_MAX};
-
-/// Retired, still met; the dictionary's constant is marked deprecated for that.
-const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
 /// A file behind its meta group: the encoded data set, inflated where it was deflated.
 pub(crate) struct Content<'a> {
@@ -201,7 +196,7 @@ fn uid_text(bytes: &[u8]) -> String {
 fn encoding(transfer_syntax: &str, at: &At) -> Result<Encoding, ImagingError> {
     let (endian, explicit) = match transfer_syntax {
         uids::IMPLICIT_VR_LITTLE_ENDIAN => (Endian::Little, false),
-        EXPLICIT_VR_BIG_ENDIAN => (Endian::Big, true),
+        uids::EXPLICIT_VR_BIG_ENDIAN => (Endian::Big, true),
         uids::EXPLICIT_VR_LITTLE_ENDIAN | uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN | uids::RLE_LOSSLESS => {
             (Endian::Little, true)
         }

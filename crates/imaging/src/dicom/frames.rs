@@ -9,9 +9,7 @@
 //! The sign of SpacingBetweenSlices is the direction of stacking (PS3.3 C.8.4.15). A GridFrameOffsetVector that does not begin
 //! with 0 holds places along the patient's z, not distances from the first frame (PS3.3 C.8.8.3.2).
 
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
-
+use super::dictionary::{Tag, tags};
 use super::elements::DataSet;
 use crate::geometry::{cross, orthonormal, skew};
 
@@ -57,7 +55,7 @@ impl Frame {
         self.orientation.map(|[a, b, c, d, e, f]| [[a, b, c], [d, e, f]])
     }
 
-    /// What is said of directions that were rounded so much that a grid would show it.
+    /// The note on directions that were rounded so much that a grid would show it.
     pub(crate) fn rounding_note(&self) -> Option<String> {
         let off = skew(self.stated_directions().filter(|_| self.has_grid())?);
         (off > ROUNDED).then(|| {
@@ -172,7 +170,7 @@ fn rescale(group: Option<&DataSet>, data: &DataSet) -> (Option<[f64; 2]>, Option
     }
 }
 
-/// What is said when half of a rescale was missing.
+/// The note when half of a rescale is missing.
 pub(crate) fn rescale_note(frames: &[Frame]) -> Option<String> {
     let lacks = frames.iter().find_map(|frame| frame.rescale_lacks)?;
     let taken = if lacks == "RescaleSlope" { 1 } else { 0 };

@@ -2,13 +2,12 @@
 //!
 //! The patient's number is never kept and never shown: it becomes a hash under a key that this process drew at random and
 //! that dies with it, and two hashes are compared. Acquisitions may follow one another along the stack (step-and-shoot CT
-//! counts one per table position); those that take turns in space are two stacks in one series, and are refused.
+//! counts one per table position); those that alternate in space are two stacks in one series, and are refused.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use dicom_dictionary_std::tags;
-
+use super::dictionary::tags;
 use super::elements::DataSet;
 use super::series::Slice;
 use crate::ImagingError;
@@ -75,7 +74,7 @@ pub(crate) fn refuse_mixed(slices: &[Slice], at: &At) -> Result<(), ImagingError
     Ok(())
 }
 
-/// Refuses acquisitions that take turns along the stack; says when several follow one another. The slices are in their order
+/// Refuses acquisitions that alternate along the stack; notes when several follow one another. The slices are in their order
 /// along the stack.
 pub(crate) fn check_acquisitions(slices: &[Slice], at: &At) -> Result<Option<String>, ImagingError> {
     let acquisition = |slice: &Slice| slice.instance.identity.acquisition;

@@ -11,11 +11,12 @@
 //!
 //! The tree is read here and not by `dicom-object`: that reader reserves by declared lengths, and it recurses once a
 //! nested sequence, so that a file of a few hundred kB could overflow the stack, which no error handling survives. Ours borrows
-//! slices of the file and counts depth and elements. dicom-rs serves where its work is: the dictionary's tags and
-//! transfer syntaxes, and the decoding of compressed pixel data, behind a check of what the stream declares.
+//! slices of the file and counts depth and elements (docs/decisions/0028). Of compressed pixel data JPEG frames are decoded by
+//! `jpeg-decoder`, behind a check of what the stream declares.
 
 mod aside;
 mod complete;
+mod dictionary;
 mod elements;
 mod frames;
 mod identity;

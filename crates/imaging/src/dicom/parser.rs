@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
-
+use super::dictionary::{Tag, tags};
 use super::elements::{DataSet, Encoding, Value};
 use crate::files::Endian;
 use crate::limits::{DICOM_DEPTH_MAX, DICOM_ELEMENTS_MAX};

@@ -3,8 +3,7 @@
 //! A value is taken from the low bits of its word, as many as BitsStored says, also where HighBit says otherwise: the standard
 //! allows no other HighBit than BitsStored - 1 (PS3.5 section 8.1.1), and other readers look at the low bits alone.
 
-use dicom_dictionary_std::tags;
-
+use super::dictionary::tags;
 use super::elements::DataSet;
 use crate::ImagingError;
 use crate::error::At;
@@ -74,7 +73,7 @@ fn grey_direction(data: &DataSet, at: &At) -> Result<bool, ImagingError> {
         && samples != 1
     {
         return Err(at.unsupported(
-            format!("it has {samples} samples a pixel (colour), expected one grey value"),
+            format!("it has {samples} samples per pixel (colour), expected one grey value"),
             ADVICE,
         ));
     }

@@ -4,22 +4,18 @@
 //! |---|---|
 //! | uncompressed, deflated | here, in either byte order |
 //! | RLE Lossless | here: the known decoder indexes by declared sizes and panics on short segments |
-//! | JPEG baseline, extended, lossless | dicom-rs (pure Rust), after the stream's frame header was held against the image's own size |
+//! | JPEG baseline, extended of 8 bits, lossless | `jpeg-decoder` (pure Rust), after the stream's frame header was held against the image's own size |
 //! | JPEG 2000, JPEG-LS, HTJ2K, JPEG XL, video | refused, with what to do |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dicom_core::value::{PixelFragmentSequence, PrimitiveValue};
-use dicom_core::{DataElement, VR};
-use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-use dicom_pixeldata::PixelDecoder;
-
+use super::dictionary::{tags, uids};
 use super::elements::{Content, DataSet};
 use super::instance::Instance;
 use super::pixel_format::{PixelFormat, Sample, low_bits};
 use crate::error::At;
 use crate::files::Endian;
+use crate::limits::RUN_LENGTHS_MAX;
 use crate::picture::Picture;
 use crate::voxels::Voxels;
 use crate::{ImagingError, jpeg};
@@ -36,15 +32,17 @@ pub(crate) fn decode(
     let mut frames = Vec::new();
     if let Some(fragments) = data.fragments(tags::PIXEL_DATA) {
         for (number, coded) in coded_frames(fragments, count, at)?.into_iter().enumerate() {
-            let stored = match content.transfer_syntax.as_str() {
-                uids::RLE_LOSSLESS => run_lengths(&coded, format, at)?,
+            let (stored, endian) = match content.transfer_syntax.as_str() {
+                uids::RLE_LOSSLESS => (run_lengths(&coded, format, at)?, Endian::Little),
                 uids::JPEG_BASELINE8_BIT
                 | uids::JPEG_EXTENDED12_BIT
                 | uids::JPEG_LOSSLESS
-                | uids::JPEG_LOSSLESS_SV1 => jpeg_frame(&coded, &content.transfer_syntax, format, at)?,
+                | uids::JPEG_LOSSLESS_SV1 => {
+                    (jpeg_frame(&coded, &content.transfer_syntax, format, at)?, NATIVE)
+                }
                 other => return Err(unknown_coding(other, at)),
             };
-            frames.push(grey(&stored, Endian::Little, instance, number));
+            frames.push(grey(&stored, endian, instance, number));
         }
     } else {
         let stored = native(data, format, count, at)?;
@@ -109,7 +107,7 @@ fn native<'a>(
     Ok(stored)
 }
 
-/// The coded bytes of each frame: one fragment a frame, or all fragments for the only frame.
+/// The coded bytes of each frame: one fragment per frame, or all fragments for the only frame.
 fn coded_frames(fragments: &[&[u8]], count: usize, at: &At) -> Result<Vec<Vec<u8>>, ImagingError> {
     if fragments.is_empty() {
         return Err(at.damaged("its encapsulated pixel data hold no fragment"));
@@ -144,7 +142,7 @@ fn unknown_coding(transfer_syntax: &str, at: &At) -> ImagingError {
     )
 }
 
-/// PackBits segments, one a byte of the sample, most significant first (PS3.5 annex G); the answer is little endian.
+/// PackBits segments, one per byte of the sample, most significant first (PS3.5 annex G); the answer is little endian.
 fn run_lengths(coded: &[u8], format: &PixelFormat, at: &At) -> Result<Vec<u8>, ImagingError> {
     let damaged = || at.damaged("its run-length coded pixels (RLE) do not fill the image");
     let width = format.sample.bytes();
@@ -153,6 +151,9 @@ fn run_lengths(coded: &[u8], format: &PixelFormat, at: &At) -> Result<Vec<u8>, I
     let segments = header(0)?;
     if segments != width {
         return Err(at.damaged(format!("its run-length coding has {segments} segments, expected {width}")));
+    }
+    if (pixels * width) as u64 > RUN_LENGTHS_MAX * coded.len() as u64 {
+        return Err(damaged());
     }
     let mut stored = vec![0; pixels * width];
     for segment in 0..width {
@@ -191,7 +192,10 @@ fn unpack(packed: &[u8], count: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// One JPEG frame by dicom-rs. The stream's own header must declare the image's size and depth, for the decoder allocates by it.
+/// The machine's own byte order, in which decoded JPEG samples of 16 bits come.
+const NATIVE: Endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
+
+/// One JPEG frame. The stream's own header must declare the image's size and depth, for the decoder allocates by it.
 /// As a last line against a fault in the decoder a panic becomes an error; nothing outlives the closure that a panic
 /// could leave half changed.
 fn jpeg_frame(
@@ -200,7 +204,7 @@ fn jpeg_frame(
     format: &PixelFormat,
     at: &At,
 ) -> Result<Vec<u8>, ImagingError> {
-    let Sample::Integer { bytes: width @ (1 | 2), bits_stored, signed } = format.sample else {
+    let Sample::Integer { bytes: width @ (1 | 2), .. } = format.sample else {
         return Err(at.damaged("JPEG pixels have 8 or 16 bits, this image declares others"));
     };
     let frame = jpeg::frame(coded).map_err(|what| at.damaged(what))?;
@@ -224,32 +228,7 @@ fn jpeg_frame(
             "convert it to Explicit VR Little Endian, for instance with dcmdjpeg",
         ));
     }
-    let numbers = [
-        (tags::SAMPLES_PER_PIXEL, 1),
-        (tags::ROWS, frame.rows),
-        (tags::COLUMNS, frame.columns),
-        (tags::BITS_ALLOCATED, 8 * width as u16),
-        (tags::BITS_STORED, bits_stored as u16),
-        (tags::HIGH_BIT, bits_stored as u16 - 1),
-        (tags::PIXEL_REPRESENTATION, signed.into()),
-    ];
-    let mut object = InMemDicomObject::from_element_iter(
-        numbers.map(|(tag, value)| DataElement::new(tag, VR::US, PrimitiveValue::from(value))),
-    );
-    object.put(DataElement::new(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"));
-    object.put(DataElement::new(
-        tags::PIXEL_DATA,
-        VR::OB,
-        PixelFragmentSequence::new_fragments(vec![coded.to_vec()]),
-    ));
-    let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(transfer_syntax)
-        .media_storage_sop_class_uid(uids::SECONDARY_CAPTURE_IMAGE_STORAGE)
-        .media_storage_sop_instance_uid("1.2.3");
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
-        let object = object.with_meta(meta).map_err(|e| e.to_string())?;
-        object.decode_pixel_data_frame(0).map(|decoded| decoded.into_data()).map_err(|e| e.to_string())
-    }));
+    let decoded = catch_unwind(AssertUnwindSafe(|| jpeg_decoder::Decoder::new(coded).decode()));
     match decoded {
         Ok(Ok(stored)) if stored.len() == frame_bytes(format) => Ok(stored),
         Ok(Ok(_)) => Err(at.damaged("its JPEG stream does not fill the image")),

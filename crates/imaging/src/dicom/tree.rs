@@ -162,7 +162,7 @@ fn foreign(name: &str, start: &[u8]) -> Option<&'static str> {
         b"RIFF",
         b"7z\xbc\xaf",
     ];
-    match Format::told_by(start) {
+    match Format::of_bytes(start) {
         Some(Format::Nifti) => return Some("a NIfTI or gzip file, no DICOM file"),
         Some(Format::Png | Format::Jpeg) => return Some("a PNG or JPEG picture, no DICOM file"),
         Some(Format::Dicom) | None => {}

@@ -1,7 +1,6 @@
 //! What the grey values of a DICOM image mean, and how this is known.
 
-use dicom_dictionary_std::tags;
-
+use super::dictionary::tags;
 use super::elements::DataSet;
 use super::frames::{Frame, group};
 use super::pixel_format::{PixelFormat, Sample};

@@ -1,10 +1,9 @@
 //! How a DICOM file asks to be shown: its first window, or a table. Read for the rule that makes 8-bit grey of a detector's
-//! values, and said where nothing is done about it.
+//! values, and noted where nothing is done about it.
 //!
 //! Source: DICOM PS3.3 section C.11.2. A window's function other than a straight line is taken as one.
 
-use dicom_dictionary_std::tags;
-
+use super::dictionary::tags;
 use super::elements::DataSet;
 use super::pixel_format::PixelFormat;
 use crate::voxels::Kind;
@@ -38,7 +37,7 @@ impl Voi {
     }
 }
 
-/// What is said of wishes that nothing here fulfils.
+/// Notes on what the file asks for and is not done.
 pub(crate) fn note(data: &DataSet, voi: &Voi, pixels: &PixelFormat, kind: Kind) -> Vec<String> {
     let mut notes = Vec::new();
     if kind == Kind::EightBit && (voi.window.is_some() || voi.has_table) {

@@ -237,7 +237,7 @@ fn datatype(fields: &Fields, at: &At) -> Result<Datatype, ImagingError> {
     };
     if bits != 0 && bits as usize != 8 * datatype.bytes() {
         return Err(at.damaged(format!(
-            "its header declares {bits} bits a voxel, but the datatype {code} has {}",
+            "its header declares {bits} bits per voxel, but the datatype {code} has {}",
             8 * datatype.bytes()
         )));
     }
