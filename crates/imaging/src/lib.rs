@@ -17,7 +17,8 @@
 //! Every file is taken for hostile: sizes are capped before anything is allocated ([`limits`]), a declared size that the
 //! file cannot hold is refused, and nothing panics. Files that are written appear whole or not at all.
 //! Identity ends here: of a DICOM file geometry, pixel format and modality are kept, and a hash tells one patient from
-//! another while a folder is read; errors name paths, positions in mm and numbers, never a tag that says who the patient is;
+//! another while a folder is read. What a derived DICOM object must say of its patient is a [`Provenance`], opaque and beside the
+//! scan, never in it; errors name paths, positions in mm and numbers, never a tag that says who the patient is;
 //! `Debug` shows kinds and sizes, never a voxel.
 #![forbid(unsafe_code)]
 
@@ -50,11 +51,12 @@ mod voxels;
 use std::path::Path;
 
 pub use blindscan_input_spec::{Axis, InPlane};
+pub use dicom::{DerivedElements, Provenance};
 pub use error::{ImagingError, Misfit};
 pub use facts::{Facts, SliceFact};
 pub use mask::{Mask, MaskWords, dice};
 pub use mask_files::{read_mask, write_labelled_mask, write_mask, write_picture_mask};
-pub use open::OpenOptions;
+pub use open::{OpenOptions, Opened, open};
 pub use origin::{KnownBy, LeftAside, Steps};
 pub use overlay::overlay_png;
 pub use patch::{Cut, Patch};

@@ -1,25 +1,27 @@
 //! The attributes of an image that are used: pixel format, grey scale, place in space, modality, and to what it belongs.
 //!
-//! Of the patient a hash is taken, to find out whether the slices are of one (see `identity`); no attribute that says who
-//! the patient is leaves this folder or is ever shown.
+//! Of the patient a hash is taken, to find out whether the slices are of one (see `identity`). Attributes that say who the patient is
+//! leave this folder in an opaque [`Provenance`](super::Provenance) alone, and are never shown.
 
-use dicom_dictionary_std::tags;
-
+use super::dictionary::tags;
 use super::elements::DataSet;
 use super::frames::{self, Frame};
 use super::identity::Identity;
 use super::pixel_format::PixelFormat;
+use super::provenance::Source;
 use super::unit::{Unit, is_code};
 use super::voi::{self, Voi};
 use crate::ImagingError;
 use crate::error::At;
-use crate::limits::VOXELS_MAX;
+use crate::limits::{DICOM_FRAMES_MAX, VOXELS_MAX};
 use crate::origin::Origin;
 
 /// One image object.
 pub(crate) struct Instance {
     pub(crate) series_uid: String,
     pub(crate) identity: Identity,
+    /// For the writer of derived objects.
+    pub(super) source: Source,
     /// The code of the modality, when it is one: `CT`, `MR`, ...
     pub(crate) modality: Option<String>,
     /// InstanceNumber: what a PACS shows.
@@ -39,6 +41,7 @@ impl Instance {
         let count = frame_count(data, at)?;
         let voxels = (pixels.rows as u64 * pixels.columns as u64).saturating_mul(count as u64);
         at.at_most("its voxels", voxels, VOXELS_MAX)?;
+        at.at_most("its frames", count as u64, DICOM_FRAMES_MAX)?;
         if data.has(tags::MODALITY_LUT_SEQUENCE) {
             return Err(at.unsupported(
                 "its grey values are given by a table (Modality LUT), not by slope and intercept",
@@ -64,6 +67,7 @@ impl Instance {
         Ok(Instance {
             series_uid: data.text(tags::SERIES_INSTANCE_UID).unwrap_or_default().to_string(),
             identity: Identity::read(data),
+            source: Source::read(data),
             number: whole(tags::INSTANCE_NUMBER),
             images_in_acquisition: whole(tags::IMAGES_IN_ACQUISITION),
             modality,

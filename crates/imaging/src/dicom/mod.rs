@@ -24,6 +24,7 @@ mod instance;
 mod parser;
 mod pixel_format;
 mod pixels;
+mod provenance;
 mod series;
 mod stack;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use crate::ImagingError;
 use crate::error::At;
 use crate::files::read_capped;
 use crate::origin::LeftAside;
+use crate::picture::Picture;
 use crate::scan::Scan;
 use crate::volume::Volume;
 use crate::voxels::Voxels;
@@ -47,11 +49,12 @@ use crate::voxels::Voxels;
 use elements::Content;
 pub(crate) use elements::head_start;
 use instance::Instance;
+pub use provenance::{DerivedElements, Provenance};
 use series::Slice;
 pub(crate) use tree::is_dicom;
 
 /// Opens one file: a picture when it is one projection image, else a volume.
-pub(crate) fn open_file(path: &Path) -> Result<Scan, ImagingError> {
+pub(crate) fn open_file(path: &Path) -> Result<(Scan, Provenance), ImagingError> {
     let at = At(path);
     let bytes = read_capped(path)?;
     let content = Content::open(&bytes, &at)?;
@@ -61,17 +64,17 @@ pub(crate) fn open_file(path: &Path) -> Result<Scan, ImagingError> {
     }
     let instance = Instance::read(&data, &at)?;
     let frames = pixels::decode(&content, &data, &instance, &at)?;
-    if instance.is_picture() {
-        return Ok(Scan::Picture(pixels::as_picture(frames, &instance)));
-    }
-    let is_unplaced = instance.is_unplaced_stack();
     let slices = series::slices_of(instance, path.file_name().unwrap_or_default().into(), frames);
-    let volume = if is_unplaced { series::assemble_unplaced(slices) } else { series::assemble(slices, &at)? };
-    Ok(Scan::Volume(volume))
+    if slices[0].instance.is_picture() {
+        let (picture, provenance) = picture_of(slices);
+        return Ok((Scan::Picture(picture), provenance));
+    }
+    let (volume, provenance) = volume_of(slices, &at)?;
+    Ok((Scan::Volume(volume), provenance))
 }
 
 /// Opens the one series, or the one picture, in a folder and the folders below.
-pub(crate) fn open_folder(folder: &Path) -> Result<Scan, ImagingError> {
+pub(crate) fn open_folder(folder: &Path) -> Result<(Scan, Provenance), ImagingError> {
     let at = At(folder);
     let tree = tree::walk(folder)?;
     let mut reading = Reading { left_aside: tree.left_aside, ..Reading::new(folder) };
@@ -79,15 +82,14 @@ pub(crate) fn open_folder(folder: &Path) -> Result<Scan, ImagingError> {
         reading.add(path)?;
     }
     refuse_several(&reading.series, &at)?;
-    let Reading { mut slices, mut left_aside, files_read, .. } = reading;
+    let Reading { slices, mut left_aside, files_read, .. } = reading;
     if slices.is_empty() {
         return Err(no_image(&left_aside, &at));
     }
     let pictures = slices.iter().filter(|slice| slice.instance.is_picture()).count();
     if pictures == 1 && slices.len() == 1 {
-        let slice = slices.remove(0);
-        let picture = pixels::as_picture(vec![slice.voxels], &slice.instance);
-        return Ok(Scan::Picture(picture.with_left_aside(left_aside)));
+        let (picture, provenance) = picture_of(slices);
+        return Ok((Scan::Picture(picture.with_left_aside(left_aside)), provenance));
     }
     if pictures > 0 {
         return Err(at.series(
@@ -99,10 +101,19 @@ pub(crate) fn open_folder(folder: &Path) -> Result<Scan, ImagingError> {
     let files_read = files_read - copies.len();
     left_aside.extend(copies);
     left_aside.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Scan::Volume(volume_of(slices, &at)?.with_files(files_read, left_aside)))
+    let (volume, provenance) = volume_of(slices, &at)?;
+    Ok((Scan::Volume(volume.with_files(files_read, left_aside)), provenance))
 }
 
-fn volume_of(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingError> {
+/// The only slice as a picture.
+fn picture_of(slices: Vec<Slice>) -> (Picture, Provenance) {
+    let provenance = Provenance::of(&slices);
+    let instance = slices[0].instance.clone();
+    let frames = slices.into_iter().map(|slice| slice.voxels).collect();
+    (pixels::as_picture(frames, &instance), provenance)
+}
+
+fn volume_of(slices: Vec<Slice>, at: &At) -> Result<(Volume, Provenance), ImagingError> {
     let is_one_unplaced_file =
         slices.len() == slices[0].instance.frames.len() && slices[0].instance.is_unplaced_stack();
     if is_one_unplaced_file { Ok(series::assemble_unplaced(slices)) } else { series::assemble(slices, at) }

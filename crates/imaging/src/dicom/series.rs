@@ -5,7 +5,7 @@
 //! | the same object twice is dropped | here |
 //! | patient, frame of reference, acquisition are one | `identity` |
 //! | sorted along the normal, checked for doubles, gaps and slices off the line | `stack` |
-//! | signs of missing slices are said | `complete` |
+//! | signs of missing slices become notes | `complete` |
 //! | directions, spacing and steps become an affine | here |
 
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ use super::complete;
 use super::frames::Frame;
 use super::identity;
 use super::instance::Instance;
+use super::provenance::Provenance;
 use super::stack::Stack;
 use crate::ImagingError;
 use crate::error::At;
@@ -80,14 +81,14 @@ fn is_copy(slice: &Slice, other: &Slice) -> bool {
 }
 
 /// The volume that the slices make. There is at least one.
-pub(crate) fn assemble(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingError> {
+pub(super) fn assemble(slices: Vec<Slice>, at: &At) -> Result<(Volume, Provenance), ImagingError> {
     identity::refuse_mixed(&slices, at)?;
     refuse_uneven_formats(&slices, at)?;
     let origin = origin_of(&slices);
     if slices.len() == 1 {
         let (affine, note) = single_affine(slices[0].frame(), at)?;
         let notes = note.into_iter().chain(complete::images(&slices)).collect();
-        return Ok(joined(slices, affine, origin).with_notes(notes));
+        return Ok(joined(slices, affine, origin, notes));
     }
     let rounding = slices[0].frame().rounding_note();
     let mut stack = Stack::sort(slices, at)?;
@@ -97,18 +98,19 @@ pub(crate) fn assemble(slices: Vec<Slice>, at: &At) -> Result<Volume, ImagingErr
     notes.extend(complete::notes(&stack.slices, stack.steps().mean_mm));
     let affine = ras_affine(stack.directions, stack.spacing_mm, stack.step(), stack.positions[0], at)?;
     let origin = Origin { steps: Some(stack.steps()), ..origin };
-    Ok(joined(std::mem::take(&mut stack.slices), affine, origin).with_notes(notes))
+    Ok(joined(std::mem::take(&mut stack.slices), affine, origin, notes))
 }
 
 /// The frames of one file that do not say where they lie, in the order of the file. There is at least one.
-pub(crate) fn assemble_unplaced(slices: Vec<Slice>) -> Volume {
+pub(super) fn assemble_unplaced(slices: Vec<Slice>) -> (Volume, Provenance) {
     let (affine, origin) = (placeholder(slices[0].frame()), origin_of(&slices));
     let note = "the frames do not say where they lie: they are taken in the order of the file, and the mask lies on a \
                 grid without a place in the patient's space";
-    joined(slices, affine, origin).with_notes(vec![note.into()])
+    joined(slices, affine, origin, vec![note.into()])
 }
 
-fn joined(slices: Vec<Slice>, affine: Affine, origin: Origin) -> Volume {
+fn joined(slices: Vec<Slice>, affine: Affine, origin: Origin, notes: Vec<String>) -> (Volume, Provenance) {
+    let provenance = Provenance::of(&slices);
     let pixels = &slices[0].instance.pixels;
     let (size, kind) = ([pixels.columns, pixels.rows, slices.len()], slices[0].instance.unit.kind);
     let is_placed = slices[0].frame().has_grid();
@@ -116,8 +118,8 @@ fn joined(slices: Vec<Slice>, affine: Affine, origin: Origin) -> Volume {
     let sources = slices.iter().map(Slice::source).collect();
     let voxels = Voxels::concat(slices.into_iter().map(|slice| slice.voxels).collect());
     let volume = Volume::new(voxels, size, affine, kind).with_padding(padding);
-    let volume = volume.with_origin(Origin { sources, ..origin });
-    if is_placed { volume } else { volume.without_orientation() }
+    let volume = volume.with_origin(Origin { sources, ..origin }).with_notes(notes);
+    (if is_placed { volume } else { volume.without_orientation() }, provenance)
 }
 
 fn refuse_uneven_formats(slices: &[Slice], at: &At) -> Result<(), ImagingError> {

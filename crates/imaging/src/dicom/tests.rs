@@ -76,14 +76,14 @@ pub(super) fn file_of(object: InMemDicomObject, transfer_syntax: &str) -> (tempf
 }
 
 pub(super) fn stack(folder: &Path) -> Volume {
-    match open_folder(folder).unwrap() {
+    match open_folder(folder).unwrap().0 {
         Scan::Volume(volume) => volume,
         Scan::Picture(_) => panic!("slices make a volume"),
     }
 }
 
 pub(super) fn refusal(folder: &tempfile::TempDir) -> String {
-    let text = open_folder(folder.path()).unwrap_err().to_string();
+    let text = open_folder(folder.path()).err().unwrap().to_string();
     assert!(!text.contains("SECRET"), "{text}");
     text
 }
@@ -153,7 +153,7 @@ fn slices_of_another_size_or_turn_are_refused() {
 fn one_slice_of_a_ct_is_a_volume_in_every_uncompressed_coding() {
     for coding in [uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::IMPLICIT_VR_LITTLE_ENDIAN, "1.2.840.10008.1.2.2"] {
         let (_folder, path) = file_of(slice("1.2", 5.0, -24), coding);
-        let Scan::Volume(volume) = open_file(&path).unwrap() else { panic!("a CT slice is a volume") };
+        let Scan::Volume(volume) = open_file(&path).unwrap().0 else { panic!("a CT slice is a volume") };
         assert_eq!(volume.voxels(), &Voxels::I16(vec![-1024; 6]), "{coding}");
     }
 }
@@ -173,12 +173,12 @@ fn an_x_ray_is_a_picture_whose_smallest_value_is_black() {
         DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8([0u8, 200].into_iter().collect())),
     ]);
     let (_folder, path) = file_of(xray.clone(), uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    let Scan::Picture(picture) = open_file(&path).unwrap() else { panic!("an X-ray is a picture") };
+    let Scan::Picture(picture) = open_file(&path).unwrap().0 else { panic!("an X-ray is a picture") };
     assert_eq!((picture.grey(), picture.kind()), (&Voxels::U8(vec![255, 55]), Kind::EightBit));
 
     xray.put(number(tags::SAMPLES_PER_PIXEL, 3));
     let (_folder, path) = file_of(xray, uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(open_file(&path).unwrap_err().to_string().contains("3 samples a pixel"));
+    assert!(open_file(&path).err().unwrap().to_string().contains("3 samples per pixel"));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn frames_of_one_file_are_sorted_by_their_own_places() {
     object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored.collect())));
     for coding in [uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::IMPLICIT_VR_LITTLE_ENDIAN] {
         let (_folder, path) = file_of(object.clone(), coding);
-        let Scan::Volume(volume) = open_file(&path).unwrap() else { panic!("frames make a volume") };
+        let Scan::Volume(volume) = open_file(&path).unwrap().0 else { panic!("frames make a volume") };
         let grey: Vec<f32> = (0..3).map(|k| volume.value(VoxelIndex([0, 0, k]))).collect();
         assert_eq!(grey, [1.0, 2.0, 0.0], "{coding}");
         assert_eq!(volume.affine().spacing_mm(), [1.0, 1.0, 2.0]);
@@ -247,7 +247,7 @@ fn deep_nesting_is_refused_and_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep.dcm");
     std::fs::write(&path, bytes).unwrap();
-    assert!(open_file(&path).unwrap_err().to_string().contains("nested too deeply"));
+    assert!(open_file(&path).err().unwrap().to_string().contains("nested too deeply"));
 }
 
 #[test]
@@ -259,10 +259,32 @@ fn declared_sizes_beyond_the_file_are_refused() {
     assert!(matches!(open_file(&path), Err(ImagingError::TooLarge { .. })));
     object.put(number(tags::COLUMNS, 3000));
     let (_folder, path) = file_of(object.clone(), uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(open_file(&path).unwrap_err().to_string().contains("only 12 are there"));
+    assert!(open_file(&path).err().unwrap().to_string().contains("only 12 are there"));
     object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, "4000000000"));
     let (_folder, path) = file_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN);
     assert!(matches!(open_file(&path), Err(ImagingError::TooLarge { .. })));
+}
+
+#[test]
+fn many_frames_of_a_pixel_are_refused_before_any_is_described() {
+    let mut object = slice("1.2", 5.0, 7);
+    object.put(number(tags::ROWS, 1));
+    object.put(number(tags::COLUMNS, 1));
+    object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, "500000000"));
+    let (_folder, path) = file_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN);
+    assert!(matches!(open_file(&path), Err(ImagingError::TooLarge { max: 100_000, .. })));
+}
+
+#[test]
+fn run_lengths_that_cannot_fill_the_image_are_refused_before_it_is_allocated() {
+    let mut object = slice("1.2", 5.0, 7);
+    object.put(number(tags::ROWS, 20_000));
+    object.put(number(tags::COLUMNS, 20_000));
+    let mut coded = vec![0; 64];
+    coded[..12].copy_from_slice(&[2, 0, 0, 0, 64, 0, 0, 0, 64, 0, 0, 0]);
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PixelFragmentSequence::new_fragments(vec![coded])));
+    let (_folder, path) = file_of(object, uids::RLE_LOSSLESS);
+    assert!(open_file(&path).err().unwrap().to_string().contains("do not fill the image"));
 }
 
 #[test]
@@ -284,7 +306,7 @@ fn a_jpeg_stream_that_declares_another_size_never_reaches_the_decoder() {
         let pixels = PixelFragmentSequence::new_fragments(vec![fragment]);
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
         let (_folder, path) = file_of(object, uids::JPEG_BASELINE8_BIT);
-        open_file(&path)
+        open_file(&path).map(|(scan, _)| scan)
     };
     let Scan::Volume(volume) = open_with(&object, &stream).unwrap() else { panic!("a CT slice is a volume") };
     assert!((volume.voxels().get(0) - (90.0 - 1000.0)).abs() <= 1.0);

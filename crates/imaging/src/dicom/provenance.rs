@@ -1,0 +1,284 @@
+//! To whom and to what a scan belongs, for the writer of a DICOM object that is derived from it (a segmentation), and for nobody else.
+//!
+//! A [`Provenance`] is made by the reader and handed over beside the scan, never in it: nothing that makes a tensor can name it. It
+//! has no `Debug`, no `Clone` and no serde form, and all that can be had of it are encoded data elements, by using it up.
+//!
+//! ```compile_fail
+//! fn shown(_: impl std::fmt::Debug) {}
+//! fn of(provenance: blindscan_imaging::Provenance) { shown(provenance) }
+//! ```
+//!
+//! ```compile_fail
+//! fn copied(provenance: &blindscan_imaging::Provenance) -> blindscan_imaging::Provenance { provenance.clone() }
+//! ```
+//!
+//! | part | of | for |
+//! |---|---|---|
+//! | patient and study modules (PS3.3 C.7.1.1, C.7.2.1) | the first file, as they stand there | the derived object's own |
+//! | frame of reference (C.7.4.1) | the first file; all files agree | the derived object's own |
+//! | references (C.12.2, 10.3) | each file; each slice with its frame | what it was derived from |
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::dictionary::{Tag, tags};
+use super::elements::DataSet;
+use super::series::Slice;
+
+/// A value that is longer is none that the standard allows here, and is left out.
+const VALUE_BYTES_MAX: usize = 1024;
+
+/// What a derived object takes over as it stands, with the value representation of each.
+const TAKEN_OVER: [(Tag, &[u8; 2]); 13] = [
+    (tags::SPECIFIC_CHARACTER_SET, b"CS"),
+    (tags::STUDY_DATE, b"DA"),
+    (tags::STUDY_TIME, b"TM"),
+    (tags::ACCESSION_NUMBER, b"SH"),
+    (tags::REFERRING_PHYSICIAN_NAME, b"PN"),
+    (tags::PATIENT_NAME, b"PN"),
+    (tags::PATIENT_ID, b"LO"),
+    (tags::PATIENT_BIRTH_DATE, b"DA"),
+    (tags::PATIENT_SEX, b"CS"),
+    (tags::STUDY_INSTANCE_UID, b"UI"),
+    (tags::STUDY_ID, b"SH"),
+    (tags::FRAME_OF_REFERENCE_UID, b"UI"),
+    (tags::POSITION_REFERENCE_INDICATOR, b"LO"),
+];
+
+/// To whom and to what a scan belongs; opaque.
+pub struct Provenance {
+    taken_over: Modules,
+    series: Vec<u8>,
+    /// Along the third axis of the volume.
+    slices: Vec<Reference>,
+}
+
+/// What is handed to the writer of a derived object: data elements in Explicit VR Little Endian, in the order of their tags.
+pub struct DerivedElements {
+    /// For the object: patient, study, frame of reference, and the sequence of all files that were read.
+    pub object: Vec<u8>,
+    /// For each slice along the third axis of the volume: the file that it came from, and its frame in a file of several.
+    pub slices: Vec<Vec<u8>>,
+}
+
+impl Provenance {
+    /// Of slices in their order along the stack. There is at least one.
+    pub(super) fn of(slices: &[Slice]) -> Provenance {
+        let first = &slices[0].instance;
+        Provenance {
+            taken_over: first.source.taken_over.clone(),
+            series: first.series_uid.clone().into_bytes(),
+            slices: slices.iter().map(Reference::of).collect(),
+        }
+    }
+
+    /// Uses it up for the elements of a derived object.
+    pub fn into_elements(self) -> DerivedElements {
+        let mut known = HashSet::new();
+        let files = self.slices.iter().filter(|slice| known.insert(&slice.instance));
+        let instances = files.map(|file| file.elements(false)).collect::<Vec<_>>();
+        let series = [
+            element(tags::SERIES_INSTANCE_UID, b"UI", &self.series),
+            sequence(tags::REFERENCED_INSTANCE_SEQUENCE, &instances),
+        ];
+        let all_series = sequence(tags::REFERENCED_SERIES_SEQUENCE, &[series.concat()]);
+        let mut object: BTreeMap<Tag, Vec<u8>> =
+            self.taken_over.0.into_iter().map(|(tag, vr, value)| (tag, element(tag, vr, &value))).collect();
+        object.insert(tags::REFERENCED_SERIES_SEQUENCE, all_series);
+        DerivedElements {
+            object: object.into_values().flatten().collect(),
+            slices: self.slices.iter().map(|slice| slice.elements(true)).collect(),
+        }
+    }
+}
+
+/// What one file says of its patient, its study and itself.
+pub(super) struct Source {
+    class: Vec<u8>,
+    instance: Vec<u8>,
+    taken_over: Modules,
+}
+
+impl Source {
+    pub(super) fn read(data: &DataSet) -> Source {
+        let value = |tag| data.bytes(tag).filter(|value| value.len() <= VALUE_BYTES_MAX).map(<[u8]>::to_vec);
+        let taken_over = TAKEN_OVER.into_iter().filter_map(|(tag, vr)| Some((tag, vr, value(tag)?)));
+        Source {
+            class: value(tags::SOP_CLASS_UID).unwrap_or_default(),
+            instance: value(tags::SOP_INSTANCE_UID).unwrap_or_default(),
+            taken_over: Modules(taken_over.collect()),
+        }
+    }
+}
+
+/// Tag, value representation and value.
+#[derive(Clone)]
+struct Modules(Vec<(Tag, &'static [u8; 2], Vec<u8>)>);
+
+/// A file, and a frame in it when it has several, counted from 1.
+struct Reference {
+    class: Vec<u8>,
+    instance: Vec<u8>,
+    frame: Option<usize>,
+}
+
+impl Reference {
+    fn of(slice: &Slice) -> Reference {
+        let source = &slice.instance.source;
+        let frame = (slice.instance.frames.len() > 1).then_some(slice.number + 1);
+        Reference { class: source.class.clone(), instance: source.instance.clone(), frame }
+    }
+
+    fn elements(&self, with_frame: bool) -> Vec<u8> {
+        let mut elements = element(tags::REFERENCED_SOP_CLASS_UID, b"UI", &self.class);
+        elements.extend(element(tags::REFERENCED_SOP_INSTANCE_UID, b"UI", &self.instance));
+        if let Some(frame) = self.frame.filter(|_| with_frame) {
+            elements.extend(element(tags::REFERENCED_FRAME_NUMBER, b"IS", frame.to_string().as_bytes()));
+        }
+        elements
+    }
+}
+
+/// An element of a short value; values have an even length.
+fn element(tag: Tag, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+    let mut bytes = tag_bytes(tag).to_vec();
+    bytes.extend(vr);
+    bytes.extend((value.len().next_multiple_of(2) as u16).to_le_bytes());
+    bytes.extend(value);
+    if !value.len().is_multiple_of(2) {
+        bytes.push(if vr == b"UI" { 0 } else { b' ' });
+    }
+    bytes
+}
+
+/// A sequence of items, all lengths stated.
+fn sequence(tag: Tag, items: &[Vec<u8>]) -> Vec<u8> {
+    let mut content = Vec::new();
+    for item in items {
+        content.extend([0xfe, 0xff, 0x00, 0xe0]);
+        content.extend((item.len() as u32).to_le_bytes());
+        content.extend(item);
+    }
+    let mut bytes = tag_bytes(tag).to_vec();
+    bytes.extend(b"SQ\0\0");
+    bytes.extend((content.len() as u32).to_le_bytes());
+    bytes.extend(content);
+    bytes
+}
+
+fn tag_bytes(Tag(group, element): Tag) -> [u8; 4] {
+    let ([g0, g1], [e0, e1]) = (group.to_le_bytes(), element.to_le_bytes());
+    [g0, g1, e0, e1]
+}
+
+#[cfg(test)]
+mod tests {
+    use dicom_core::VR;
+    use dicom_dictionary_std::uids::{CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN};
+
+    use super::super::elements::Encoding;
+    use super::super::parser::Parser;
+    use super::super::tests::{file_of, save, slice, text};
+    use super::super::{open_file, open_folder};
+    use super::*;
+    use crate::files::Endian;
+
+    /// The written elements, read back by the reader.
+    fn parsed(bytes: &[u8]) -> DataSet<'_> {
+        let encoding = Encoding { endian: Endian::Little, explicit: true };
+        Parser::new(bytes, encoding).data_set(&mut 0, bytes.len(), false, 0).unwrap()
+    }
+
+    fn theirs(Tag(group, element): Tag) -> dicom_core::Tag {
+        dicom_core::Tag(group, element)
+    }
+
+    /// A slice that says to whom it belongs.
+    fn of_a_patient(z: f64, instance: &str) -> dicom_object::InMemDicomObject {
+        let mut object = slice("1.2.3", z, 7);
+        for (tag, vr, value) in [
+            (tags::SOP_CLASS_UID, VR::UI, CT_IMAGE_STORAGE),
+            (tags::SOP_INSTANCE_UID, VR::UI, instance),
+            (tags::STUDY_INSTANCE_UID, VR::UI, "1.2.99"),
+            (tags::FRAME_OF_REFERENCE_UID, VR::UI, "1.2.77"),
+            (tags::PATIENT_NAME, VR::PN, "DOE^JANE"),
+            (tags::PATIENT_ID, VR::LO, "P1"),
+            (tags::ACCESSION_NUMBER, VR::SH, "A42"),
+        ] {
+            object.put(text(theirs(tag), vr, value));
+        }
+        object
+    }
+
+    #[test]
+    fn a_derived_object_gets_patient_study_and_frame_of_reference_as_they_stand() {
+        let (_folder, path) = file_of(of_a_patient(5.0, "1.2.3.1"), EXPLICIT_VR_LITTLE_ENDIAN);
+        let elements = open_file(&path).unwrap().1.into_elements();
+        let object = parsed(&elements.object);
+        for (tag, value) in [
+            (tags::PATIENT_NAME, "DOE^JANE"),
+            (tags::PATIENT_ID, "P1"),
+            (tags::ACCESSION_NUMBER, "A42"),
+            (tags::STUDY_INSTANCE_UID, "1.2.99"),
+            (tags::FRAME_OF_REFERENCE_UID, "1.2.77"),
+        ] {
+            assert_eq!(object.text(tag), Some(value));
+        }
+        assert!(!object.has(tags::PATIENT_SEX), "what the file leaves out is not made up");
+        let written: Vec<Tag> = object.elements.keys().copied().collect();
+        assert!(written.is_sorted());
+    }
+
+    #[test]
+    fn a_series_has_one_reference_per_slice_in_the_order_of_the_stack() {
+        let folder = tempfile::tempdir().unwrap();
+        for (z, instance) in [(30.0, "1.2.3.30"), (10.0, "1.2.3.10"), (20.0, "1.2.3.20")] {
+            save(of_a_patient(z, instance), EXPLICIT_VR_LITTLE_ENDIAN, &folder.path().join(instance));
+        }
+        let elements = open_folder(folder.path()).unwrap().1.into_elements();
+        let instances: Vec<String> = elements
+            .slices
+            .iter()
+            .map(|slice| {
+                let slice = parsed(slice);
+                assert_eq!(slice.text(tags::REFERENCED_SOP_CLASS_UID), Some(CT_IMAGE_STORAGE));
+                assert!(!slice.has(tags::REFERENCED_FRAME_NUMBER));
+                slice.text(tags::REFERENCED_SOP_INSTANCE_UID).unwrap().to_string()
+            })
+            .collect();
+        assert_eq!(instances, ["1.2.3.10", "1.2.3.20", "1.2.3.30"]);
+        let object = parsed(&elements.object);
+        let series = object.items(tags::REFERENCED_SERIES_SEQUENCE);
+        assert_eq!((series.len(), series[0].text(tags::SERIES_INSTANCE_UID)), (1, Some("1.2.3")));
+        assert_eq!(series[0].items(tags::REFERENCED_INSTANCE_SEQUENCE).len(), 3);
+    }
+
+    #[test]
+    fn frames_of_one_file_are_one_file_and_one_reference_each() {
+        let mut object = of_a_patient(5.0, "1.2.3.1");
+        object.put(text(theirs(tags::NUMBER_OF_FRAMES), VR::IS, "3"));
+        object.put(text(theirs(tags::SPACING_BETWEEN_SLICES), VR::DS, "-2"));
+        let pixels = dicom_core::value::PrimitiveValue::U16((0..18).collect());
+        object.put(dicom_core::DataElement::new(theirs(tags::PIXEL_DATA), VR::OW, pixels));
+        let (_folder, path) = file_of(object, EXPLICIT_VR_LITTLE_ENDIAN);
+        let elements = open_file(&path).unwrap().1.into_elements();
+        let frames: Vec<_> = elements
+            .slices
+            .iter()
+            .map(|slice| parsed(slice).text(tags::REFERENCED_FRAME_NUMBER).unwrap().to_string())
+            .collect();
+        assert_eq!(frames, ["3", "2", "1"], "stacked against the normal");
+        let object = parsed(&elements.object);
+        let series = object.items(tags::REFERENCED_SERIES_SEQUENCE);
+        assert_eq!(series[0].items(tags::REFERENCED_INSTANCE_SEQUENCE).len(), 1);
+    }
+
+    #[test]
+    fn a_value_longer_than_the_standard_allows_is_left_out() {
+        let mut object = of_a_patient(5.0, "1.2.3.1");
+        object.put(text(theirs(tags::PATIENT_NAME), VR::PN, &"N".repeat(VALUE_BYTES_MAX + 2)));
+        let (_folder, path) = file_of(object, EXPLICIT_VR_LITTLE_ENDIAN);
+        let elements = open_file(&path).unwrap().1.into_elements();
+        assert!(!parsed(&elements.object).has(tags::PATIENT_NAME));
+        assert!(parsed(&elements.object).has(tags::PATIENT_ID));
+    }
+}
