@@ -2,7 +2,7 @@
 //!
 //! [`Channel`] is what protocols speak through. [`memory`] joins two threads, [`delayed`] does so over a slow link;
 //! [`stream`] joins two machines over TCP, with TLS 1.3 from [`tls`] or in the clear; [`listener`] is its server side;
-//! [`relay`] stands between two programs and misbehaves on request.
+//! [`relay`] stands between two programs and misbehaves on request. [`script`] is what a dialogue will say, by its lengths.
 //! A message is sent whole; the receiver states the length it expects, and any other length is an error.
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ pub mod listener;
 pub mod memory;
 mod pipes;
 pub mod relay;
+pub mod script;
 pub mod stream;
 pub mod tls;
 
