@@ -1,4 +1,4 @@
-//! The assigned plan: a protocol, a demand and a cost on every node of a public plan.
+//! The assigned plan: a protocol and a demand on every node of a public plan.
 //!
 //! Made from the [`PublicPlan`] alone, so both owners make the same one.
 
@@ -8,20 +8,18 @@ use blindscan_graph::plan::{
     self, OutputPolicy, PlanNode, PublicPlan, Rounding, Step, SuiteSpec, TensorSpec,
 };
 use blindscan_protocols::Party;
-use blindscan_protocols::linear::{LinearLayer, WEIGHT_BOUND, key_exchange};
+use blindscan_protocols::linear::{LinearLayer, WEIGHT_BOUND};
 use blindscan_protocols::nonlinear::{Activation, Label, PadDemand, Tournament};
-use blindscan_protocols::ot::source::OtKind;
-use blindscan_wire::Traffic;
+use blindscan_wire::script::Script;
 
 use crate::InferenceError;
-use crate::cost::{LayerCost, Leg, PlanCost};
 use crate::operators::activate::Activate;
 use crate::operators::add_constant::AddConstant;
 use crate::operators::answer::Answer;
 use crate::operators::linear::{Linear, Masked};
 use crate::operators::max_pool::{MaxPool, Stage};
 use crate::operators::windows::axis_pools;
-use crate::supply::{self, Schedule};
+use crate::supply::Schedule;
 
 /// Widest weights that the homomorphic step takes: |weight| < [`WEIGHT_BOUND`].
 const WEIGHT_BITS_MAX: u32 = WEIGHT_BOUND.ilog2() + 1;
@@ -99,45 +97,6 @@ impl AssignedPlan {
         })
     }
 
-    /// What the plan costs one party with transfers of this kind, exactly as its channel will count it.
-    pub fn cost(&self, party: Party, ot: OtKind) -> PlanCost {
-        let mut schedule = Schedule::new(ot, self.demand());
-        let (mut offline, mut online) = (supply::setup_leg(), begin_online(party));
-        let mut layers = Vec::new();
-        for (node, operator) in self.plan.nodes.iter().zip(&self.operators) {
-            if !operator.speaks() {
-                continue;
-            }
-            let (before, before_online) = (offline.traffic, online.traffic);
-            offline = offline.then(operator.offline_leg(party, &mut schedule));
-            online = online.then(operator.online_leg(party));
-            let mut layer = self.layer(node.name.clone(), operator, party);
-            layer.offline = offline.traffic.since(before);
-            layer.online = online.traffic.since(before_online);
-            layers.push(layer);
-        }
-        let (before, before_online) = (offline.traffic, online.traffic);
-        offline = offline.then(self.answer.offline_leg(party, &mut schedule));
-        offline = offline.then(schedule.closing_leg(party)).then(end_offline(party));
-        online = online.then(self.answer.online_leg(party));
-        layers.push(LayerCost {
-            name: "answer".into(),
-            kind: "answer",
-            offline: offline.traffic.since(before),
-            online: online.traffic.since(before_online),
-            pads: self.answer.demand(),
-            stock_bytes: self.answer.stock_bytes(party) as u64,
-            compared: self.answer.compared(),
-            ..LayerCost::default()
-        });
-        PlanCost {
-            setup: key_exchange::cost(party),
-            offline: offline.traffic,
-            online: online.traffic,
-            layers,
-        }
-    }
-
     /// The model owner's working set of the largest linear layer.
     pub(crate) fn linear_memory_bytes(&self) -> u64 {
         let of = |operator: &Operator| match operator {
@@ -145,28 +104,6 @@ impl AssignedPlan {
             _ => 0,
         };
         self.operators.iter().map(of).max().unwrap_or(0)
-    }
-
-    fn layer(&self, name: String, operator: &Operator, party: Party) -> LayerCost {
-        let mut cost = LayerCost {
-            name,
-            kind: operator.kind(),
-            pads: operator.demand(),
-            stock_bytes: operator.stock_bytes(party) as u64,
-            ..LayerCost::default()
-        };
-        match operator {
-            Operator::Linear(linear) => {
-                cost.macs = linear.layer.shape().macs();
-                cost.ciphertexts = linear.layer.ciphertexts();
-                cost.products = linear.layer.product_count();
-                cost.kernels = linear.layer.kernel_count();
-            }
-            Operator::Activate(activate) => cost.compared = activate.count as u64,
-            Operator::MaxPool(pool) => cost.compared = pool.compared(),
-            Operator::Local | Operator::AddConstant(_) => {}
-        }
-        cost
     }
 }
 
@@ -188,22 +125,6 @@ impl OffByOne {
     }
 }
 
-/// The online phase begins with the model owner's word, that its half is stored or the job accepted, unanswered.
-fn begin_online(party: Party) -> Leg {
-    match party {
-        Party::ImageOwner => Leg::NONE,
-        Party::ModelOwner => Leg::declared(Traffic::default(), false, true),
-    }
-}
-
-/// The offline phase ends with a byte from the model owner: its half is stored.
-fn end_offline(party: Party) -> Leg {
-    match party {
-        Party::ImageOwner => Leg::receive(1),
-        Party::ModelOwner => Leg::send(1),
-    }
-}
-
 impl Operator {
     /// Whether messages belong to it.
     pub(crate) fn speaks(&self) -> bool {
@@ -220,7 +141,7 @@ impl Operator {
         }
     }
 
-    fn demand(&self) -> PadDemand {
+    pub(crate) fn demand(&self) -> PadDemand {
         match self {
             Self::Local | Self::AddConstant(_) | Self::Linear(_) => PadDemand::default(),
             Self::Activate(activate) => activate.demand(),
@@ -228,7 +149,7 @@ impl Operator {
         }
     }
 
-    fn stock_bytes(&self, party: Party) -> usize {
+    pub(crate) fn stock_bytes(&self, party: Party) -> usize {
         match self {
             Self::Local | Self::AddConstant(_) => 0,
             Self::Linear(linear) => linear.stock_bytes(),
@@ -237,21 +158,21 @@ impl Operator {
         }
     }
 
-    fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
+    pub(crate) fn offline_script(&self, schedule: &mut Schedule) -> Script {
         match self {
-            Self::Local | Self::AddConstant(_) => Leg::NONE,
-            Self::Linear(linear) => linear.offline_leg(party),
-            Self::Activate(activate) => activate.offline_leg(party, schedule),
-            Self::MaxPool(pool) => pool.offline_leg(party, schedule),
+            Self::Local | Self::AddConstant(_) => Script::default(),
+            Self::Linear(linear) => linear.offline_script(),
+            Self::Activate(activate) => activate.offline_script(schedule),
+            Self::MaxPool(pool) => pool.offline_script(schedule),
         }
     }
 
-    fn online_leg(&self, party: Party) -> Leg {
+    pub(crate) fn online_script(&self) -> Script {
         match self {
-            Self::Local | Self::AddConstant(_) => Leg::NONE,
-            Self::Linear(linear) => linear.online_leg(party),
-            Self::Activate(activate) => activate.online_leg(party),
-            Self::MaxPool(pool) => pool.online_leg(party),
+            Self::Local | Self::AddConstant(_) => Script::default(),
+            Self::Linear(linear) => linear.online_script(),
+            Self::Activate(activate) => activate.online_script(),
+            Self::MaxPool(pool) => pool.online_script(),
         }
     }
 }

@@ -1,75 +1,16 @@
 //! What a plan costs, before anything runs: bytes and turns exactly as the channel will count them.
 //!
-//! Bytes add up. Turns need one more thing: a wait counts when something was sent since the last wait, so whether the
-//! first receipt of a step is a turn depends on how the step before it ended. A [`Leg`] carries that along.
+//! Every layer has a script for each phase; one replay of them all at a party's seat, read at the borders of layers, is the cost.
 
+use blindscan_protocols::Party;
+use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::nonlinear::PadDemand;
+use blindscan_protocols::ot::source::OtKind;
 use blindscan_wire::Traffic;
+use blindscan_wire::script::{Replay, Script};
 
-/// The traffic of a part of the dialogue at one end, joined to what comes before and after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leg {
-    /// Traffic when this end has nothing unanswered at the start.
-    pub traffic: Traffic,
-    /// Whether this end's first act is to receive: `None` when it does nothing.
-    receives_first: Option<bool>,
-    /// Whether this end has sent something since it last received.
-    unanswered: bool,
-}
-
-impl Leg {
-    /// Nothing.
-    pub const NONE: Self = Self {
-        traffic: Traffic { bytes_sent: 0, bytes_received: 0, turns: 0 },
-        receives_first: None,
-        unanswered: false,
-    };
-
-    /// One message out.
-    pub fn send(bytes: u64) -> Self {
-        let traffic = Traffic { bytes_sent: bytes, ..Traffic::default() };
-        Self { traffic, receives_first: Some(false), unanswered: true }
-    }
-
-    /// One message in.
-    pub fn receive(bytes: u64) -> Self {
-        let traffic = Traffic { bytes_received: bytes, ..Traffic::default() };
-        Self { traffic, receives_first: Some(true), unanswered: false }
-    }
-
-    /// A declared cost, with how it begins and ends at this end.
-    pub fn declared(traffic: Traffic, receives_first: bool, unanswered: bool) -> Self {
-        Self { traffic, receives_first: Some(receives_first), unanswered }
-    }
-
-    /// This leg, then another.
-    pub fn then(self, next: Self) -> Self {
-        let Some(receives_first) = next.receives_first else { return self };
-        let mut traffic = self.traffic + next.traffic;
-        traffic.turns += u64::from(self.unanswered && receives_first);
-        Self {
-            traffic,
-            receives_first: self.receives_first.or(next.receives_first),
-            unanswered: next.unanswered
-                || (self.unanswered && next.traffic.bytes_received == 0 && !next.received_any()),
-        }
-    }
-
-    /// This leg `count` times over.
-    pub fn repeated(self, count: usize) -> Self {
-        (0..count).fold(Self::NONE, |sum, _| sum.then(self))
-    }
-
-    fn received_any(self) -> bool {
-        self.traffic.bytes_received > 0 || self.receives_first == Some(true)
-    }
-}
-
-impl FromIterator<Leg> for Leg {
-    fn from_iter<I: IntoIterator<Item = Leg>>(legs: I) -> Self {
-        legs.into_iter().fold(Self::NONE, Self::then)
-    }
-}
+use crate::assign::{AssignedPlan, Operator};
+use crate::supply::{self, Schedule};
 
 /// What one layer costs one party.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,22 +59,97 @@ impl PlanCost {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What one layer says in each phase.
+struct Spoken {
+    offline: Script,
+    online: Script,
+}
 
-    #[test]
-    fn a_wait_after_a_send_is_a_turn_wherever_the_border_lies() {
-        let leg = Leg::send(3).then(Leg::receive(2));
-        assert_eq!(leg.traffic, Traffic { bytes_sent: 3, bytes_received: 2, turns: 1 });
-        let two = leg.then(Leg::receive(1)).then(Leg::send(1)).then(Leg::NONE).then(Leg::receive(1));
-        assert_eq!(two.traffic.turns, 2);
+impl AssignedPlan {
+    /// What the plan costs one party with transfers of this kind, exactly as its channel will count it.
+    pub fn cost(&self, party: Party, ot: OtKind) -> PlanCost {
+        let (mut offline, mut online) = (Replay::new(party), Replay::new(party));
+        offline.play(&supply::setup_script());
+        // Nothing has answered the model owner's last word when the online phase begins.
+        let begun = online.play(&stored());
+        let mut layers = Vec::new();
+        for (mut layer, spoken) in self.layers(party).into_iter().zip(self.spoken(ot)) {
+            layer.offline = offline.play(&spoken.offline);
+            layer.online = online.play(&spoken.online);
+            layers.push(layer);
+        }
+        PlanCost {
+            setup: key_exchange::script().traffic(party),
+            offline: offline.traffic(),
+            online: online.traffic().since(begun),
+            layers,
+        }
     }
 
-    #[test]
-    fn repeating_is_joining() {
-        let leg = Leg::receive(1).then(Leg::send(1));
-        assert_eq!(leg.repeated(3).traffic.turns, 2);
-        assert_eq!(leg.repeated(3), leg.then(leg).then(leg));
+    /// All that is said on a connection for one image, from the keys to the answer.
+    pub fn script(&self, ot: OtKind) -> Script {
+        let (offline, online): (Vec<Script>, Vec<Script>) =
+            self.spoken(ot).into_iter().map(|layer| (layer.offline, layer.online)).unzip();
+        let begin = [key_exchange::script(), supply::setup_script()];
+        begin.into_iter().chain(offline).chain(online).collect()
     }
+
+    /// What each layer that speaks says, the answer last.
+    fn spoken(&self, ot: OtKind) -> Vec<Spoken> {
+        let mut schedule = Schedule::new(ot, self.demand());
+        let mut layers = Vec::new();
+        for operator in self.operators.iter().filter(|operator| operator.speaks()) {
+            let offline = operator.offline_script(&mut schedule);
+            layers.push(Spoken { offline, online: operator.online_script() });
+        }
+        let mut offline = self.answer.offline_script(&mut schedule);
+        offline.then(schedule.closing());
+        offline.then(stored());
+        layers.push(Spoken { offline, online: self.answer.online_script() });
+        layers
+    }
+
+    /// The layers that speak without their traffic, the answer last.
+    fn layers(&self, party: Party) -> Vec<LayerCost> {
+        let nodes = self.plan().nodes.iter().zip(&self.operators);
+        let speaking = nodes.filter(|(_, operator)| operator.speaks());
+        let mut layers: Vec<LayerCost> =
+            speaking.map(|(node, operator)| layer(node.name.clone(), operator, party)).collect();
+        layers.push(LayerCost {
+            name: "answer".into(),
+            kind: "answer",
+            pads: self.answer.demand(),
+            stock_bytes: self.answer.stock_bytes(party) as u64,
+            compared: self.answer.compared(),
+            ..LayerCost::default()
+        });
+        layers
+    }
+}
+
+fn layer(name: String, operator: &Operator, party: Party) -> LayerCost {
+    let mut cost = LayerCost {
+        name,
+        kind: operator.kind(),
+        pads: operator.demand(),
+        stock_bytes: operator.stock_bytes(party) as u64,
+        ..LayerCost::default()
+    };
+    match operator {
+        Operator::Linear(linear) => {
+            cost.macs = linear.layer.shape().macs();
+            cost.ciphertexts = linear.layer.ciphertexts();
+            cost.products = linear.layer.product_count();
+            cost.kernels = linear.layer.kernel_count();
+        }
+        Operator::Activate(activate) => cost.compared = activate.count as u64,
+        Operator::MaxPool(pool) => cost.compared = pool.compared(),
+        Operator::Local | Operator::AddConstant(_) => {}
+    }
+    cost
+}
+
+/// The end of the offline phase: the model owner's half is stored.
+fn stored() -> Script {
+    Party::ModelOwner.sends(1).into()
 }

@@ -15,7 +15,6 @@
 pub mod assign;
 pub mod cost;
 pub mod estimate;
-mod ghost;
 mod operators;
 pub mod roles;
 mod shares;

@@ -15,16 +15,15 @@
 
 use blindscan_arith::block::Block;
 use blindscan_protocols::nonlinear::PadDemand;
-use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender};
+use blindscan_protocols::ot::buffered::{BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::setup::{self, setup};
 use blindscan_protocols::ot::softspoken::SmallField;
-use blindscan_protocols::ot::source::{Forecast, Message, OtKind, Source};
-use blindscan_protocols::ot::{COT_MULTIPLE, Direction, Instance};
+use blindscan_protocols::ot::source::{Making, OtKind, Source};
+use blindscan_protocols::ot::{Direction, Instance};
 use blindscan_protocols::{Party, ProtocolError};
 use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
-
-use crate::cost::Leg;
 
 /// The field of the extension: 2^4 elements, 32 bits a transfer.
 pub(crate) const FIELD: SmallField = SmallField::Bits4;
@@ -90,103 +89,58 @@ fn stock_session(session: &[u8; 32], count: u64, ot: OtKind) -> [u8; 32] {
     *hash.finalize().as_bytes()
 }
 
-/// What base transfers cost each party.
-pub(crate) fn setup_leg() -> Leg {
-    Leg::declared(setup::cost(FIELD), false, false)
+/// The messages of base transfers.
+pub(crate) fn setup_script() -> Script {
+    setup::script(FIELD)
 }
 
-/// When transfers are made, and what that costs: the arithmetic of the buffered ends, without the transfers.
+/// When the transfers of a stock are made, and by which messages: the arithmetic of both ends, without the transfers.
 pub(crate) struct Schedule {
-    forward: Remaining,
-    backward: Remaining,
-}
-
-struct Remaining {
-    to_make: usize,
-    at_hand: usize,
-    source: Source,
-    forecast: Forecast,
-}
-
-impl Remaining {
-    fn new(ot: OtKind, total: u64) -> Self {
-        let total = total as usize;
-        let source = Source::choose(ot, FIELD, total);
-        let to_make = total.next_multiple_of(COT_MULTIPLE);
-        Self { to_make, at_hand: 0, source, forecast: Forecast::new(source) }
-    }
+    forward: Making,
+    backward: Making,
 }
 
 impl Schedule {
     /// The schedule of a stock of this demand.
     pub(crate) fn new(ot: OtKind, demand: PadDemand) -> Self {
+        let making = |direction: Direction, total: u64| {
+            let total = total as usize;
+            Making::new(Source::choose(ot, FIELD, total), direction.ends(), total)
+        };
         Self {
-            forward: Remaining::new(ot, demand.forward_cots),
-            backward: Remaining::new(ot, demand.backward_cots),
+            forward: making(Direction::Forward, demand.forward_cots),
+            backward: making(Direction::Backward, demand.backward_cots),
         }
     }
 
-    /// What it costs `party` to make the transfers of one dialogue ready and to use them: the order of
+    /// The messages that make the transfers of one dialogue ready, which then are used: those of
     /// [`PadEnds::reserve`](blindscan_protocols::nonlinear::PadEnds::reserve).
-    pub(crate) fn leg(&mut self, demand: PadDemand, party: Party) -> Leg {
-        let never_waits = [&self.forward, &self.backward].map(|end| end.source.receiver_never_waits());
-        let backward_first = party == Party::ImageOwner && never_waits == [true; 2];
-        let order = match backward_first {
-            true => [Direction::Backward, Direction::Forward],
-            false => [Direction::Forward, Direction::Backward],
-        };
-        let mut leg = Leg::NONE;
+    pub(crate) fn dialogue(&mut self, demand: PadDemand) -> Script {
+        let together = [&self.forward, &self.backward].iter().all(|end| end.source().receiver_never_waits());
+        let mut script = Script::default();
         for part in demand.steps() {
-            for direction in order {
-                leg = leg.then(self.reserve(direction, part, party));
+            let forward = self.forward.reserve(part.forward_cots as usize);
+            let backward = self.backward.reserve(part.backward_cots as usize);
+            if together {
+                script.at_once([forward.messages(), backward.messages()].concat());
+            } else {
+                script.then(forward);
+                script.then(backward);
             }
         }
-        self.forward.at_hand -= demand.forward_cots as usize;
-        self.backward.at_hand -= demand.backward_cots as usize;
-        leg
+        self.forward.hand_out(demand.forward_cots as usize);
+        self.backward.hand_out(demand.backward_cots as usize);
+        script
     }
 
-    /// What [`Transfers::close`] costs `party`: both claims, then the answers.
-    pub(crate) fn closing_leg(&self, party: Party) -> Leg {
-        let sends = |direction| direction == Direction::of_sender(party);
-        let mut rounds = [Vec::new(), Vec::new()];
-        for (direction, end) in [(Direction::Forward, &self.forward), (Direction::Backward, &self.backward)] {
-            for (round, message) in rounds.iter_mut().zip(end.source.closing()) {
-                round.push(message_leg(message, sends(direction)));
-            }
+    /// The messages of [`Transfers::close`]: both claims, then the answers.
+    pub(crate) fn closing(&self) -> Script {
+        let ends = [self.forward.closing(), self.backward.closing()];
+        let mut script = Script::default();
+        for round in 0..2 {
+            script.at_once(ends.map(|messages| messages[round]));
         }
-        // What this party says in a round goes before what it hears.
-        let mut leg = Leg::NONE;
-        for mut round in rounds {
-            round.sort_by_key(|leg| leg.traffic.bytes_received > 0);
-            leg = round.into_iter().fold(leg, Leg::then);
-        }
-        leg
-    }
-
-    fn reserve(&mut self, direction: Direction, part: PadDemand, party: Party) -> Leg {
-        let sends = direction == Direction::of_sender(party);
-        let (remaining, transfers) = match direction {
-            Direction::Forward => (&mut self.forward, part.forward_cots as usize),
-            Direction::Backward => (&mut self.backward, part.backward_cots as usize),
-        };
-        let mut leg = Leg::NONE;
-        while remaining.at_hand < transfers {
-            let batch = remaining.to_make.min(BATCH);
-            remaining.to_make -= batch;
-            remaining.at_hand += batch;
-            let messages = remaining.forecast.batch(batch);
-            leg = messages.into_iter().fold(leg, |leg, message| leg.then(message_leg(message, sends)));
-        }
-        leg
-    }
-}
-
-/// One message, as the sender or the receiver of transfers has it.
-fn message_leg(message: Message, sends: bool) -> Leg {
-    match (message, sends) {
-        (Message::ToSender(bytes), true) | (Message::ToReceiver(bytes), false) => Leg::receive(bytes),
-        (Message::ToSender(bytes), false) | (Message::ToReceiver(bytes), true) => Leg::send(bytes),
+        script
     }
 }
 

@@ -5,12 +5,12 @@ mod common;
 use blindscan_graph::fixed::quantise_input;
 use blindscan_graph::plan::{FixedPlan, OutputPolicy};
 use blindscan_inference::{AssignedPlan, InferenceError, OtKind};
-use blindscan_protocols::ProtocolError;
+use blindscan_protocols::{Party, ProtocolError};
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
 use blindscan_wire::WireError;
 use blindscan_wire::memory::play;
-use common::taps::{Bend, Bent, Tap};
+use common::taps::{Bend, Bent};
 use common::{image_owner, model_owner, models};
 
 const HOW: (OtKind, u64) = (OtKind::SoftSpoken, 5);
@@ -31,20 +31,9 @@ impl Scene {
     }
 
     /// Lengths of the messages that the image owner and the model owner send from set-up to the answer.
-    fn honest_lengths(&self) -> (Vec<usize>, Vec<usize>) {
-        let played = play(
-            |channel| {
-                let mut tap = Tap::new(channel);
-                image_owner(&self.plan, &self.input, HOW, &mut tap).unwrap();
-                tap.sent.iter().map(Vec::len).collect()
-            },
-            |channel| {
-                let mut tap = Tap::new(channel);
-                model_owner(&self.plan, &self.made.weights, HOW, &mut tap).unwrap();
-                tap.sent.iter().map(Vec::len).collect()
-            },
-        );
-        (played.left, played.right)
+    fn honest_lengths(&self) -> [Vec<usize>; 2] {
+        let script = self.plan.script(HOW.0);
+        [Party::ImageOwner, Party::ModelOwner].map(|party| script.lengths(party, party.peer()))
     }
 
     /// How the honest model owner ends when the image owner bends its message number `at`.
@@ -79,7 +68,7 @@ fn is_length_error(outcome: &Result<(), InferenceError>) -> bool {
 #[test]
 fn a_short_or_long_message_at_any_step_is_an_error() {
     let scene = Scene::new();
-    let (image_owners, model_owners) = scene.honest_lengths();
+    let [image_owners, model_owners] = scene.honest_lengths();
     println!("{} and {} messages", image_owners.len(), model_owners.len());
     assert!(image_owners.len() >= 40 && model_owners.len() >= 40);
     for bend in [Bend::Short, Bend::Long] {
@@ -97,7 +86,7 @@ fn a_short_or_long_message_at_any_step_is_an_error() {
 #[test]
 fn a_message_of_ones_at_any_step_ends_in_an_answer_or_an_error_and_never_in_a_panic() {
     let scene = Scene::new();
-    let (image_owners, model_owners) = scene.honest_lengths();
+    let [image_owners, model_owners] = scene.honest_lengths();
     let ciphertext = Ciphertext::byte_count(Context::exact());
     let mut refused = 0;
     for (at, &length) in image_owners.iter().enumerate() {

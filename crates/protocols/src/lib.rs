@@ -12,6 +12,7 @@ pub mod nonlinear;
 pub mod ot;
 
 use blindscan_wire::WireError;
+use blindscan_wire::script::{Message, Seat};
 use thiserror::Error;
 
 /// Which of the two owners runs this end.
@@ -21,6 +22,40 @@ pub enum Party {
     ImageOwner,
     /// Has the weights.
     ModelOwner,
+}
+
+impl Party {
+    /// The other owner.
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::ImageOwner => Self::ModelOwner,
+            Self::ModelOwner => Self::ImageOwner,
+        }
+    }
+
+    /// Its number among those that take part.
+    pub const fn seat(self) -> Seat {
+        match self {
+            Self::ImageOwner => Seat(0),
+            Self::ModelOwner => Seat(1),
+        }
+    }
+
+    /// A message of this party to the other.
+    pub const fn sends(self, bytes: usize) -> Message {
+        Message { from: self.seat(), to: self.peer().seat(), bytes }
+    }
+
+    /// One message of each party, at once.
+    pub const fn exchange(image_owner: usize, model_owner: usize) -> [Message; 2] {
+        [Self::ImageOwner.sends(image_owner), Self::ModelOwner.sends(model_owner)]
+    }
+}
+
+impl From<Party> for Seat {
+    fn from(party: Party) -> Self {
+        party.seat()
+    }
 }
 
 /// Why a dialogue ended early. Numbers and names of steps only, never what was shared.

@@ -35,11 +35,6 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// The same traffic as the other end counts it, when turns are equal on both.
-    pub fn mirrored(self) -> Self {
-        Self { bytes_sent: self.bytes_received, bytes_received: self.bytes_sent, turns: self.turns }
-    }
-
     /// What was added since an earlier reading of the same channel.
     pub fn since(self, earlier: Self) -> Self {
         Self {

@@ -4,17 +4,16 @@
 //! |---|---|
 //! | ideal | floor(max(x, 0) / 2^drop), or floor(x / 2^drop), bit for bit |
 //! | demand | pads of [`Activation`], a stock section a chunk |
-//! | cost | [`Activation::online_cost`] a chunk |
+//! | cost | [`Activation::script`] once per chunk |
 //! | both parties | the same call; see [`blindscan_protocols::nonlinear`] |
 
 use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{Activation, ActivationStock, PadDemand, PadEnds};
+use blindscan_protocols::nonlinear::{Activation, PadDemand, PadEnds};
 use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
-use super::chunks;
+use super::{chunked, chunks};
 use crate::InferenceError;
-use crate::cost::Leg;
-use crate::ghost::{self, ELEMENTS, Manner};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::Schedule;
 
@@ -34,18 +33,12 @@ impl Activate {
         chunks(self.count, 1).map(|chunk| self.protocol.stock_bytes(party, chunk.len())).sum()
     }
 
-    pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
-        chunks(self.count, 1).map(|chunk| schedule.leg(self.protocol.demand(chunk.len()), party)).collect()
+    pub(crate) fn offline_script(&self, schedule: &mut Schedule) -> Script {
+        chunks(self.count, 1).map(|chunk| schedule.dialogue(self.protocol.demand(chunk.len()))).collect()
     }
 
-    pub(crate) fn online_leg(&self, party: Party) -> Leg {
-        let stock = self.rehearse(party);
-        let manner = Manner::of(|channel| self.protocol.online(party, &[0; ELEMENTS], stock, channel));
-        chunks(self.count, 1).map(|chunk| manner.leg(self.protocol.online_cost(party, chunk.len()))).collect()
-    }
-
-    fn rehearse(&self, party: Party) -> ActivationStock {
-        ghost::offline(party, |ends, channel| self.protocol.offline(ELEMENTS, ends, channel))
+    pub(crate) fn online_script(&self) -> Script {
+        chunked(self.count, 1, |count| self.protocol.script(count))
     }
 
     pub(crate) fn offline(

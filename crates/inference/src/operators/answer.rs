@@ -4,7 +4,7 @@
 //! |---|---|
 //! | ideal | index of the largest logit (ties to the lower), or 1 when a single logit is >= 0; or the logits |
 //! | demand | pads of [`Label`], a stock section a chunk; none for logits |
-//! | cost | [`Label::online_cost`] a chunk; or one message of the logits' shares |
+//! | cost | [`Label::script`] once per chunk; or one message of the logits' shares |
 //! | model owner | sends its share of the answer, and learns nothing |
 //! | image owner | sends nothing in the last step |
 
@@ -12,13 +12,12 @@ use std::ops::Range;
 
 use blindscan_arith::ring::Ring;
 use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{Label, LabelStock, PadDemand, PadEnds};
+use blindscan_protocols::nonlinear::{Label, PadDemand, PadEnds};
 use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
-use super::chunks;
+use super::{chunked, chunks};
 use crate::InferenceError;
-use crate::cost::Leg;
-use crate::ghost::{self, ELEMENTS, Manner};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::Schedule;
 
@@ -55,12 +54,15 @@ impl Answer {
         }
     }
 
-    fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let comparisons = match self {
+    fn comparisons(&self) -> usize {
+        match self {
             Self::Labels { classes, .. } => classes - 1,
             Self::Logits { .. } => 1,
-        };
-        chunks(self.positions(), comparisons)
+        }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        chunks(self.positions(), self.comparisons())
     }
 
     pub(crate) fn demand(&self) -> PadDemand {
@@ -86,29 +88,17 @@ impl Answer {
         }
     }
 
-    pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
-        let Self::Labels { protocol, .. } = self else { return Leg::NONE };
-        self.chunks().map(|chunk| schedule.leg(protocol.demand(chunk.len()), party)).collect()
+    pub(crate) fn offline_script(&self, schedule: &mut Schedule) -> Script {
+        let Self::Labels { protocol, .. } = self else { return Script::default() };
+        self.chunks().map(|chunk| schedule.dialogue(protocol.demand(chunk.len()))).collect()
     }
 
-    pub(crate) fn online_leg(&self, party: Party) -> Leg {
+    pub(crate) fn online_script(&self) -> Script {
         match self {
-            Self::Labels { protocol, classes, .. } => {
-                let stock = rehearse(protocol, party);
-                let logits = vec![vec![0; ELEMENTS]; *classes];
-                let manner = Manner::of(|channel| match party {
-                    Party::ImageOwner => protocol.image_owner(logits, stock, channel).map(drop),
-                    Party::ModelOwner => protocol.model_owner(logits, stock, channel),
-                });
-                self.chunks().map(|chunk| manner.leg(protocol.online_cost(party, chunk.len()))).collect()
+            Self::Labels { protocol, .. } => {
+                chunked(self.positions(), self.comparisons(), |count| protocol.script(count))
             }
-            Self::Logits { ring, count } => {
-                let bytes = ring.packed_bytes(*count) as u64;
-                match party {
-                    Party::ImageOwner => Leg::receive(bytes),
-                    Party::ModelOwner => Leg::send(bytes),
-                }
-            }
+            Self::Logits { ring, count } => Party::ModelOwner.sends(ring.packed_bytes(*count)).into(),
         }
     }
 
@@ -185,8 +175,4 @@ impl Answer {
         }
         Ok(labels)
     }
-}
-
-fn rehearse(protocol: &Label, party: Party) -> LabelStock {
-    ghost::offline(party, |ends, channel| protocol.offline(ELEMENTS, ends, channel))
 }

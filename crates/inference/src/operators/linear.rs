@@ -18,9 +18,9 @@ use blindscan_graph::plan::{LayerWeights, TensorId};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::LinearLayer;
 use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
 use crate::InferenceError;
-use crate::cost::Leg;
 use crate::shares::{Erased, Shares, reduce};
 use crate::stock::Stock;
 
@@ -71,20 +71,14 @@ impl Linear {
         self.ring.packed_bytes(self.layer.shape().output_count())
     }
 
-    pub(crate) fn offline_leg(&self, party: Party) -> Leg {
-        // The image owner speaks first, and the last word is the model owner's.
-        match party {
-            Party::ImageOwner => Leg::declared(self.layer.cost(party), false, false),
-            Party::ModelOwner => Leg::declared(self.layer.cost(party), true, true),
-        }
+    pub(crate) fn offline_script(&self) -> Script {
+        self.layer.script()
     }
 
-    pub(crate) fn online_leg(&self, party: Party) -> Leg {
-        let bytes = self.input.ring.packed_bytes(self.input.count) as u64;
-        match (self.opens, party) {
-            (false, _) => Leg::NONE,
-            (true, Party::ImageOwner) => Leg::send(bytes),
-            (true, Party::ModelOwner) => Leg::receive(bytes),
+    pub(crate) fn online_script(&self) -> Script {
+        match self.opens {
+            true => Party::ImageOwner.sends(self.input.ring.packed_bytes(self.input.count)).into(),
+            false => Script::default(),
         }
     }
 

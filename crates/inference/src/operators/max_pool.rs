@@ -4,21 +4,20 @@
 //! |---|---|
 //! | ideal | the maximum over each window, padding as minus infinity |
 //! | demand | pads of [`Tournament`], a stock section a chunk, axis by axis |
-//! | cost | [`Tournament::online_cost`] a chunk |
+//! | cost | [`Tournament::script`] once per chunk |
 //! | both parties | gather what each tap sees, then the same call |
 
 use std::ops::Range;
 
 use blindscan_arith::ring::Ring;
 use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{PadDemand, PadEnds, Tournament, TournamentStock};
+use blindscan_protocols::nonlinear::{PadDemand, PadEnds, Tournament};
 use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
-use super::chunks;
 use super::windows::AxisPool;
+use super::{chunked, chunks};
 use crate::InferenceError;
-use crate::cost::Leg;
-use crate::ghost::{self, ELEMENTS, Manner};
 use crate::stock::{Stock, StockWriter};
 use crate::supply::Schedule;
 
@@ -51,19 +50,12 @@ impl MaxPool {
         self.dialogues().map(|(protocol, count)| protocol.stock_bytes(party, count)).sum()
     }
 
-    pub(crate) fn offline_leg(&self, party: Party, schedule: &mut Schedule) -> Leg {
-        self.dialogues().map(|(protocol, count)| schedule.leg(protocol.demand(count), party)).collect()
+    pub(crate) fn offline_script(&self, schedule: &mut Schedule) -> Script {
+        self.dialogues().map(|(protocol, count)| schedule.dialogue(protocol.demand(count))).collect()
     }
 
-    pub(crate) fn online_leg(&self, party: Party) -> Leg {
-        self.dialogues()
-            .map(|(protocol, count)| {
-                let stock = rehearse(protocol, party);
-                let candidates = vec![vec![0; ELEMENTS]; protocol.candidates()];
-                Manner::of(|channel| protocol.online(party, candidates, stock, channel))
-                    .leg(protocol.online_cost(party, count))
-            })
-            .collect()
+    pub(crate) fn online_script(&self) -> Script {
+        self.stages.iter().filter_map(Stage::script).collect()
     }
 
     pub(crate) fn offline(
@@ -125,8 +117,10 @@ impl Stage {
     fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         chunks(self.pool.output_count(), self.pool.candidates() - 1)
     }
-}
 
-fn rehearse(protocol: &Tournament, party: Party) -> TournamentStock {
-    ghost::offline(party, |ends, channel| protocol.offline(ELEMENTS, ends, channel))
+    fn script(&self) -> Option<Script> {
+        let protocol = self.protocol.as_ref()?;
+        let comparisons = self.pool.candidates() - 1;
+        Some(chunked(self.pool.output_count(), comparisons, |count| protocol.script(count)))
+    }
 }

@@ -3,7 +3,7 @@
 //! | question | where |
 //! |---|---|
 //! | demand: which one-time material | `demand` |
-//! | cost: bytes and turns, at each party | `offline_leg`, `online_leg` |
+//! | cost: the messages of each phase | `offline_script`, `online_script` |
 //! | the image owner's step | `offline` and `online` with `Party::ImageOwner` |
 //! | the model owner's step | the same with `Party::ModelOwner` |
 //!
@@ -18,11 +18,30 @@ pub(crate) mod windows;
 
 use std::ops::Range;
 
+use blindscan_wire::script::Script;
+
 /// Elements that one dialogue of a non-linear step handles: long vectors are cut, so that memory does not grow with the image.
 pub(crate) const CHUNK: usize = 1 << 18;
 
 /// The pieces of a vector of `count` elements each of which is compared so many times.
 pub(crate) fn chunks(count: usize, comparisons: usize) -> impl Iterator<Item = Range<usize>> {
-    let length = (CHUNK / comparisons.max(1)).max(1);
+    let length = chunk_length(comparisons);
     (0..count).step_by(length).map(move |start| start..(start + length).min(count))
+}
+
+/// The messages of a dialogue that is held once for each of the [`chunks`].
+pub(crate) fn chunked(count: usize, comparisons: usize, dialogue: impl Fn(usize) -> Script) -> Script {
+    let length = chunk_length(comparisons);
+    let mut script = Script::default();
+    if count >= length {
+        script.repeat(count / length, dialogue(length));
+    }
+    if count % length > 0 {
+        script.then(dialogue(count % length));
+    }
+    script
+}
+
+fn chunk_length(comparisons: usize) -> usize {
+    (CHUNK / comparisons.max(1)).max(1)
 }

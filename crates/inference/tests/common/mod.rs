@@ -22,6 +22,7 @@ use blindscan_wire::memory::play_within;
 use blindscan_wire::{Channel, Traffic};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use taps::Shape;
 
 /// The session's id, which the handshake would give.
 const SESSION: [u8; 32] = [9; 32];
@@ -172,17 +173,32 @@ pub(crate) fn reference(made: &FixedPlan, input: &[i64]) -> Output {
     }
 }
 
-/// Plays both owners: the answer must be the reference's bit for bit, and the traffic at both ends the declared one.
+/// Plays both owners: the answer must be the reference's bit for bit, the traffic at both ends the declared one, and every
+/// message as long as the script says.
 pub(crate) fn check(name: &str, made: &FixedPlan, input: &[i64], ot: OtKind, seed: u64) {
     let plan = AssignedPlan::new(made.public.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let played = play_within(
         PATIENCE,
-        |channel| image_owner(&plan, input, (ot, seed), channel).unwrap(),
-        |channel| model_owner(&plan, &made.weights, (ot, seed), channel).unwrap(),
+        |channel| {
+            let mut shape = Shape::new(channel);
+            (image_owner(&plan, input, (ot, seed), &mut shape).unwrap(), shape.sent)
+        },
+        |channel| {
+            let mut shape = Shape::new(channel);
+            (model_owner(&plan, &made.weights, (ot, seed), &mut shape).unwrap(), shape.sent)
+        },
     );
-    let (output, image_phases) = played.left;
+    let ((output, image_phases), image_sent) = played.left;
+    let (model_phases, model_sent) = played.right;
     // Not `assert_eq!`, which would print whole masks.
     assert!(output == reference(made, input), "{name}: the private answer is the fixed one");
     assert_eq!(image_phases, declared(&plan, Party::ImageOwner, ot), "{name}: image owner's cost");
-    assert_eq!(played.right, declared(&plan, Party::ModelOwner, ot), "{name}: model owner's cost");
+    assert_eq!(model_phases, declared(&plan, Party::ModelOwner, ot), "{name}: model owner's cost");
+    let script = plan.script(ot);
+    for (party, sent) in [(Party::ImageOwner, image_sent), (Party::ModelOwner, model_sent)] {
+        assert!(
+            sent == script.lengths(party, party.peer()),
+            "{name}: {party:?}'s messages are those of the script"
+        );
+    }
 }

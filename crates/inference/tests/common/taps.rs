@@ -1,4 +1,4 @@
-//! Channels that stand between a role and its peer: one writes down what passes, one changes what is sent.
+//! Channels that stand between a role and its peer: two write down what passes or how long it is, one changes what is sent.
 
 use blindscan_wire::{Channel, Traffic, WireError};
 
@@ -30,6 +30,42 @@ impl Channel for Tap<'_> {
     fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
         self.send(message)?;
         self.receive(length)
+    }
+
+    fn finish(&mut self) -> Result<(), WireError> {
+        self.inner.finish()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.inner.traffic()
+    }
+}
+
+/// Writes down the length of every message that is sent.
+pub(crate) struct Shape<'a> {
+    inner: &'a mut dyn Channel,
+    pub(crate) sent: Vec<usize>,
+}
+
+impl<'a> Shape<'a> {
+    pub(crate) fn new(inner: &'a mut dyn Channel) -> Self {
+        Self { inner, sent: Vec::new() }
+    }
+}
+
+impl Channel for Shape<'_> {
+    fn send(&mut self, message: &[u8]) -> Result<(), WireError> {
+        self.sent.push(message.len());
+        self.inner.send(message)
+    }
+
+    fn receive(&mut self, length: usize) -> Result<Vec<u8>, WireError> {
+        self.inner.receive(length)
+    }
+
+    fn exchange(&mut self, message: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
+        self.sent.push(message.len());
+        self.inner.exchange(message, length)
     }
 
     fn finish(&mut self) -> Result<(), WireError> {

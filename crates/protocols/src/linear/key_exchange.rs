@@ -9,7 +9,8 @@
 
 use blindscan_rlwe::context::Context;
 use blindscan_rlwe::keys::{PublicKey, SecretKey};
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
 
 use crate::{Party, ProtocolError};
@@ -30,12 +31,7 @@ pub fn model_owner(channel: &mut dyn Channel) -> Result<PublicKey, ProtocolError
     Ok(PublicKey::from_bytes(Context::exact(), &bytes)?)
 }
 
-/// What the exchange puts on the wire at one end.
-pub fn cost(party: Party) -> Traffic {
-    let bytes_sent = PublicKey::byte_count(Context::exact()) as u64;
-    let image_owner = Traffic { bytes_sent, ..Traffic::default() };
-    match party {
-        Party::ImageOwner => image_owner,
-        Party::ModelOwner => image_owner.mirrored(),
-    }
+/// The message of the exchange.
+pub fn script() -> Script {
+    Party::ImageOwner.sends(PublicKey::byte_count(Context::exact())).into()
 }

@@ -44,7 +44,7 @@ use blindscan_rlwe::context::Context;
 use blindscan_rlwe::noise;
 use blindscan_rlwe::packing::{Packing, Place, Unit};
 use blindscan_rlwe::parameters::EXACT;
-use blindscan_wire::Traffic;
+use blindscan_wire::script::Script;
 
 pub use blindscan_rlwe::keys::{PublicKey, SecretKey};
 pub use blindscan_rlwe::packing::PackingError;
@@ -150,22 +150,22 @@ impl LinearLayer {
         (self.units_in_block.min(self.packing.units()) * unit) as u64
     }
 
-    /// What the dialogue puts on the wire at one end. Turns are those of a channel on which this end has nothing unanswered.
-    pub fn cost(&self, party: Party) -> Traffic {
-        let context = Context::exact();
-        let units = self.packing.units() as u64;
-        let inputs = units * self.packing.channel_blocks() as u64;
-        let answers = units * self.packing.output_blocks() as u64;
-        let values = (answer_bytes(context, self.shape.output_count()) - answer_bytes(context, 0)) as u64;
-        let image_owner = Traffic {
-            bytes_sent: inputs * Ciphertext::byte_count(context) as u64,
-            bytes_received: answers * answer_bytes(context, 0) as u64 + values,
-            turns: self.blocks().len() as u64,
-        };
-        match party {
-            Party::ImageOwner => image_owner,
-            Party::ModelOwner => Traffic { turns: image_owner.turns - 1, ..image_owner.mirrored() },
+    /// The messages of the dialogue.
+    pub fn script(&self) -> Script {
+        let input = Ciphertext::byte_count(Context::exact());
+        let mut script = Script::default();
+        for block in self.blocks() {
+            let inputs = block.len() * self.packing.channel_blocks();
+            script.repeat(inputs / INPUTS_PER_MESSAGE, Party::ImageOwner.sends(INPUTS_PER_MESSAGE * input));
+            script.message(Party::ImageOwner.sends(inputs % INPUTS_PER_MESSAGE * input));
+            for row in self.rows(block) {
+                for units in row.messages() {
+                    let lengths = self.answer_lengths(row.output_block, &units);
+                    script.message(Party::ModelOwner.sends(lengths.iter().sum()));
+                }
+            }
         }
+        script
     }
 
     /// Numbers of the units that are computed together.

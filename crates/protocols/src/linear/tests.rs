@@ -72,9 +72,9 @@ fn assert_equals_ideal_at_declared_cost(layer: &LinearLayer, seed: u64) {
         image.iter().zip(&model).map(|(a, b)| layer.ring.reduce(a.wrapping_add(*b))).collect();
     assert_eq!(sums, ideal::linear(&layer.shape, layer.ring_bits(), &weights, &mask), "{:?}", layer.shape);
     assert!(image.iter().chain(&model).all(|&share| share == layer.ring.reduce(share)));
-    let cost = |party| key_exchange::cost(party) + layer.cost(party);
-    assert_eq!(played.left_traffic, cost(Party::ImageOwner));
-    assert_eq!(played.right_traffic, cost(Party::ModelOwner));
+    let script = Script::from_iter([key_exchange::script(), layer.script()]);
+    assert_eq!(played.left_traffic, script.traffic(Party::ImageOwner));
+    assert_eq!(played.right_traffic, script.traffic(Party::ModelOwner));
 }
 
 fn assert_shape(shape: LinearShape, ring_bits: u32) {
@@ -197,7 +197,7 @@ fn a_short_ciphertext_is_an_error_and_not_a_panic() {
 
 #[test]
 fn a_public_key_out_of_range_is_an_error() {
-    let length = key_exchange::cost(Party::ImageOwner).bytes_sent as usize;
+    let length = key_exchange::script().bytes() as usize;
     let played = play(
         |channel| channel.send(&vec![0xff; length]).unwrap(),
         |channel| key_exchange::model_owner(channel).err(),
@@ -208,7 +208,7 @@ fn a_public_key_out_of_range_is_an_error() {
 #[test]
 fn an_answer_out_of_range_or_too_short_is_an_error() {
     let layer = LinearLayer::new(dense(1, 8, 2), 32).unwrap();
-    let length = layer.cost(Party::ImageOwner).bytes_received as usize;
+    let length = layer.script().traffic(Party::ImageOwner).bytes_received as usize;
     for (answer, valid) in
         [(vec![0; length], true), (vec![0xff; length], false), (vec![0; length - 1], false)]
     {

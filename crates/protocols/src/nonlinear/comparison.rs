@@ -28,10 +28,11 @@
 
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
 use super::ands::{Joining, Triple};
 use super::digits::{self, Verdict};
-use super::message::{Reader, Script, Writer};
+use super::message::{Reader, Writer};
 use super::supply::{DigitPads, PadDemand, PadEnds};
 use crate::{Party, ProtocolError};
 
@@ -155,7 +156,7 @@ impl Comparison {
         for (index, level) in levels.iter().enumerate() {
             let bytes = level_bytes(level, n);
             let riding = if rider && index + 1 == levels.len() { Bits::byte_count(n) } else { 0 };
-            script.exchange(bytes, bytes + riding);
+            script.at_once(Party::exchange(bytes, bytes + riding));
         }
         script
     }

@@ -18,10 +18,11 @@
 
 use blindscan_arith::bits::Bits;
 use blindscan_arith::ring::Ring;
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
 use super::maximum::{neighbours, next_round, rounds};
-use super::message::{Reader, Script, Writer, packed_bytes};
+use super::message::{Reader, Writer, packed_bytes};
 use super::products;
 use super::select::{self, SelectStock};
 use super::sign::{Sign, SignStock};
@@ -149,21 +150,20 @@ impl Label {
         Ok(channel.send(message.bytes())?)
     }
 
-    /// What the dialogue puts on the wire at `party`'s end, for n positions, on a channel where nothing it
-    /// sent is unanswered.
-    pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
+    /// The messages of the dialogue for n positions.
+    pub fn script(&self, n: usize) -> Script {
         let mut script = Script::default();
         for round in self.rounds() {
             let matches = round.pairs * n;
             script.then(self.sign.script(matches));
             if round.index {
                 let (corrections, words) = self.select_bytes(round, matches);
-                script.exchange(corrections, corrections);
-                script.exchange(words, words);
+                script.at_once(Party::exchange(corrections, corrections));
+                script.at_once(Party::exchange(words, words));
             }
         }
-        script.model_owner_sends(packed_bytes(self.label_bits(), n));
-        script.traffic(party)
+        script.message(Party::ModelOwner.sends(packed_bytes(self.label_bits(), n)));
+        script
     }
 
     /// Bytes of a stock for n positions.

@@ -10,10 +10,11 @@
 //! everything else is local.
 
 use blindscan_arith::ring::Ring;
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
 use super::activation::{Activation, ActivationStock};
-use super::message::{Script, Writer};
+use super::message::Writer;
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
 use crate::{Party, ProtocolError};
 
@@ -64,10 +65,9 @@ impl Maximum {
         Ok(larger)
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n pairs, on a channel where nothing it sent is
-    /// unanswered.
-    pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
-        self.relu.online_cost(party, n)
+    /// The messages of `online` for n pairs.
+    pub fn script(&self, n: usize) -> Script {
+        self.relu.script(n)
     }
 
     /// Bytes of a stock for n pairs.
@@ -159,12 +159,9 @@ impl Tournament {
         Ok(candidates.remove(0).into_iter().map(|word| ring.reduce(word)).collect())
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is
-    /// unanswered.
-    pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
-        let mut script = Script::default();
-        self.pairs().for_each(|pairs| script.then(self.maximum.relu.script(pairs * n)));
-        script.traffic(party)
+    /// The messages of `online` for n elements.
+    pub fn script(&self, n: usize) -> Script {
+        self.pairs().map(|pairs| self.maximum.script(pairs * n)).collect()
     }
 
     /// Bytes of a stock for n elements.

@@ -1,5 +1,4 @@
-//! Messages and stocks as bytes: planes and packed words one after another; and what a dialogue costs,
-//! counted from its script.
+//! Messages and stocks as bytes: planes and packed words one after another.
 //!
 //! A plane of n bits takes ceil(n / 8) bytes, n words of k bits take ceil(n * k / 8), in the form of
 //! [`Ring::pack`]. There are no headers: both ends know the shape.
@@ -10,9 +9,6 @@
 //! [`Ring::pack`]: blindscan_arith::ring::Ring::pack
 
 use blindscan_arith::bits::Bits;
-use blindscan_wire::{Meter, Traffic};
-
-use crate::Party;
 
 /// Bytes of n words of `bits` bits each; none when there are no bits.
 pub(super) fn packed_bytes(bits: u32, n: usize) -> usize {
@@ -159,69 +155,6 @@ fn unpacked(bits: u32, bytes: &[u8]) -> Lanes {
     })
 }
 
-/// The messages of a dialogue in order, by their lengths; empty ones are not sent.
-#[derive(Clone, Default)]
-pub(super) struct Script {
-    steps: Vec<Step>,
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    ModelOwnerSends(usize),
-    ImageOwnerSends(usize),
-    Exchange { image_owner: usize, model_owner: usize },
-}
-
-impl Script {
-    /// A message of the model owner.
-    pub(super) fn model_owner_sends(&mut self, bytes: usize) {
-        if bytes > 0 {
-            self.steps.push(Step::ModelOwnerSends(bytes));
-        }
-    }
-
-    /// A message of the image owner.
-    pub(super) fn image_owner_sends(&mut self, bytes: usize) {
-        if bytes > 0 {
-            self.steps.push(Step::ImageOwnerSends(bytes));
-        }
-    }
-
-    /// Both send at once.
-    pub(super) fn exchange(&mut self, image_owner: usize, model_owner: usize) {
-        if image_owner + model_owner > 0 {
-            self.steps.push(Step::Exchange { image_owner, model_owner });
-        }
-    }
-
-    /// The steps of another dialogue, afterwards.
-    pub(super) fn then(&mut self, other: Self) {
-        self.steps.extend(other.steps);
-    }
-
-    /// What a channel counts at `party`'s end, from rest.
-    pub(super) fn traffic(&self, party: Party) -> Traffic {
-        let mut meter = Meter::default();
-        for &step in &self.steps {
-            match (step, party) {
-                (Step::ModelOwnerSends(bytes), Party::ImageOwner)
-                | (Step::ImageOwnerSends(bytes), Party::ModelOwner) => meter.received(bytes),
-                (Step::ModelOwnerSends(bytes), Party::ModelOwner)
-                | (Step::ImageOwnerSends(bytes), Party::ImageOwner) => meter.sent(bytes),
-                (Step::Exchange { image_owner, model_owner }, Party::ImageOwner) => {
-                    meter.sent(image_owner);
-                    meter.received(model_owner);
-                }
-                (Step::Exchange { image_owner, model_owner }, Party::ModelOwner) => {
-                    meter.sent(model_owner);
-                    meter.received(image_owner);
-                }
-            }
-        }
-        meter.traffic()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use blindscan_arith::ring::Ring;
@@ -242,18 +175,5 @@ mod tests {
                 assert_eq!(Reader::new(out.bytes(), n).words(bits), clean);
             }
         }
-    }
-
-    #[test]
-    fn a_script_counts_what_a_channel_would() {
-        let mut script = Script::default();
-        script.model_owner_sends(3);
-        script.image_owner_sends(0);
-        script.image_owner_sends(5);
-        script.exchange(7, 11);
-        script.exchange(0, 0);
-        let image_owner = Traffic { bytes_sent: 12, bytes_received: 14, turns: 1 };
-        assert_eq!(script.traffic(Party::ImageOwner), image_owner);
-        assert_eq!(script.traffic(Party::ModelOwner), Traffic { turns: 2, ..image_owner.mirrored() });
     }
 }

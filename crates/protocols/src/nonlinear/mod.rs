@@ -18,11 +18,11 @@
 //!
 //! Each protocol is a small `Copy` struct of public numbers with the same five questions: `demand(n)` (what
 //! the pads cost), `offline` (pads into a stock), `stock_bytes` and `stock_from_bytes` (the stock as a file),
-//! `online_cost`, `online` (uses the stock up). Pads are asked for in one fixed order, so that both ends stay
+//! `script(n)` (the messages of `online`), `online` (uses the stock up). Pads are asked for in one fixed order, so that both ends stay
 //! in step.
 //!
 //! Security: semi-honest, given random transfers ([`crate::ot`]). Everything that is opened is masked by a
-//! pad or a choice that is used once. Turns are those of a channel on which this end has nothing unanswered.
+//! pad or a choice that is used once.
 //!
 //! Sources: comparison by digits with 1-of-2^w transfer and AND-trees: Rathee et al., CrypTFlow2, CCS 2020,
 //! section 3; ReLU and truncation by the wrap bit: the same, section 4, and Huang et al., Cheetah, USENIX

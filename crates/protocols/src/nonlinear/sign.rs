@@ -10,10 +10,11 @@
 //! the lower bits. Security and source: as [`super::activation`].
 
 use blindscan_arith::bits::{Bits, planes};
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
 use super::comparison::{Comparison, ComparisonStock, ComparisonTree, Rider};
-use super::message::{Reader, Script, Writer};
+use super::message::{Reader, Writer};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
 use crate::{Party, ProtocolError};
 
@@ -90,12 +91,6 @@ impl Sign {
         }
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is
-    /// unanswered.
-    pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
-        self.script(n).traffic(party)
-    }
-
     /// Bytes of a stock for n elements.
     pub fn stock_bytes(&self, party: Party, n: usize) -> usize {
         self.comparison().stock_bytes(party, n)
@@ -111,11 +106,12 @@ impl Sign {
         SignStock { of: *self, party, n: from.n(), comparison: self.comparison().read_stock(party, from) }
     }
 
-    pub(super) fn script(&self, n: usize) -> Script {
+    /// The messages of `online` for n elements.
+    pub fn script(&self, n: usize) -> Script {
         let comparison = self.comparison();
         let mut script = Script::default();
-        script.model_owner_sends(comparison.correction_bytes(n));
-        script.image_owner_sends(comparison.answer_bytes(n));
+        script.message(Party::ModelOwner.sends(comparison.correction_bytes(n)));
+        script.message(Party::ImageOwner.sends(comparison.answer_bytes(n)));
         script.then(comparison.levels_script(n, false));
         script
     }

@@ -36,6 +36,7 @@ pub mod source;
 use blindscan_arith::bits::Bits;
 use blindscan_arith::block::Block;
 use blindscan_wire::Channel;
+use blindscan_wire::script::{Message, Seat};
 use subtle::ConstantTimeEq;
 
 use self::security::{Check, Security};
@@ -175,6 +176,36 @@ impl Direction {
             Party::ImageOwner => Self::Backward,
             Party::ModelOwner => Self::Forward,
         }
+    }
+
+    /// Who has its ends.
+    pub fn ends(self) -> Ends {
+        let sender = match self {
+            Self::Forward => Party::ImageOwner,
+            Self::Backward => Party::ModelOwner,
+        };
+        Ends { sender: sender.seat(), receiver: sender.peer().seat() }
+    }
+}
+
+/// Who has the two ends of transfers, for their scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Has Delta.
+    pub sender: Seat,
+    /// Has the choices.
+    pub receiver: Seat,
+}
+
+impl Ends {
+    /// A message of the sender.
+    fn sender_sends(self, bytes: usize) -> Message {
+        Message { from: self.sender, to: self.receiver, bytes }
+    }
+
+    /// A message of the receiver.
+    fn receiver_sends(self, bytes: usize) -> Message {
+        Message { from: self.receiver, to: self.sender, bytes }
     }
 }
 

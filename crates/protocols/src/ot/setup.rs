@@ -11,7 +11,8 @@
 //! Ideal, security and source: [`super::base`] and [`super::softspoken`].
 
 use blindscan_arith::block::Block;
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -57,10 +58,13 @@ pub fn setup_at<S: Security, R: CryptoRng + ?Sized>(
     Ok((sender, receiver))
 }
 
-/// What [`setup`] puts on the wire at each end.
-pub fn cost(field: SmallField) -> Traffic {
-    let bytes = (base::RECEIVER_BYTES + base::SENDER_BYTES + field.first_bytes()) as u64;
-    Traffic { bytes_sent: bytes, bytes_received: bytes, turns: 2 }
+/// The messages of [`setup`].
+pub fn script(field: SmallField) -> Script {
+    let mut script = Script::default();
+    for bytes in [base::RECEIVER_BYTES, base::SENDER_BYTES + field.first_bytes()] {
+        script.at_once(Party::exchange(bytes, bytes));
+    }
+    script
 }
 
 fn random_block<R: CryptoRng + ?Sized>(rng: &mut R) -> Block {
@@ -108,8 +112,8 @@ mod tests {
             assert!(correlated(&mut forward, &mut forward_receiver));
             assert!(correlated(&mut backward, &mut backward_receiver));
             assert_ne!(forward.delta(), backward.delta());
-            assert_eq!(played.left_traffic, cost(field));
-            assert_eq!(played.right_traffic, cost(field));
+            assert_eq!(played.left_traffic, script(field).traffic(Party::ImageOwner));
+            assert_eq!(played.right_traffic, script(field).traffic(Party::ModelOwner));
         }
     }
 

@@ -7,15 +7,15 @@
 //! | Ferret | [`super::ferret`] by the set that sends least, or SoftSpoken where even that sends less |
 
 use blindscan_arith::block::Block;
-use blindscan_wire::{Meter, Traffic};
+use blindscan_wire::script::{Message, Script};
 use serde::{Deserialize, Serialize};
 
 use super::buffered::BATCH;
 use super::ferret::sets::SETS;
-use super::ferret::{self, FerretReceiver, FerretSender, Ledger, LpnSet, Step};
+use super::ferret::{self, FerretReceiver, FerretSender, Ledger, LpnSet};
 use super::security::Security;
 use super::softspoken::{self, SmallField, SoftSpokenReceiver, SoftSpokenSender};
-use super::{COT_MULTIPLE, CotReceiver, CotSender, Instance};
+use super::{COT_MULTIPLE, CotReceiver, CotSender, Direction, Ends, Instance};
 
 /// What the owners agree on for a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,15 +36,6 @@ pub enum Source {
     Ferret(SmallField, LpnSet),
 }
 
-/// A message of a source, and its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// From the receiver.
-    ToSender(u64),
-    /// From the sender.
-    ToReceiver(u64),
-}
-
 impl Source {
     /// The source for `total` transfers.
     pub fn choose(kind: OtKind, field: SmallField, total: usize) -> Self {
@@ -53,7 +44,8 @@ impl Source {
             return plain;
         }
         let silent = SETS.into_iter().map(|set| Self::Ferret(field, set));
-        std::iter::once(plain).chain(silent).min_by_key(|source| source.bytes(total)).expect("one at least")
+        let bytes = |source: &Self| source.script(Direction::Forward.ends(), total).bytes();
+        std::iter::once(plain).chain(silent).min_by_key(bytes).expect("one at least")
     }
 
     /// Whether the receiver of transfers only sends while they are made: see [`CotReceiver::never_waits`].
@@ -61,25 +53,9 @@ impl Source {
         matches!(self, Self::SoftSpoken(_))
     }
 
-    /// Bytes of all messages for `total` transfers, those that close the source apart.
-    fn bytes(self, total: usize) -> u64 {
-        match self {
-            Self::SoftSpoken(field) => softspoken::receiver_cost(total, field).bytes_sent,
-            Self::Ferret(field, set) => {
-                first_bytes(field, set) + (set.trees(total) * set.tree_bytes()) as u64
-            }
-        }
-    }
-
-    /// The messages that close the source, in order: the receiver's claim, and the sender's answer if there is one.
-    pub fn closing(self) -> Vec<Message> {
-        match self {
-            Self::SoftSpoken(_) => vec![Message::ToSender(softspoken::CLAIM_BYTES as u64)],
-            Self::Ferret(..) => vec![
-                Message::ToSender(ferret::CLAIM_BYTES as u64),
-                Message::ToReceiver(ferret::ANSWER_BYTES as u64),
-            ],
-        }
+    /// All messages for `total` transfers handed out by [`super::buffered`], those that close the source apart.
+    pub fn script(self, ends: Ends, total: usize) -> Script {
+        Making::new(self, ends, total).reserve(total)
     }
 
     /// The sender's end. `seed` is secret, fresh, and used for nothing else.
@@ -106,73 +82,64 @@ impl Source {
             Self::Ferret(_, set) => Box::new(FerretReceiver::<S>::new(set, Box::new(made), instance)),
         }
     }
+}
 
-    /// What the sender's end carries for `total` transfers handed out by [`super::buffered`].
-    pub fn sender_cost(self, total: usize) -> Traffic {
-        self.cost(total, true)
+/// When the transfers of a phase are made, and by which messages: the arithmetic of the buffered ends, without the transfers.
+pub struct Making {
+    source: Source,
+    ends: Ends,
+    /// Of Ferret.
+    ledger: Option<Ledger>,
+    to_make: usize,
+    at_hand: usize,
+}
+
+impl Making {
+    /// Before the first of `total` transfers.
+    pub fn new(source: Source, ends: Ends, total: usize) -> Self {
+        Self { source, ends, ledger: None, to_make: total.next_multiple_of(COT_MULTIPLE), at_hand: 0 }
     }
 
-    /// What the receiver's end carries.
-    pub fn receiver_cost(self, total: usize) -> Traffic {
-        self.cost(total, false)
+    /// Where the transfers come from.
+    pub fn source(&self) -> Source {
+        self.source
     }
 
-    fn cost(self, total: usize, sends: bool) -> Traffic {
-        let (mut forecast, mut meter) = (Forecast::new(self), Meter::default());
-        let mut left = total.next_multiple_of(COT_MULTIPLE);
-        while left > 0 {
-            let batch = left.min(BATCH);
-            left -= batch;
-            for message in forecast.batch(batch) {
-                match message {
-                    Message::ToReceiver(bytes) if sends => meter.sent(bytes as usize),
-                    Message::ToSender(bytes) if !sends => meter.sent(bytes as usize),
-                    Message::ToReceiver(bytes) | Message::ToSender(bytes) => meter.received(bytes as usize),
-                }
+    /// What is said until `count` transfers are ready.
+    pub fn reserve(&mut self, count: usize) -> Script {
+        let mut script = Script::default();
+        while self.at_hand < count {
+            let batch = self.to_make.min(BATCH);
+            self.to_make -= batch;
+            self.at_hand += batch;
+            script.then(self.batch(batch));
+        }
+        script
+    }
+
+    /// Uses up transfers that are ready.
+    pub fn hand_out(&mut self, count: usize) {
+        self.at_hand -= count;
+    }
+
+    /// The messages that close the source: the receiver's claim, and the sender's answer, empty where there is none.
+    pub fn closing(&self) -> [Message; 2] {
+        let (claim, answer) = match self.source {
+            Source::SoftSpoken(_) => (softspoken::CLAIM_BYTES, 0),
+            Source::Ferret(..) => (ferret::CLAIM_BYTES, ferret::ANSWER_BYTES),
+        };
+        [self.ends.receiver_sends(claim), self.ends.sender_sends(answer)]
+    }
+
+    fn batch(&mut self, count: usize) -> Script {
+        match self.source {
+            Source::SoftSpoken(field) => softspoken::script(self.ends, count, field),
+            Source::Ferret(field, set) => {
+                let steps = self.ledger.get_or_insert_with(|| Ledger::new(set)).request(count);
+                steps.into_iter().map(|step| ferret::script(self.ends, step, field, set)).collect()
             }
         }
-        meter.traffic()
     }
-}
-
-/// The messages of a source as batches are made, without the transfers.
-pub struct Forecast {
-    source: Source,
-    ledger: Option<Ledger>,
-}
-
-impl Forecast {
-    /// Before the first batch.
-    pub fn new(source: Source) -> Self {
-        let ledger = match source {
-            Source::SoftSpoken(_) => None,
-            Source::Ferret(_, set) => Some(Ledger::new(set)),
-        };
-        Self { source, ledger }
-    }
-
-    /// The messages of the next batch, in order; those of one sender that follow each other may stand as one.
-    pub fn batch(&mut self, transfers: usize) -> Vec<Message> {
-        let told = |count, field| Message::ToSender(softspoken::receiver_cost(count, field).bytes_sent);
-        match (self.source, &mut self.ledger) {
-            (Source::Ferret(field, set), Some(ledger)) => ledger
-                .request(transfers)
-                .into_iter()
-                .map(|step| match step {
-                    Step::Begin => Message::ToSender(first_bytes(field, set)),
-                    Step::Renew { count, .. } | Step::Grow { count, .. } => {
-                        Message::ToReceiver((count * set.tree_bytes()) as u64)
-                    }
-                })
-                .collect(),
-            (Source::SoftSpoken(field) | Source::Ferret(field, _), _) => vec![told(transfers, field)],
-        }
-    }
-}
-
-/// Bytes of the transfers that feed the first iteration, their claim with them.
-fn first_bytes(field: SmallField, set: LpnSet) -> u64 {
-    softspoken::receiver_cost(ferret::fed(set), field).bytes_sent + softspoken::CLAIM_BYTES as u64
 }
 
 #[cfg(test)]
@@ -193,23 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn bytes_by_formula_are_those_of_the_forecast() {
-        for total in [0, 1, 128, 1 << 16, 800_000, 5_000_000, 47_000_001] {
-            let plain = Source::SoftSpoken(FIELD);
-            for source in SETS.map(|set| Source::Ferret(FIELD, set)).into_iter().chain([plain]) {
-                if total == 0 && source != plain {
-                    continue;
-                }
-                let cost = source.sender_cost(total);
-                assert_eq!(cost.bytes_sent + cost.bytes_received, source.bytes(total), "{source:?} {total}");
-            }
-        }
-    }
-
-    #[test]
     fn fifty_million_transfers_take_less_than_a_bit_each() {
         let total = 50_000_000;
         let source = Source::choose(OtKind::Ferret, FIELD, total);
-        assert!(source.bytes(total) * 8 < total as u64);
+        assert!(source.script(Direction::Forward.ends(), total).bytes() * 8 < total as u64);
     }
 }

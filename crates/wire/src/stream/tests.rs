@@ -65,10 +65,10 @@ fn messages_far_beyond_the_queues_pass_each_other() {
             assert!(left.exchange(&mine, theirs.len()).unwrap() == theirs);
             assert!(there.join().unwrap() == mine);
         });
-        let expected =
-            Traffic { bytes_sent: mine.len() as u64, bytes_received: theirs.len() as u64, turns: 1 };
-        assert_eq!(left.traffic(), expected);
-        assert_eq!(right.traffic(), expected.mirrored());
+        let (sent, received) = (mine.len() as u64, theirs.len() as u64);
+        let carried = |bytes_sent, bytes_received| Traffic { bytes_sent, bytes_received, turns: 1 };
+        assert_eq!(left.traffic(), carried(sent, received));
+        assert_eq!(right.traffic(), carried(received, sent));
     }
 }
 

@@ -40,10 +40,11 @@ mod model_owner;
 
 use blindscan_arith::bits::{Bits, planes};
 use blindscan_arith::ring::Ring;
-use blindscan_wire::{Channel, Traffic};
+use blindscan_wire::Channel;
+use blindscan_wire::script::Script;
 
 use super::comparison::{Comparison, ComparisonStock};
-use super::message::{Lanes, Reader, Script, Writer, packed_bytes};
+use super::message::{Lanes, Reader, Writer, packed_bytes};
 use super::products;
 use super::select::{self, SelectStock};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError, WordPads};
@@ -153,12 +154,6 @@ impl Activation {
         Ok(value)
     }
 
-    /// What `online` puts on the wire at `party`'s end, for n elements, on a channel where nothing it sent is
-    /// unanswered.
-    pub fn online_cost(&self, party: Party, n: usize) -> Traffic {
-        self.script(n).traffic(party)
-    }
-
     /// Bytes of a stock for n elements.
     pub fn stock_bytes(&self, party: Party, n: usize) -> usize {
         let words = |bits| match bits {
@@ -191,20 +186,21 @@ impl Activation {
         ActivationStock { of: *self, party, n: from.n(), comparison, wrap, carry, select }
     }
 
-    pub(super) fn script(&self, n: usize) -> Script {
+    /// The messages of `online` for n elements.
+    pub fn script(&self, n: usize) -> Script {
         let (comparison, plane) = (self.comparison(), Bits::byte_count(n));
         let (dropping, carry) = (self.drop > 0, packed_bytes(self.carry_bits(), n));
         let mut script = Script::default();
-        script.model_owner_sends(self.first_bytes(n));
-        script.image_owner_sends(self.answer_bytes(n));
+        script.message(Party::ModelOwner.sends(self.first_bytes(n)));
+        script.message(Party::ImageOwner.sends(self.answer_bytes(n)));
         script.then(comparison.levels_script(n, self.relu && dropping));
         if self.relu {
-            script.exchange(plane + carry, plane);
+            script.at_once(Party::exchange(plane + carry, plane));
             let words = packed_bytes(self.out_bits, n);
-            script.exchange(words, words);
+            script.at_once(Party::exchange(words, words));
         } else if dropping {
-            script.model_owner_sends(plane);
-            script.image_owner_sends(carry);
+            script.message(Party::ModelOwner.sends(plane));
+            script.message(Party::ImageOwner.sends(carry));
         }
         script
     }

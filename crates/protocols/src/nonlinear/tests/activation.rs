@@ -30,8 +30,8 @@ fn assert_ideal(of: Activation, x0: &[u32], x1: &[u32], values: &[i64]) {
             x1[i]
         );
     }
-    assert_eq!(played.left_traffic, of.online_cost(Party::ImageOwner, x0.len()), "{of:?}");
-    assert_eq!(played.right_traffic, of.online_cost(Party::ModelOwner, x0.len()), "{of:?}");
+    assert_eq!(played.left_traffic, of.script(x0.len()).traffic(Party::ImageOwner), "{of:?}");
+    assert_eq!(played.right_traffic, of.script(x0.len()).traffic(Party::ModelOwner), "{of:?}");
     assert_eq!(played.left_traffic.bytes_sent, played.right_traffic.bytes_received);
 }
 
@@ -110,12 +110,12 @@ fn transfers_are_as_many_as_the_design_counts() {
 #[test]
 fn turns_are_depth_and_three_with_relu_and_depth_and_two_without() {
     let with = Activation::new(26, 9, 26, true, 3).unwrap();
-    assert_eq!(with.online_cost(Party::ModelOwner, 1000).turns, 4 + 3);
-    assert_eq!(with.online_cost(Party::ImageOwner, 1000).turns, 4 + 2);
+    assert_eq!(with.script(1000).traffic(Party::ModelOwner).turns, 4 + 3);
+    assert_eq!(with.script(1000).traffic(Party::ImageOwner).turns, 4 + 2);
     let without = Activation::new(26, 9, 26, false, 3).unwrap();
-    assert_eq!(without.online_cost(Party::ModelOwner, 1000).turns, 2 + 2);
+    assert_eq!(without.script(1000).traffic(Party::ModelOwner).turns, 2 + 2);
     assert_eq!(
-        Activation::new(26, 0, 26, false, 3).unwrap().online_cost(Party::ModelOwner, 1000),
+        Activation::new(26, 0, 26, false, 3).unwrap().script(1000).traffic(Party::ModelOwner),
         Default::default()
     );
 }

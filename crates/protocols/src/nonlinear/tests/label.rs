@@ -35,8 +35,8 @@ fn labels(of: Label, logits: &[Vec<i64>], seed: u64) -> (Vec<u8>, [Vec<Vec<u8>>;
         },
     );
     let Told::Labels(labels) = played.left.0 else { panic!("the image owner gets the labels") };
-    assert_eq!(played.left_traffic, of.online_cost(Party::ImageOwner, n));
-    assert_eq!(played.right_traffic, of.online_cost(Party::ModelOwner, n));
+    assert_eq!(played.left_traffic, of.script(n).traffic(Party::ImageOwner));
+    assert_eq!(played.right_traffic, of.script(n).traffic(Party::ModelOwner));
     (labels, [played.left.1, played.right.1], [played.left_traffic, played.right_traffic])
 }
 
@@ -88,7 +88,7 @@ fn the_last_message_is_the_model_owners_share_of_the_label_and_nothing_else() {
         let last = model_owner.last().unwrap();
         assert_eq!(last.len(), (n * bits as usize).div_ceil(8));
         // The image owner's last message comes before: its count is that of the dialogue without the reveal.
-        let silent = of.online_cost(Party::ImageOwner, n).bytes_sent;
+        let silent = of.script(n).traffic(Party::ImageOwner).bytes_sent;
         assert_eq!(image_owner.iter().map(|message| message.len() as u64).sum::<u64>(), silent);
         // Content: uniform shares, and label minus share is the image owner's part, uniform too.
         let ring = Ring::new(bits);

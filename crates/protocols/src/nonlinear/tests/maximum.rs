@@ -23,8 +23,8 @@ fn the_larger_of_two_is_found_for_all_pairs_of_small_values() {
     );
     let ideal: Vec<i64> = a.iter().zip(&b).map(|(&a, &b)| ideal::maximum(a, b)).collect();
     assert_eq!(joined(ring, &played.left, &played.right), ideal);
-    assert_eq!(played.left_traffic, of.online_cost(Party::ImageOwner, a.len()));
-    assert_eq!(played.right_traffic, of.online_cost(Party::ModelOwner, a.len()));
+    assert_eq!(played.left_traffic, of.script(a.len()).traffic(Party::ImageOwner));
+    assert_eq!(played.right_traffic, of.script(a.len()).traffic(Party::ModelOwner));
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn the_largest_of_k_is_found_for_every_k() {
         let column = |i| candidates.iter().map(|c| c[i]).collect::<Vec<_>>();
         let ideal: Vec<i64> = (0..n).map(|i| ideal::tournament(&column(i))).collect();
         assert_eq!(joined(ring, &played.left, &played.right), ideal, "{k} candidates");
-        assert_eq!(played.left_traffic, of.online_cost(Party::ImageOwner, n));
-        assert_eq!(played.right_traffic, of.online_cost(Party::ModelOwner, n));
+        assert_eq!(played.left_traffic, of.script(n).traffic(Party::ImageOwner));
+        assert_eq!(played.right_traffic, of.script(n).traffic(Party::ModelOwner));
         assert_eq!(of.demand(n), Maximum::new(24, 3).unwrap().demand(n) * (k - 1));
     }
 }
@@ -84,8 +84,8 @@ fn the_sign_is_right_for_every_value_of_a_small_ring_and_for_edges_of_large_ones
             );
             let signs = played.left.xor(&played.right);
             assert!((0..values.len()).all(|i| signs.get(i) == ideal::sign(values[i])), "{of:?}");
-            assert_eq!(played.left_traffic, of.online_cost(Party::ImageOwner, values.len()));
-            assert_eq!(played.right_traffic, of.online_cost(Party::ModelOwner, values.len()));
+            assert_eq!(played.left_traffic, of.script(values.len()).traffic(Party::ImageOwner));
+            assert_eq!(played.right_traffic, of.script(values.len()).traffic(Party::ModelOwner));
         }
     }
 }

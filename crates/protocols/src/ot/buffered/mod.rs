@@ -5,8 +5,10 @@
 //! | 1    | as the correlated transfers do | one batch, when the last is used up |
 //!
 //! An end is made for a phase of known demand: batches have [`BATCH`] transfers, the last one what is left, rounded up
-//! to 128. So the traffic of a phase depends on the total alone, not on how it is asked for, and [`sender_cost`] and
-//! [`receiver_cost`] declare it. Requests must be made in step at both ends.
+//! to 128. So the messages of a phase depend on the total alone, not on how it is asked for: [`Source::script`]. Requests must be
+//! made in step at both ends.
+//!
+//! [`Source::script`]: super::source::Source::script
 //!
 //! Every key is hashed once, to 32 bits ([`blindscan_arith::hash`]); the tweak is a seed bound to the session, the
 //! direction, this protocol and the first message of the transfers, and the count of keys hashed so far. A word pad is the hash cut to its bits.
@@ -30,10 +32,8 @@ pub use sender::BufferedSender;
 
 use blindscan_arith::bits::{self, Bits};
 use blindscan_arith::hash::CorrelationHash;
-use blindscan_wire::Traffic;
 use zeroize::Zeroize;
 
-use super::softspoken::{self, SmallField};
 use super::{COT_MULTIPLE, Instance};
 
 /// Correlated transfers made at once.
@@ -41,16 +41,6 @@ pub const BATCH: usize = 1 << 16;
 
 /// Transfers that a request is worked on at once: a whole number of words, and small against a batch.
 const PIECE: usize = 1 << 12;
-
-/// What the sender's end carries for `total` correlated transfers by SoftSpoken, the setup apart.
-pub fn sender_cost(total: usize, field: SmallField) -> Traffic {
-    softspoken::sender_cost(total, field)
-}
-
-/// What the receiver's end carries.
-pub fn receiver_cost(total: usize, field: SmallField) -> Traffic {
-    softspoken::receiver_cost(total, field)
-}
 
 /// How many correlated transfers are still to be made and to be handed out.
 struct Supply {

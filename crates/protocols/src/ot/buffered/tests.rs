@@ -1,16 +1,26 @@
 //! Pads against their ideal, their declared cost, and the two ways in which pads go wrong.
 
 use blindscan_wire::memory::{Played, play};
+use blindscan_wire::script::{Script, Seat};
 use blindscan_wire::{Channel, WireError};
 
 use super::*;
 use crate::ProtocolError;
 use crate::ot::constant::Constant;
 use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender, PadReceiver, PadSender, WordPadsSender};
+use crate::ot::softspoken::SmallField;
 use crate::ot::softspoken::tests::dealt;
-use crate::ot::{Direction, ideal};
+use crate::ot::source::Source;
+use crate::ot::{Direction, Ends, ideal};
 
 const FORWARD: Instance = Instance { session: [3; 32], direction: Direction::Forward };
+
+const ENDS: Ends = Ends { sender: Seat(0), receiver: Seat(1) };
+
+/// What is said for `total` transfers.
+fn cost(total: usize) -> Script {
+    Source::SoftSpoken(SmallField::Bits4).script(ENDS, total)
+}
 
 fn ends(total: usize, seed: u64) -> (BufferedSender, BufferedReceiver) {
     let (sender, receiver) = dealt(SmallField::Bits4, seed);
@@ -36,8 +46,8 @@ fn digit_pads_are_those_of_the_ideal_and_cost_what_is_declared() {
             let DigitPadsReceiver { choice, pad } = played.right;
             assert!(choice.len() == w as usize && choice.iter().all(|plane| plane.len() == n));
             assert_eq!(ideal::digits(&played.left, choice).pad, pad, "{n} of 1 of 2^{w}, {p} bits");
-            assert_eq!(played.left_traffic, sender_cost(n * w as usize, SmallField::Bits4));
-            assert_eq!(played.right_traffic, receiver_cost(n * w as usize, SmallField::Bits4));
+            assert_eq!(played.left_traffic, cost(n * w as usize).traffic(ENDS.sender));
+            assert_eq!(played.right_traffic, cost(n * w as usize).traffic(ENDS.receiver));
         }
     }
 }
@@ -57,7 +67,7 @@ fn word_pads_are_those_of_the_ideal_and_the_others_differ() {
         let equal = others.iter().zip(&received.pad).filter(|(a, b)| a == b).count();
         // Unrelated words agree n / 2^bits times, give or take eight deviations of sqrt(n) / 2 at most.
         assert!((equal as f64 - n as f64 / f64::from(bits).exp2()).abs() <= 8.0 * (n as f64).sqrt() / 2.0);
-        assert_eq!(played.left_traffic, sender_cost(n, SmallField::Bits4));
+        assert_eq!(played.left_traffic, cost(n).traffic(ENDS.sender));
     }
 }
 
@@ -103,8 +113,8 @@ fn mixed_requests_of_odd_sizes_stay_in_step_and_cost_what_the_total_says() {
         assert_eq!(ideal::digits(digits, digit.choice).pad, digit.pad);
         assert_eq!(ideal::words(words, word.choice).pad, word.pad);
     }
-    assert_eq!(played.left_traffic, sender_cost(total, SmallField::Bits4));
-    assert_eq!(played.right_traffic, receiver_cost(total, SmallField::Bits4));
+    assert_eq!(played.left_traffic, cost(total).traffic(ENDS.sender));
+    assert_eq!(played.right_traffic, cost(total).traffic(ENDS.receiver));
 }
 
 /// Bits of the sums of pads over every pair and every four of them that are one: half of them when pads are unrelated.

@@ -52,9 +52,11 @@ pub use sets::LpnSet;
 use blindscan_arith::block::Block;
 use blindscan_arith::lpn::LocalCode;
 use blindscan_arith::tree;
+use blindscan_wire::script::Script;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::Instance;
+use super::softspoken::{self, SmallField};
+use super::{Ends, Instance};
 
 /// Every bit of a block but the lowest, which is the choice's.
 const KEY_BITS: Block = !1;
@@ -62,6 +64,20 @@ const KEY_BITS: Block = !1;
 /// Transfers of another kind that are made for the first iteration and for the check.
 pub(super) const fn fed(set: LpnSet) -> usize {
     set.kept() + check::SACRIFICED
+}
+
+/// The messages of a step.
+pub(super) fn script(ends: Ends, step: Step, field: SmallField, set: LpnSet) -> Script {
+    match step {
+        Step::Begin => {
+            let mut script = softspoken::script(ends, fed(set), field);
+            script.message(ends.receiver_sends(softspoken::CLAIM_BYTES));
+            script
+        }
+        Step::Renew { count, .. } | Step::Grow { count, .. } => {
+            ends.sender_sends(count * set.tree_bytes()).into()
+        }
+    }
 }
 
 /// The places of the code: public, and the same for all.

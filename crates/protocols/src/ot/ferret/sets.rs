@@ -77,10 +77,4 @@ impl LpnSet {
     pub const fn tree_bytes(self) -> usize {
         (2 * self.depth + 1) * 16
     }
-
-    /// Trees that are grown for `total` transfers.
-    pub const fn trees(self, total: usize) -> usize {
-        let needed = total.div_ceil(self.leaves());
-        needed + needed.saturating_sub(1) / self.free_trees() * self.kept_trees()
-    }
 }

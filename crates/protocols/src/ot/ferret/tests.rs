@@ -7,6 +7,7 @@ mod gate;
 use blindscan_arith::bits::Bits;
 use blindscan_arith::block::{self, Block};
 use blindscan_wire::memory::{Played, play};
+use blindscan_wire::script::Seat;
 use blindscan_wire::{Channel, Traffic, WireError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -18,7 +19,6 @@ use crate::ot::constant::Constant;
 use crate::ot::pads::{PadReceiver, PadSender};
 use crate::ot::security::{Check, Checked, Security, SemiHonest};
 use crate::ot::setup::{setup, setup_at};
-use crate::ot::softspoken::SmallField;
 use crate::ot::source::Source;
 use crate::ot::{CotReceiver, CotSender, Direction, ideal};
 use crate::{Party, ProtocolError};
@@ -29,6 +29,8 @@ const TOY: LpnSet = LpnSet::new(64, 8, 6);
 const FORWARD: Instance = Instance { session: [9; 32], direction: Direction::Forward };
 
 const FIELD: SmallField = SmallField::Bits4;
+
+const ENDS: Ends = Ends { sender: Seat(0), receiver: Seat(1) };
 
 type Made = (Box<dyn CotSender + Send>, Box<dyn CotReceiver + Send>);
 
@@ -86,7 +88,7 @@ fn assert_correlated(delta: Block, sent: &[Block], choices: &[bool], received: &
 
 /// Bytes of step 1.
 fn first_bytes() -> usize {
-    fed(TOY).next_multiple_of(128) * 31 / 8 + crate::ot::softspoken::CLAIM_BYTES
+    fed(TOY).next_multiple_of(128) * 31 / 8 + softspoken::CLAIM_BYTES
 }
 
 #[test]
@@ -105,8 +107,9 @@ fn a_real_set_is_correlated_at_every_position_of_two_iterations_and_costs_what_i
     requests.push(total - requests.len() * (1 << 16));
     let (delta, played) = extended(ends(source, 2), &requests);
     assert_correlated(delta, &played.left, &played.right.0, &played.right.1);
-    assert_eq!(played.left_traffic, source.sender_cost(total));
-    assert_eq!(played.right_traffic, source.receiver_cost(total));
+    let script = source.script(ENDS, total);
+    assert_eq!(played.left_traffic, script.traffic(ENDS.sender));
+    assert_eq!(played.right_traffic, script.traffic(ENDS.receiver));
 }
 
 #[test]
@@ -118,8 +121,9 @@ fn cost_depends_on_the_total_alone_and_is_what_is_declared() {
             requests.extend((total % piece > 0).then_some(total % piece));
             let (_, played) = extended(toy(3), &requests);
             let bytes = |traffic: Traffic| (traffic.bytes_sent, traffic.bytes_received);
-            assert_eq!(bytes(played.left_traffic), bytes(source.sender_cost(total)), "{total} by {piece}");
-            assert_eq!(bytes(played.right_traffic), bytes(source.receiver_cost(total)));
+            let script = source.script(ENDS, total);
+            assert_eq!(bytes(played.left_traffic), bytes(script.traffic(ENDS.sender)), "{total} by {piece}");
+            assert_eq!(bytes(played.right_traffic), bytes(script.traffic(ENDS.receiver)));
         }
         let pads = |made: Made| {
             let mut sender = BufferedSender::new(made.0, &FORWARD, total - 5);
@@ -130,8 +134,9 @@ fn cost_depends_on_the_total_alone_and_is_what_is_declared() {
             )
         };
         let played = pads(toy(4));
-        assert_eq!(played.left_traffic, source.sender_cost(total - 5));
-        assert_eq!(played.right_traffic, source.receiver_cost(total - 5));
+        let script = source.script(ENDS, total - 5);
+        assert_eq!(played.left_traffic, script.traffic(ENDS.sender));
+        assert_eq!(played.right_traffic, script.traffic(ENDS.receiver));
     }
 }
 

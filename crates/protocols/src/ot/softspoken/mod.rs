@@ -18,7 +18,7 @@
 //! All groups must use the same bits, so the receiver takes those of group 0 for its choices and sends `u_g - u_0` for
 //! the others (the repetition code). The 128 rows of bits that result are transposed: column i is the key of transfer i.
 //!
-//! Ideal: as in [`super`]. Cost: [`sender_cost`] and [`receiver_cost`]; no turn of waiting. Work: 2^k / k AES blocks a
+//! Ideal: as in [`super`]. Cost: [`script`]; no turn of waiting. Work: 2^k / k AES blocks a
 //! transfer, so k trades work for bytes. Security: against a sender that does anything, and, with the checks, against a
 //! receiver that does anything: it may guess bits of Delta, k of them for a group, and a wrong guess ends the dialogue. It
 //! assumes a pseudorandom generator and a random oracle. With the type `SemiHonest` of tests nothing is compared.
@@ -38,9 +38,9 @@ pub(in crate::ot) use check::CLAIM_BYTES;
 pub use receiver::SoftSpokenReceiver;
 pub use sender::SoftSpokenSender;
 
-use blindscan_wire::Traffic;
+use blindscan_wire::script::Script;
 
-use super::COT_MULTIPLE;
+use super::{COT_MULTIPLE, Ends};
 
 /// Most transfers that one message serves.
 pub const BATCH: usize = 1 << 16;
@@ -90,13 +90,11 @@ impl SmallField {
     }
 }
 
-/// What the receiver's end carries for `count` transfers, made in one request.
-pub fn receiver_cost(count: usize, field: SmallField) -> Traffic {
+/// Step 2 for `count` transfers made in one request.
+pub fn script(ends: Ends, count: usize, field: SmallField) -> Script {
     let made = count.next_multiple_of(COT_MULTIPLE);
-    Traffic { bytes_sent: field.batch_bytes(made) as u64, bytes_received: 0, turns: 0 }
-}
-
-/// What the sender's end carries for `count` transfers, made in one request.
-pub fn sender_cost(count: usize, field: SmallField) -> Traffic {
-    receiver_cost(count, field).mirrored()
+    let mut script = Script::default();
+    script.repeat(made / BATCH, ends.receiver_sends(field.batch_bytes(BATCH)));
+    script.message(ends.receiver_sends(field.batch_bytes(made % BATCH)));
+    script
 }

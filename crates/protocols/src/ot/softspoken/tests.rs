@@ -3,6 +3,7 @@
 use blindscan_arith::bits::Bits;
 use blindscan_arith::block::Block;
 use blindscan_wire::memory::play;
+use blindscan_wire::script::Seat;
 use blindscan_wire::{Channel, WireError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -11,13 +12,15 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::ProtocolError;
 use crate::ot::security::{Check, Checked, Security, SemiHonest};
-use crate::ot::{CotReceiver, CotSender, Direction, Instance};
+use crate::ot::{CotReceiver, CotSender, Direction, Ends, Instance};
 
 const FIELDS: [SmallField; 4] = [SmallField::Bits1, SmallField::Bits2, SmallField::Bits4, SmallField::Bits8];
 
 const FIELD: SmallField = SmallField::Bits4;
 
 const INSTANCE: Instance = Instance { session: [8; 32], direction: Direction::Forward };
+
+const ENDS: Ends = Ends { sender: Seat(0), receiver: Seat(1) };
 
 /// Both ends over base keys dealt from a seed.
 pub(in crate::ot) fn dealt(field: SmallField, seed: u64) -> (SoftSpokenSender, SoftSpokenReceiver) {
@@ -57,15 +60,16 @@ fn keys_differ_by_the_choice_times_delta_and_cost_what_is_declared() {
                 |channel| receiver.extend(count, channel).unwrap(),
             );
             assert_correlated(sender.delta(), &played.left, &played.right.0, &played.right.1);
-            assert_eq!(played.left_traffic, sender_cost(count, field));
-            assert_eq!(played.right_traffic, receiver_cost(count, field));
+            let script = script(ENDS, count, field);
+            assert_eq!(played.left_traffic, script.traffic(ENDS.sender));
+            assert_eq!(played.right_traffic, script.traffic(ENDS.receiver));
         }
     }
 }
 
 #[test]
 fn a_default_transfer_costs_31_bits() {
-    assert_eq!(receiver_cost(BATCH, SmallField::default()).bytes_sent as usize * 8, 31 * BATCH);
+    assert_eq!(script(ENDS, BATCH, SmallField::default()).bytes() as usize * 8, 31 * BATCH);
 }
 
 #[test]
