@@ -13,13 +13,13 @@ use blindscan_protocols::nonlinear::{Activation, Label, PadDemand, Tournament};
 use blindscan_wire::script::Script;
 
 use crate::InferenceError;
-use crate::operators::activate::Activate;
-use crate::operators::add_constant::AddConstant;
-use crate::operators::answer::Answer;
-use crate::operators::linear::{Linear, Masked};
-use crate::operators::max_pool::{MaxPool, Stage};
-use crate::operators::windows::axis_pools;
-use crate::supply::Schedule;
+use crate::suite::two_party::activate::Activate;
+use crate::suite::two_party::add_constant::AddConstant;
+use crate::suite::two_party::answer::Answer;
+use crate::suite::two_party::linear::{Linear, Masked};
+use crate::suite::two_party::max_pool::{MaxPool, Stage};
+use crate::suite::two_party::transfers::Schedule;
+use crate::suite::two_party::windows::axis_pools;
 
 /// Widest weights that the homomorphic step takes: |weight| < [`WEIGHT_BOUND`].
 const WEIGHT_BITS_MAX: u32 = WEIGHT_BOUND.ilog2() + 1;

@@ -10,7 +10,7 @@ use blindscan_wire::Traffic;
 use blindscan_wire::script::{Replay, Script};
 
 use crate::assign::{AssignedPlan, Operator};
-use crate::supply::{self, Schedule};
+use crate::suite::two_party::transfers::{self, Schedule};
 
 /// What one layer costs one party.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl AssignedPlan {
     /// What the plan costs one party with transfers of this kind, exactly as its channel will count it.
     pub fn cost(&self, party: Party, ot: OtKind) -> PlanCost {
         let (mut offline, mut online) = (Replay::new(party), Replay::new(party));
-        offline.play(&supply::setup_script());
+        offline.play(&transfers::setup_script());
         // Nothing has answered the model owner's last word when the online phase begins.
         let begun = online.play(&stored());
         let mut layers = Vec::new();
@@ -90,7 +90,7 @@ impl AssignedPlan {
     pub fn script(&self, ot: OtKind) -> Script {
         let (offline, online): (Vec<Script>, Vec<Script>) =
             self.spoken(ot).into_iter().map(|layer| (layer.offline, layer.online)).unzip();
-        let begin = [key_exchange::script(), supply::setup_script()];
+        let begin = [key_exchange::script(), transfers::setup_script()];
         begin.into_iter().chain(offline).chain(online).collect()
     }
 

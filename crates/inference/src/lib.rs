@@ -7,7 +7,7 @@
 //!
 //! * [`assign`]: a protocol on every node; [`cost`]: bytes and turns before anything runs.
 //! * [`estimate`]: seconds and memory.
-//! * `operators`: each layer that speaks, four questions a file.
+//! * `suite`: a room for each suite; in it each layer that speaks, four questions a file.
 //! * [`roles`]: the two owners, set-up, offline and online.
 //! * [`stock`]: one-time material on disk, taken once.
 #![forbid(unsafe_code)]
@@ -15,11 +15,10 @@
 pub mod assign;
 pub mod cost;
 pub mod estimate;
-mod operators;
 pub mod roles;
 mod shares;
 pub mod stock;
-mod supply;
+mod suite;
 
 use blindscan_protocols::ProtocolError;
 use blindscan_protocols::linear::AGREED;
@@ -28,11 +27,12 @@ use blindscan_protocols::ot::buffered::BATCH;
 use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_protocols::ot::security::CHECKS;
 use blindscan_wire::WireError;
+use suite::two_party::{self, transfers};
 use thiserror::Error;
 
 pub use assign::{AssignedPlan, OffByOne};
 pub use blindscan_protocols::ot::source::OtKind;
-pub use operators::answer::Output;
+pub use suite::two_party::answer::Output;
 
 /// Why an inference could not be made or finished.
 #[derive(Debug, Error)]
@@ -81,9 +81,9 @@ pub fn parameters_digest() -> [u8; 32] {
     let parameters = format!(
         "{:?} {AGREED:?} {:?} {SETS:?} checks {CHECKS} batch {BATCH} step {} chunk {}",
         blindscan_rlwe::parameters::EXACT,
-        supply::FIELD,
+        transfers::FIELD,
         nonlinear::STEP,
-        operators::CHUNK
+        two_party::CHUNK
     );
     *blake3::hash(parameters.as_bytes()).as_bytes()
 }

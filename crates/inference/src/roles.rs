@@ -13,19 +13,14 @@
 //! whatever the model owner does, the weights do while the image owner follows the protocol.
 //! The image owner's roles are built from the public plan alone; the model owner's from a plan and its weights.
 
-mod image_owner;
-mod model_owner;
-
 use blindscan_arith::ring::Ring;
 use blindscan_graph::local;
 use blindscan_graph::plan::{PlanNode, TensorId};
 use blindscan_wire::Traffic;
 
-pub use image_owner::ImageOwner;
-pub use model_owner::ModelOwner;
-
 use crate::assign::AssignedPlan;
 use crate::shares::{Shares, reduce};
+pub use crate::suite::two_party::{ImageOwner, ModelOwner};
 
 /// The two phases of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +56,7 @@ impl Observer for Unobserved {
 }
 
 /// Progress through the layers of one phase.
-struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     phase: Phase,
     done: usize,
     of: usize,
@@ -69,16 +64,16 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(plan: &AssignedPlan, phase: Phase, observer: &'a mut dyn Observer) -> Self {
+    pub(crate) fn new(plan: &AssignedPlan, phase: Phase, observer: &'a mut dyn Observer) -> Self {
         Self { phase, done: 0, of: plan.layer_count(), observer }
     }
 
-    fn step(&mut self, traffic: Traffic) {
+    pub(crate) fn step(&mut self, traffic: Traffic) {
         self.done += 1;
         self.observer.layer(self.phase, self.done, self.of, traffic);
     }
 
-    fn share(&mut self, tensor: TensorId, words: &[u32]) {
+    pub(crate) fn share(&mut self, tensor: TensorId, words: &[u32]) {
         if self.observer.wants_shares() {
             self.observer.share(tensor, words);
         }
@@ -86,7 +81,7 @@ impl<'a> Progress<'a> {
 }
 
 /// A local step on this party's shares.
-fn local_step(plan: &AssignedPlan, node: &PlanNode, shares: &Shares) -> Vec<u32> {
+pub(crate) fn local_step(plan: &AssignedPlan, node: &PlanNode, shares: &Shares) -> Vec<u32> {
     let inputs: Vec<&[u32]> = node.inputs.iter().map(|&tensor| shares.get(tensor)).collect();
     let mut words = local::apply(plan.plan(), node, &inputs).expect("steps that speak have operators");
     reduce(&mut words, Ring::new(plan.plan().tensors[node.output].ring_bits));

@@ -1,39 +1,41 @@
-//! The model owner: has the weights, learns nothing.
+//! The image owner: has the scan and the secret key, gets the answer.
 
 use blindscan_arith::ring::Ring;
-use blindscan_graph::plan::{LayerWeights, Weights};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::nonlinear::PadEnds;
 use blindscan_protocols::ot::source::OtKind;
-use blindscan_rlwe::keys::PublicKey;
+use blindscan_rlwe::keys::SecretKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
 
-use super::{Observer, Phase, Progress, local_step};
-use crate::InferenceError;
+use super::linear::MaskSeed;
+use super::transfers::{Transfers, transfers};
 use crate::assign::{AssignedPlan, Operator};
+use crate::roles::{Observer, Phase, Progress, local_step};
 use crate::shares::{Erased, Shares, reduce};
 use crate::stock::{Stock, StockWriter};
-use crate::supply::{Transfers, transfers};
+use crate::{InferenceError, Output};
 
-const CHECKED: &str = "weights were checked against their plan";
+const ME: Party = Party::ImageOwner;
 
-const ME: Party = Party::ModelOwner;
-
-/// One connection's secrets of the model owner: what makes stock.
-pub struct ModelOwner {
-    peer: PublicKey,
+/// One connection's secrets of the image owner: what makes stock.
+pub struct ImageOwner {
+    keys: SecretKey,
     session: [u8; 32],
     stocks_made: u64,
     ot: OtKind,
 }
 
-impl ModelOwner {
-    /// Takes the peer's public key, in step with [`super::ImageOwner::set_up`].
-    pub fn set_up(session: [u8; 32], channel: &mut dyn Channel) -> Result<Self, InferenceError> {
-        let peer = key_exchange::model_owner(channel)?;
-        Ok(Self { peer, session, stocks_made: 0, ot: OtKind::default() })
+impl ImageOwner {
+    /// Makes a fresh key pair and sends its public half, in step with [`super::model_owner::ModelOwner::set_up`].
+    pub fn set_up(
+        session: [u8; 32],
+        rng: &mut impl CryptoRng,
+        channel: &mut dyn Channel,
+    ) -> Result<Self, InferenceError> {
+        let keys = key_exchange::image_owner(rng, channel)?;
+        Ok(Self { keys, session, stocks_made: 0, ot: OtKind::default() })
     }
 
     /// Says how the transfers of the stocks to come are made; both owners must say the same.
@@ -41,11 +43,10 @@ impl ModelOwner {
         self.ot = ot;
     }
 
-    /// Makes the stock for one image. The caller sends the closing byte when its half is stored: [`ModelOwner::stored`].
+    /// Makes the stock for one image.
     pub fn offline(
         &mut self,
         plan: &AssignedPlan,
-        weights: &Weights,
         mut stock: StockWriter,
         rng: &mut impl CryptoRng,
         observer: &mut dyn Observer,
@@ -55,13 +56,17 @@ impl ModelOwner {
         self.stocks_made += 1;
         let Transfers { mut sending, mut receiving } =
             transfers(ME, &self.session, self.stocks_made, (self.ot, plan.demand()), rng, channel)?;
-        let mut ends = PadEnds::ModelOwner { forward: &mut receiving, backward: &mut sending };
-        for (index, operator) in plan.operators.iter().enumerate() {
+        let mut ends = PadEnds::ImageOwner { forward: &mut sending, backward: &mut receiving };
+        let mut seed = MaskSeed([0; 32]);
+        rng.fill_bytes(&mut seed.0);
+        stock.section(seed.0.to_vec())?;
+        for operator in &plan.operators {
             match operator {
                 Operator::Local | Operator::AddConstant(_) => continue,
                 Operator::Linear(linear) => {
-                    let layer = layer(weights, index);
-                    let share = linear.layer.model_owner_offline(&layer.weight, &self.peer, rng, channel)?;
+                    let mut mask = Erased(linear.input.mask(&seed));
+                    reduce(&mut mask.0, linear.ring);
+                    let share = linear.layer.image_owner_offline(&mask, &self.keys, rng, channel)?;
                     let share = Erased(share);
                     stock.section(linear.ring.pack(&share))?;
                 }
@@ -72,38 +77,34 @@ impl ModelOwner {
         }
         plan.answer.offline(&mut ends, channel, &mut stock)?;
         Transfers { sending, receiving }.close(channel)?;
+        channel.receive(1)?;
         progress.step(channel.traffic());
         Ok(stock)
     }
 
-    /// Tells the image owner that this half is whole: the last message of the offline phase.
-    pub fn stored(channel: &mut dyn Channel) -> Result<(), InferenceError> {
-        Ok(channel.send(&[1])?)
-    }
-
-    /// Serves one image, using up a stock.
+    /// Runs one image through the network, using up a stock. `input` holds the fixed-point integers of the plan's input.
     pub fn online(
         plan: &AssignedPlan,
-        weights: &Weights,
+        input: &[i64],
         mut stock: Stock,
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
-    ) -> Result<(), InferenceError> {
+    ) -> Result<Output, InferenceError> {
+        let spec = &plan.plan().tensors[plan.plan().input];
+        let expected = spec.shape.iter().product();
+        if input.len() != expected {
+            return Err(InferenceError::Input { expected, found: input.len() });
+        }
+        let ring = Ring::new(spec.ring_bits);
         let mut progress = Progress::new(plan, Phase::Online, observer);
         let mut shares = Shares::new(plan.plan());
-        let input = plan.plan().input;
-        shares.put(input, vec![0; plan.plan().tensors[input].shape.iter().product()]);
-        for (index, (node, operator)) in plan.plan().nodes.iter().zip(&plan.operators).enumerate() {
+        shares.put(plan.plan().input, input.iter().map(|&value| ring.from_signed(value)).collect());
+        let seed = MaskSeed(stock.section(32)?[..].try_into().expect("a section has the length asked for"));
+        for (node, operator) in plan.plan().nodes.iter().zip(&plan.operators) {
             let words = match operator {
-                Operator::Local => local_step(plan, node, &shares),
-                Operator::AddConstant(step) => {
-                    let mut words = local_step(plan, node, &shares);
-                    step.add(&mut words, weights.constants(index).expect(CHECKED));
-                    reduce(&mut words, Ring::new(plan.plan().tensors[node.output].ring_bits));
-                    words
-                }
+                Operator::Local | Operator::AddConstant(_) => local_step(plan, node, &shares),
                 Operator::Linear(linear) => {
-                    linear.model_owner_online(&mut shares, layer(weights, index), &mut stock, channel)?
+                    linear.image_owner_online(&mut shares, &seed, &mut stock, channel)?
                 }
                 Operator::Activate(activate) => {
                     activate.online(ME, shares.get(node.inputs[0]), &mut stock, channel)?
@@ -119,13 +120,9 @@ impl ModelOwner {
                 progress.step(channel.traffic());
             }
         }
-        plan.answer.model_owner_online(shares.get(plan.plan().output), &mut stock, channel)?;
+        let logits = shares.get(plan.plan().output);
+        let output = plan.answer.image_owner_online(logits, &mut stock, channel)?;
         progress.step(channel.traffic());
-        Ok(())
+        Ok(output)
     }
-}
-
-/// The weights of a linear node.
-fn layer(weights: &Weights, node: usize) -> &LayerWeights {
-    weights.layer(node).expect(CHECKED)
 }

@@ -12,13 +12,19 @@
 pub(crate) mod activate;
 pub(crate) mod add_constant;
 pub(crate) mod answer;
+mod image_owner;
 pub(crate) mod linear;
 pub(crate) mod max_pool;
+mod model_owner;
+pub(crate) mod transfers;
 pub(crate) mod windows;
 
 use std::ops::Range;
 
 use blindscan_wire::script::Script;
+
+pub use image_owner::ImageOwner;
+pub use model_owner::ModelOwner;
 
 /// Elements that one dialogue of a non-linear step handles: long vectors are cut, so that memory does not grow with the image.
 pub(crate) const CHUNK: usize = 1 << 18;

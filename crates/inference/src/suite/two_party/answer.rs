@@ -16,10 +16,10 @@ use blindscan_protocols::nonlinear::{Label, PadDemand, PadEnds};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
+use super::transfers::Schedule;
 use super::{chunked, chunks};
 use crate::InferenceError;
 use crate::stock::{Stock, StockWriter};
-use crate::supply::Schedule;
 
 /// How the answer is made.
 #[derive(Clone, Debug)]

@@ -15,11 +15,11 @@ use blindscan_protocols::nonlinear::{PadDemand, PadEnds, Tournament};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
+use super::transfers::Schedule;
 use super::windows::AxisPool;
 use super::{chunked, chunks};
 use crate::InferenceError;
 use crate::stock::{Stock, StockWriter};
-use crate::supply::Schedule;
 
 /// One max-pool layer.
 #[derive(Clone, Debug)]

@@ -12,10 +12,10 @@ use blindscan_protocols::nonlinear::{Activation, PadDemand, PadEnds};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
+use super::transfers::Schedule;
 use super::{chunked, chunks};
 use crate::InferenceError;
 use crate::stock::{Stock, StockWriter};
-use crate::supply::Schedule;
 
 /// One activation layer.
 #[derive(Clone, Debug)]
