@@ -9,8 +9,8 @@ use blindscan_input_spec::ToEightBit;
 
 use crate::ImagingError;
 use crate::error::misfit;
+use crate::kind::Kind;
 use crate::scan::Scan;
-use crate::voxels::Kind;
 
 /// Where black and white lie in one scan. The ends may be the patient's: `Debug` does not show them.
 #[derive(Clone, Copy, PartialEq)]

@@ -14,11 +14,12 @@
 use blindscan_input_spec::Axis;
 
 use crate::geometry::PlaneIndex;
-use crate::origin::{KnownBy, LeftAside, Origin, SliceSource, Steps};
+use crate::kind::Kind;
+use crate::kind::KnownBy;
+use crate::origin::{LeftAside, Origin, SliceSource, Steps};
 use crate::picture::Picture;
 use crate::scan::Scan;
 use crate::volume::Volume;
-use crate::voxels::Kind;
 
 /// Everything that the reader found and assumed about a scan.
 #[derive(Clone, Debug)]

@@ -48,7 +48,7 @@ impl Format {
             Some(Format::Png)
         } else if start.starts_with(&[0xff, 0xd8, 0xff]) {
             Some(Format::Jpeg)
-        } else if crate::dicom::head_start(start).is_some() {
+        } else if dicom_head(start).is_some() {
             Some(Format::Dicom)
         } else if start.starts_with(&[0x1f, 0x8b])
             || start.get(344..347).is_some_and(|m| m == b"n+1" || m == b"ni1")
@@ -57,6 +57,21 @@ impl Format {
         } else {
             None
         }
+    }
+}
+
+/// Where the head (group 0002) of a DICOM file begins: behind the mark, or at once in a file that lost its first 128 or 132 bytes.
+pub(crate) fn dicom_head(file: &[u8]) -> Option<usize> {
+    let is_mark = |place: usize| file.get(place..place + 4) == Some(b"DICM");
+    // An element of group 0002 in explicit VR: group, element, two letters.
+    let is_head = file.starts_with(&[2, 0])
+        && file.get(3) == Some(&0)
+        && file.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
+    match () {
+        () if is_mark(128) => Some(132),
+        () if is_mark(0) => Some(4),
+        () if is_head => Some(0),
+        () => None,
     }
 }
 

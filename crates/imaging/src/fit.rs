@@ -7,11 +7,12 @@ use blindscan_input_spec::{GreyScale, InputSpec, Modality};
 use crate::ImagingError;
 use crate::error::misfit;
 use crate::geometry::{PlaneIndex, length};
-use crate::origin::{KnownBy, Origin};
+use crate::kind::Kind;
+use crate::kind::KnownBy;
+use crate::origin::Origin;
 use crate::scan::Scan;
 use crate::slicing::Slicing;
 use crate::volume::Volume;
-use crate::voxels::Kind;
 
 /// No network here takes an input of more values; a specification of more is a mistake or an attack.
 const TENSOR_VALUES_MAX: usize = 1 << 28;

@@ -30,6 +30,7 @@ mod files;
 mod fit;
 pub mod geometry;
 mod jpeg;
+mod kind;
 pub mod limits;
 pub mod mask;
 mod mask_files;
@@ -54,10 +55,11 @@ pub use blindscan_input_spec::{Axis, InPlane};
 pub use dicom::{DerivedElements, Provenance};
 pub use error::{ImagingError, Misfit};
 pub use facts::{Facts, SliceFact};
+pub use kind::{Kind, KnownBy};
 pub use mask::{Mask, MaskWords, dice};
 pub use mask_files::{read_mask, write_labelled_mask, write_mask, write_picture_mask};
 pub use open::{OpenOptions, Opened, open};
-pub use origin::{KnownBy, LeftAside, Steps};
+pub use origin::{LeftAside, Steps};
 pub use overlay::overlay_png;
 pub use patch::{Cut, Patch};
 pub use picture::Picture;
@@ -67,7 +69,7 @@ pub use resize::Filter;
 pub use scan::Scan;
 pub use slicing::Slicing;
 pub use volume::Volume;
-pub use voxels::{Kind, Voxels};
+pub use voxels::Voxels;
 
 /// Whether a file belongs to a DICOM scan: it has a DICOM head, or its name says that it should. The directory of a medium
 /// (`DICOMDIR`) does not. An error when the file cannot be read.

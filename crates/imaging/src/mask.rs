@@ -158,8 +158,9 @@ mod tests {
 
     use super::*;
     use crate::geometry::PlaneIndex;
+    use crate::kind::Kind;
     use crate::slicing::Slicing;
-    use crate::voxels::{Kind, Voxels};
+    use crate::voxels::Voxels;
 
     #[test]
     fn dice_is_twice_the_common_part_by_the_sum() {

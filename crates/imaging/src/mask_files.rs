@@ -72,7 +72,7 @@ pub fn read_mask(path: &Path) -> Result<Mask, ImagingError> {
 mod tests {
     use super::*;
     use crate::geometry::Affine;
-    use crate::voxels::Kind;
+    use crate::kind::Kind;
 
     #[test]
     fn a_picture_mask_is_a_png_of_its_labels() {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::files::Format;
+use crate::kind::Kind;
 use crate::scan::Scan;
-use crate::voxels::Kind;
 use crate::{ImagingError, Provenance, dicom, nifti, picture};
 
 /// How a scan is opened.

@@ -5,32 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::voxels::Kind;
-
-/// How the kind of grey values is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KnownBy {
-    /// The file's header says it.
-    Header,
-    /// A CT with slope and intercept, whose rescaled values are Hounsfield units by the standard.
-    Rescale,
-    /// Nothing says it; the values look so, for this reason.
-    Guess(&'static str),
-    /// The user said it.
-    Stated,
-}
-
-impl fmt::Display for KnownBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KnownBy::Header => f.write_str("the file's header says so"),
-            KnownBy::Rescale => f.write_str("a CT's rescaled values are in Hounsfield units"),
-            KnownBy::Guess(reason) => write!(f, "a guess: {reason}"),
-            KnownBy::Stated => f.write_str("stated by the user"),
-        }
-    }
-}
+use crate::kind::{Kind, KnownBy};
 
 /// Steps between the slices of a stack, in millimetres along its normal.
 #[derive(Clone, Copy, Debug, PartialEq)]

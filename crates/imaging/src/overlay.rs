@@ -56,7 +56,7 @@ fn is_edge(labels: &Labels, row: usize, column: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::voxels::Kind;
+    use crate::kind::Kind;
 
     #[test]
     fn a_small_plane_is_enlarged_and_its_mask_outlined() {

@@ -178,8 +178,9 @@ mod tests {
 
     use super::*;
     use crate::geometry::Affine;
+    use crate::kind::Kind;
     use crate::volume::Volume;
-    use crate::voxels::{Kind, Voxels};
+    use crate::voxels::Voxels;
 
     /// Turned, mirrored, sheared: 3 x 4 x 5 voxels.
     fn slicings() -> Vec<Slicing> {

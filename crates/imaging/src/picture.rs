@@ -13,9 +13,11 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::At;
 use crate::files::{Format, read_capped};
+use crate::kind::Kind;
+use crate::kind::KnownBy;
 use crate::limits::{PICTURE_PIXELS_MAX, PICTURE_SIDE_MAX};
-use crate::origin::{KnownBy, LeftAside, Origin, overruled};
-use crate::voxels::{Kind, Voxels, ends};
+use crate::origin::{LeftAside, Origin, overruled};
+use crate::voxels::{Voxels, ends};
 use crate::{ImagingError, jpeg};
 
 /// A single grey image.

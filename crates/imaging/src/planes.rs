@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::kind::Kind;
 use crate::picture::Picture;
-use crate::voxels::{Kind, Voxels};
+use crate::voxels::Voxels;
 
 /// Grey values of one plane, row by row.
 #[derive(Clone, PartialEq)]

@@ -16,13 +16,13 @@ use std::fmt;
 use blindscan_input_spec::InputSpec;
 
 use crate::geometry::{PlaneIndex, PlanePixel};
+use crate::kind::Kind;
 use crate::normalise::GreyToReal;
 use crate::patch::{Cut, Patch};
 use crate::planes::GreyPlane;
 use crate::resize::{Filter, resize_8bit, resize_float};
 use crate::scan::Scan;
 use crate::slicing::{Shift, Slicing};
-use crate::voxels::Kind;
 use crate::{ImagingError, fit};
 
 /// Real input of a network, without identity.

@@ -6,10 +6,11 @@ use blindscan_input_spec::Axis;
 
 use crate::ImagingError;
 use crate::error::At;
+use crate::kind::Kind;
 use crate::origin::Origin;
 use crate::picture::Picture;
 use crate::volume::Volume;
-use crate::voxels::{Kind, Voxels};
+use crate::voxels::Voxels;
 
 /// What a file or a folder held.
 #[derive(Debug)]

@@ -197,7 +197,8 @@ pub(crate) enum Shift {
 mod tests {
     use super::*;
     use crate::geometry::Affine;
-    use crate::voxels::{Kind, Voxels};
+    use crate::kind::Kind;
+    use crate::voxels::Voxels;
 
     /// A volume whose voxel values are functions of the place in the patient alone.
     fn phantom(affine: [[f64; 4]; 3], size: [usize; 3]) -> Volume {

@@ -9,8 +9,10 @@ use blindscan_input_spec::Axis;
 use crate::geometry::{
     Affine, FileAxis, Orientation, PlaneIndex, VoxelIndex, coordinate, cross, dot, length,
 };
-use crate::origin::{KnownBy, LeftAside, Origin, overruled};
-use crate::voxels::{Kind, Voxels, ends};
+use crate::kind::Kind;
+use crate::kind::KnownBy;
+use crate::origin::{LeftAside, Origin, overruled};
+use crate::voxels::{Voxels, ends};
 
 /// A three-dimensional image.
 #[derive(Clone)]

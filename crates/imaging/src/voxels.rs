@@ -1,43 +1,8 @@
-//! Grey values in the smallest type that holds them, and what they mean.
+//! Grey values in the smallest type that holds them.
 
 use std::fmt;
 
-use crate::origin::KnownBy;
-
-/// What grey values mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Hounsfield units: air is -1000, water 0.
-    Hounsfield,
-    /// Whole numbers from 0 to 255.
-    EightBit,
-    /// Neither: MR, 16-bit pictures, doses and so on.
-    Other,
-}
-
-impl std::str::FromStr for Kind {
-    type Err = String;
-
-    /// `hu`, `eight-bit` or `other`.
-    fn from_str(text: &str) -> Result<Kind, String> {
-        match text {
-            "hu" | "hounsfield" => Ok(Kind::Hounsfield),
-            "eight-bit" => Ok(Kind::EightBit),
-            "other" => Ok(Kind::Other),
-            _ => Err(format!("{text:?} is no unit known here; give hu, eight-bit or other")),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Hounsfield => "Hounsfield units",
-            Kind::EightBit => "8-bit grey values (0 to 255)",
-            Kind::Other => "grey values of another scale",
-        })
-    }
-}
+use crate::kind::{Kind, KnownBy};
 
 /// Grey values, first axis fastest, in the smallest type that holds them exactly.
 #[derive(Clone, PartialEq)]

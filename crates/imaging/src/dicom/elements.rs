@@ -17,7 +17,7 @@ use super::parser::Parser;
 
 use crate::ImagingError;
 use crate::error::At;
-use crate::files::{Endian, inflate};
+use crate::files::{Endian, dicom_head, inflate};
 use crate::limits::{FILE_BYTES_MAX, INFLATION_MAX};
 
 /// A file behind its meta group: the encoded data set, inflated where it was deflated.
@@ -55,7 +55,7 @@ pub(crate) enum Value<'a> {
 impl<'a> Content<'a> {
     /// Reads the mark and the meta group.
     pub(crate) fn open(file: &'a [u8], at: &At) -> Result<Content<'a>, ImagingError> {
-        let Some(mut place) = head_start(file) else {
+        let Some(mut place) = dicom_head(file) else {
             return Err(without_head(file, at));
         };
         let meta = Encoding { endian: Endian::Little, explicit: true };
@@ -149,21 +149,6 @@ impl<'a> DataSet<'a> {
             *number = parts.next()?.trim().parse().ok().filter(|n: &f64| n.is_finite())?;
         }
         Some(numbers)
-    }
-}
-
-/// Where group 0002 begins: behind the mark, or at once in a file that lost its first 128 or 132 bytes.
-pub(crate) fn head_start(file: &[u8]) -> Option<usize> {
-    let is_mark = |place: usize| file.get(place..place + 4) == Some(b"DICM");
-    // An element of group 0002 in explicit VR: group, element, two letters.
-    let is_head = file.starts_with(&[2, 0])
-        && file.get(3) == Some(&0)
-        && file.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
-    match () {
-        () if is_mark(128) => Some(132),
-        () if is_mark(0) => Some(4),
-        () if is_head => Some(0),
-        () => None,
     }
 }
 

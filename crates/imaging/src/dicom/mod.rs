@@ -47,7 +47,6 @@ use crate::volume::Volume;
 use crate::voxels::Voxels;
 
 use elements::Content;
-pub(crate) use elements::head_start;
 use instance::Instance;
 pub use provenance::{DerivedElements, Provenance};
 use series::Slice;

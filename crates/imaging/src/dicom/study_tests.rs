@@ -8,8 +8,7 @@ use dicom_object::InMemDicomObject;
 use super::tests::{file_of, number, refusal, save, series, slice, stack, text};
 use super::*;
 use crate::geometry::{PatientMm, VoxelIndex, dot};
-use crate::origin::KnownBy;
-use crate::voxels::Kind;
+use crate::kind::{Kind, KnownBy};
 
 const EXPLICIT: &str = uids::EXPLICIT_VR_LITTLE_ENDIAN;
 

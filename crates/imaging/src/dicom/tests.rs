@@ -9,7 +9,8 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
 use super::*;
 use crate::geometry::VoxelIndex;
-use crate::voxels::{Kind, Voxels};
+use crate::kind::Kind;
+use crate::voxels::Voxels;
 
 pub(super) fn text(tag: Tag, vr: VR, value: &str) -> DataElement<InMemDicomObject> {
     DataElement::new(tag, vr, PrimitiveValue::from(value))

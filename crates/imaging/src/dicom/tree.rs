@@ -14,10 +14,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::elements::{head_start, is_bare_data_set, without_head};
+use super::elements::{is_bare_data_set, without_head};
 use crate::ImagingError;
 use crate::error::At;
-use crate::files::Format;
+use crate::files::{Format, dicom_head};
 use crate::limits::{FOLDER_DEPTH_MAX, SERIES_FILES_MAX};
 use crate::origin::LeftAside;
 
@@ -86,7 +86,7 @@ const START_BYTES: u64 = 1024;
 /// As [`crate::is_dicom`].
 pub(crate) fn is_dicom(path: &Path) -> Result<bool, ImagingError> {
     let (name, start) = (name_of(path), start_of(path)?);
-    let is_one = head_start(&start).is_some() || is_bare_data_set(&start) || calls_itself_dicom(&name);
+    let is_one = dicom_head(&start).is_some() || is_bare_data_set(&start) || calls_itself_dicom(&name);
     Ok(is_one && of_the_system(&name, &start).is_none())
 }
 
@@ -112,7 +112,7 @@ fn class_of(path: &Path) -> Result<Class, ImagingError> {
     if let Some(reason) = of_the_system(&name, &start) {
         return Ok(Class::Aside(reason));
     }
-    if head_start(&start).is_some() {
+    if dicom_head(&start).is_some() {
         return Ok(Class::Dicom);
     }
     let calls_itself_dicom = calls_itself_dicom(&name);

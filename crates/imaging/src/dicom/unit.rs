@@ -4,8 +4,7 @@ use super::dictionary::tags;
 use super::elements::DataSet;
 use super::frames::{Frame, group};
 use super::pixel_format::{PixelFormat, Sample};
-use crate::origin::KnownBy;
-use crate::voxels::Kind;
+use crate::kind::{Kind, KnownBy};
 
 /// The kind of the grey values.
 #[derive(Clone, PartialEq)]

@@ -6,7 +6,7 @@
 use super::dictionary::tags;
 use super::elements::DataSet;
 use super::pixel_format::PixelFormat;
-use crate::voxels::Kind;
+use crate::kind::Kind;
 
 /// The values that become black and white.
 #[derive(Clone, Copy, Default, PartialEq)]

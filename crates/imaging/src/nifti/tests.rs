@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::geometry::{Affine, VoxelIndex};
-use crate::voxels::Kind;
+use crate::kind::Kind;
 use crate::{Axis, InPlane, Labels, MaskWords, Patch, Slicing, read_mask, write_labelled_mask, write_mask};
 
 /// A file put together by hand, for the fields that the writer never writes.

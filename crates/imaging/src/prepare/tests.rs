@@ -4,7 +4,8 @@ use blindscan_input_spec::{Axis, GreyScale, InPlane, Modality, Normalisation, To
 
 use super::*;
 use crate::geometry::Affine;
-use crate::origin::{KnownBy, Origin};
+use crate::kind::KnownBy;
+use crate::origin::Origin;
 use crate::{Picture, Volume, Voxels};
 
 fn spec() -> InputSpec {
