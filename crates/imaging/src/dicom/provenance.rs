@@ -3,6 +3,10 @@
 //! A [`Provenance`] is made by the reader and handed over beside the scan, never in it: nothing that makes a tensor can name it. It
 //! has no `Debug`, no `Clone` and no serde form, and all that can be had of it are encoded data elements, by using it up.
 //!
+//! ```
+//! fn used_up(provenance: blindscan_imaging::Provenance) -> usize { provenance.into_elements().slices.len() }
+//! ```
+//!
 //! ```compile_fail
 //! fn shown(_: impl std::fmt::Debug) {}
 //! fn of(provenance: blindscan_imaging::Provenance) { shown(provenance) }
