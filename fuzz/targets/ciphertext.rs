@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_rlwe::answer::answer_bytes;
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
@@ -22,7 +22,7 @@ static KEY: LazyLock<SecretKey> =
 fuzz_target!(|bytes: &[u8]| {
     let context = Context::exact();
     let places: Vec<Place> = (0..VALUES).map(|i| Place { coefficient: i, element: i }).collect();
-    let ring = Ring::new(32);
+    let ring = Ring32::new(32);
 
     // As they came: another length than the object has is refused.
     let length = Ciphertext::byte_count(context);

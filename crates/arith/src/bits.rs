@@ -1,8 +1,9 @@
 //! Vectors of bits in 64-bit words, and words turned into bit planes and back.
 
-use zeroize::Zeroize;
+use crate::erase::erase;
 
-/// `len` bits, least significant bit of the first word first. Bits past the end are zero.
+/// `len` bits, least significant bit of the first word first. Bits past the end are zero. Erased on drop: planes of shares
+/// and of choices are bits.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Bits {
     words: Vec<u64>,
@@ -120,10 +121,10 @@ impl Bits {
     }
 }
 
-impl Zeroize for Bits {
-    fn zeroize(&mut self) {
-        self.words.zeroize();
-        self.len = 0;
+impl Drop for Bits {
+    #[inline]
+    fn drop(&mut self) {
+        erase(&mut self.words);
     }
 }
 

@@ -5,6 +5,9 @@
 pub mod bits;
 pub mod block;
 pub mod conv;
+pub mod erase;
+#[cfg(feature = "testing")]
+pub mod freed;
 pub mod gf128;
 pub mod hash;
 pub mod lpn;

@@ -3,6 +3,8 @@
 //! Words are `i64` in the clear evaluator and `u32` modulo 2^32 on shares; one code serves both, so that a share
 //! can never be rearranged otherwise than its value is.
 
+use blindscan_arith::erase::erase;
+
 use crate::ir::Window;
 use crate::movement;
 use crate::plan::{AddConstant, PlanNode, PublicPlan, Step};
@@ -75,7 +77,9 @@ fn sum_pool<T: Word>(input: &[T], shape: &[usize], output: &[usize], window: &Wi
     let mut words = input.to_vec();
     let mut now = shape.to_vec();
     for axis in 0..window.kernel.len() {
-        words = sum_along(&words, &now, axis + 2, output[axis + 2], window, axis);
+        let sums = sum_along(&words, &now, axis + 2, output[axis + 2], window, axis);
+        erase(&mut words);
+        words = sums;
         now[axis + 2] = output[axis + 2];
     }
     words

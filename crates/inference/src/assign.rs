@@ -3,7 +3,7 @@
 //! Made from the [`PublicPlan`] alone, so both owners make the same one.
 
 use blindscan_arith::conv::LinearShape;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::plan::{
     self, OutputPolicy, PlanNode, PublicPlan, Rounding, Step, SuiteSpec, TensorSpec,
 };
@@ -177,8 +177,8 @@ impl Operator {
     }
 }
 
-fn ring(tensor: &TensorSpec) -> Ring {
-    Ring::new(tensor.ring_bits)
+fn ring(tensor: &TensorSpec) -> Ring32 {
+    Ring32::new(tensor.ring_bits)
 }
 
 fn count(tensor: &TensorSpec) -> usize {
@@ -218,7 +218,7 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
                 })
                 .collect::<Result<_, _>>()?;
             let lowest = if input.non_negative { 0 } else { -(1i64 << (input.ring_bits - 2)) + 1 };
-            Operator::MaxPool(MaxPool { stages, padding: ring(input).from_signed(lowest), ring: ring(input) })
+            Operator::MaxPool(MaxPool { stages, padding: ring(input).of_signed(lowest), ring: ring(input) })
         }
         Step::AddConstant(step) => {
             Operator::AddConstant(AddConstant { shape: step.shape.clone(), output: output.shape.clone() })

@@ -13,13 +13,14 @@
 //! whatever the model owner does, the weights do while the image owner follows the protocol.
 //! The image owner's roles are built from the public plan alone; the model owner's from a plan and its weights.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_graph::local;
 use blindscan_graph::plan::{PlanNode, TensorId};
+use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::Traffic;
 
 use crate::assign::AssignedPlan;
-use crate::shares::{Shares, reduce};
+use crate::shares::Shares;
 pub use crate::suite::two_party::{ImageOwner, ModelOwner};
 
 /// The two phases of an image.
@@ -40,7 +41,7 @@ pub trait Observer {
     fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic);
 
     /// For `compare` alone, which owns both files: this party's share of a tensor, when [`Observer::wants_shares`].
-    fn share(&mut self, _tensor: TensorId, _words: &[u32]) {}
+    fn share(&mut self, _tensor: TensorId, _share: ShareView<'_>) {}
 
     /// Whether [`Observer::share`] is called. Never in a deployed role.
     fn wants_shares(&self) -> bool {
@@ -73,17 +74,18 @@ impl<'a> Progress<'a> {
         self.observer.layer(self.phase, self.done, self.of, traffic);
     }
 
-    pub(crate) fn share(&mut self, tensor: TensorId, words: &[u32]) {
+    pub(crate) fn share(&mut self, tensor: TensorId, share: ShareView<'_>) {
         if self.observer.wants_shares() {
-            self.observer.share(tensor, words);
+            self.observer.share(tensor, share);
         }
     }
 }
 
 /// A local step on this party's shares.
-pub(crate) fn local_step(plan: &AssignedPlan, node: &PlanNode, shares: &Shares) -> Vec<u32> {
-    let inputs: Vec<&[u32]> = node.inputs.iter().map(|&tensor| shares.get(tensor)).collect();
-    let mut words = local::apply(plan.plan(), node, &inputs).expect("steps that speak have operators");
-    reduce(&mut words, Ring::new(plan.plan().tensors[node.output].ring_bits));
-    words
+pub(crate) fn local_step(plan: &AssignedPlan, node: &PlanNode, shares: &Shares) -> Share {
+    let inputs: Vec<&[u32]> = node.inputs.iter().map(|&tensor| shares.get(tensor).words()).collect();
+    let words = local::apply(plan.plan(), node, &inputs).expect("steps that speak have operators");
+    let mut share = Share::of_words(words);
+    share.reduce(Ring32::new(plan.plan().tensors[node.output].ring_bits));
+    share
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_graph::fixed::{self, quantise_input};
 use blindscan_graph::plan::{FixedPlan, OutputPolicy, Step, Weights};
 use blindscan_inference::stock::{Stock, StockFolder, StockWriter};
@@ -129,7 +129,7 @@ impl Scene {
     /// The input under its mask, which is what the image owner sends first.
     fn opened(&self, ran: &Ran) -> Vec<u32> {
         let input = &self.made.public.tensors[self.made.public.input];
-        Ring::new(input.ring_bits).unpack(&ran.view[0], input.count())
+        Ring32::new(input.ring_bits).unpack(&ran.view[0], input.count())
     }
 
     fn ring_mask(&self) -> u32 {
@@ -407,7 +407,7 @@ fn tensors_of_one_image_are_opened_under_masks_of_their_own() {
     let (spec, count) = (&public.tensors[inner], public.tensors[inner].count());
     assert_eq!(count, public.tensors[input].count());
 
-    let ring = Ring::new(spec.ring_bits);
+    let ring = Ring32::new(spec.ring_bits);
     let packed = ring.packed_bytes(count);
     let message = ran.view.iter().rev().find(|message| message.len() == packed).expect("it is opened");
     let (first, second) = (scene.opened(&ran), ring.unpack(message, count));

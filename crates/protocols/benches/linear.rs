@@ -9,8 +9,9 @@ use std::hint::black_box;
 
 use blindscan_arith::conv::{LinearShape, convolve_wrapping};
 use blindscan_arith::prg::Prg;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_protocols::linear::{LinearLayer, key_exchange};
+use blindscan_protocols::share::Share;
 use blindscan_wire::Traffic;
 use blindscan_wire::memory::play;
 use common::{Clock, Taken};
@@ -27,7 +28,7 @@ fn main() {
         let taken: Vec<Taken> = runs.iter().map(|run| run.0).collect();
         common::row(&format!("{name}, offline, key included"), &taken, runs[0].1);
         let taken: Vec<Taken> = (0..rounds).map(|_| online(layer.shape())).collect();
-        let input = Ring::new(RING_BITS).packed_bytes(layer.shape().input_count()) as u64;
+        let input = Ring32::new(RING_BITS).packed_bytes(layer.shape().input_count()) as u64;
         common::row(&format!("{name}, online"), &taken, Traffic { bytes_sent: input, ..Traffic::default() });
     }
 }
@@ -53,20 +54,20 @@ fn weights(shape: &LinearShape) -> Vec<i32> {
 
 /// What both took, and what the image owner carried.
 fn offline(layer: &LinearLayer) -> (Taken, Traffic) {
-    let mask = Prg::new(2).words32(layer.shape().input_count());
+    let mask = Share::of_words(Prg::new(2).words32(layer.shape().input_count()));
     let weights = weights(layer.shape());
     let clock = Clock::start();
     let played = play(
         |channel| {
             let keys = key_exchange::image_owner(&mut rand::rng(), channel).expect("an honest peer");
-            layer.image_owner_offline(&mask, &keys, &mut rand::rng(), channel).expect("an honest peer")
+            layer.image_owner_offline(mask.view(), &keys, &mut rand::rng(), channel).expect("an honest peer")
         },
         |channel| {
             let peer = key_exchange::model_owner(channel).expect("an honest peer");
             layer.model_owner_offline(&weights, &peer, &mut rand::rng(), channel).expect("an honest peer")
         },
     );
-    black_box((&played.left, &played.right));
+    black_box((played.left.words(), played.right.words()));
     (clock.taken(), played.left_traffic)
 }
 

@@ -12,6 +12,7 @@ use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use blindscan_protocols::ot::source::{OtKind, Source};
 use blindscan_protocols::ot::{CotReceiver, CotSender, Direction, Instance};
+use blindscan_protocols::share::Share;
 use blindscan_protocols::{Party, ProtocolError};
 use blindscan_wire::memory::{MemoryChannel, play};
 use blindscan_wire::{Channel, Traffic};
@@ -85,11 +86,12 @@ fn relus(of: Activation, kind: OtKind) -> [(Taken, Traffic); 3] {
     );
     let offline = (clock.taken(), stocks.left_traffic);
 
-    let (image, model) = (Prg::new(1).words32(N), Prg::new(2).words32(N));
+    let share = |seed| Share::of_words(Prg::new(seed).words32(N));
+    let (image, model) = (share(1), share(2));
     let clock = Clock::start();
     let played = play(
-        |channel| of.online(Party::ImageOwner, &image, stocks.left, channel).expect("an honest peer"),
-        |channel| of.online(Party::ModelOwner, &model, stocks.right, channel).expect("an honest peer"),
+        |channel| of.online(Party::ImageOwner, image.view(), stocks.left, channel).expect("an honest peer"),
+        |channel| of.online(Party::ModelOwner, model.view(), stocks.right, channel).expect("an honest peer"),
     );
     [set_up, offline, (clock.taken(), played.left_traffic)]
 }

@@ -13,13 +13,14 @@ use blindscan_arith::lpn::LocalCode;
 use blindscan_arith::modulus::Modulus;
 use blindscan_arith::ntt::{Kernel, LazySum, Ntt};
 use blindscan_arith::prg::Prg;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_arith::transpose::{BitRows, COLUMNS_MAX, ROWS};
 use blindscan_arith::vole::{CHUNK_BLOCKS, Counters, Streams, Workspace};
 use blindscan_arith::{block, tree};
 use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{Activation, PadEnds};
 use blindscan_protocols::ot::dealer;
+use blindscan_protocols::share::Share;
 use blindscan_rlwe::answer::{Product, Sealer};
 use blindscan_rlwe::ciphertext::{Ciphertext, Encryptor};
 use blindscan_rlwe::context::Context;
@@ -157,7 +158,7 @@ fn encrypted(key: &SecretKey, packing: &Packing, bytes: &mut Vec<u8>) {
     let places = packing.input_places(packing.unit(0), 0);
     measured(&mut || {
         let randomness = encryptor.randomness();
-        encryptor.encrypt(randomness, Ring::new(32), &places, black_box(&input), bytes);
+        encryptor.encrypt(randomness, Ring32::new(32), &places, black_box(&input), bytes);
     });
 }
 
@@ -182,7 +183,7 @@ fn encode_weights() {
 
 /// Encrypts, multiplies, seals and opens one answer, with `sealing` and `opening` called at their steps.
 fn answered(sealing: impl FnOnce(&mut dyn FnMut()), opening: impl FnOnce(&mut dyn FnMut())) {
-    let (context, ring) = (Context::exact(), Ring::new(32));
+    let (context, ring) = (Context::exact(), Ring32::new(32));
     let (packing, weights) = (packing(), weights(&shape()));
     let key = SecretKey::generate(context, &mut rng());
     let zero = key.public_key_bytes(&mut rng());
@@ -293,7 +294,7 @@ fn relu(wanted: Party) {
     let x = share(wanted);
     measured(&mut || {
         let stock = stock.take().expect("run once");
-        black_box(of.online(wanted, &x, stock, &mut channel).expect("messages as recorded"));
+        black_box(of.online(wanted, x.view(), stock, &mut channel).expect("messages as recorded"));
     });
 }
 
@@ -307,12 +308,12 @@ fn recorded(
     let stock = of.offline(RELUS, ends, channel).expect("dealt pads").to_bytes();
     let read = of.stock_from_bytes(party, RELUS, &stock).expect("a stock just written");
     let mut channel = Recorder { channel, sent: Vec::new() };
-    of.online(party, &share(party), read, &mut channel).expect("an honest peer");
+    of.online(party, share(party).view(), read, &mut channel).expect("an honest peer");
     (stock, channel.sent)
 }
 
-fn share(party: Party) -> Vec<u32> {
-    Prg::new(16 + party as u128).words32(RELUS).iter().map(|word| word >> 6).collect()
+fn share(party: Party) -> Share {
+    Share::of_words(Prg::new(16 + party as u128).words32(RELUS).iter().map(|word| word >> 6).collect())
 }
 
 /// Passes everything on and keeps what was sent.

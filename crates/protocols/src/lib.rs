@@ -5,11 +5,13 @@
 //! | [`ot`] | base OT, extension to correlated OT, pads made of it |
 //! | [`linear`] | shares of W*r by RLWE, offline |
 //! | [`nonlinear`] | comparison, ReLU with rescaling, maximum, argmax |
+//! | [`share`] | shares as a type: what dialogues take and give |
 #![forbid(unsafe_code)]
 
 pub mod linear;
 pub mod nonlinear;
 pub mod ot;
+pub mod share;
 
 use blindscan_wire::WireError;
 use blindscan_wire::script::{Message, Seat};

@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use blindscan_arith::conv::LinearShape;
 use blindscan_arith::prg::Prg;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_rlwe::answer::{Product, Sealer};
 use blindscan_rlwe::ciphertext::{Ciphertext, Encryptor};
 use blindscan_rlwe::context::Context;
 use blindscan_rlwe::keys::{PublicKey, SecretKey};
 use blindscan_rlwe::packing::{Packing, Place};
 
-const RING: Ring = Ring::new(32);
+const RING: Ring32 = Ring32::new(32);
 const RUNS: usize = 500;
 /// Taps of a 3x3 convolution of 64 channels.
 const TAPS: usize = 576;

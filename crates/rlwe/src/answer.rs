@@ -11,8 +11,9 @@
 //! Source: Huang, Lu, Hong, Ding, "Cheetah", USENIX Security 2022, sections 3 and 5; the rounding's price is in
 //! [`crate::noise`].
 
+use blindscan_arith::erase::Erased;
 use blindscan_arith::ntt::LazySum;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use rand_core::CryptoRng;
 
 use crate::InvalidBytes;
@@ -114,7 +115,7 @@ impl<'k> Sealer<'k> {
         &self,
         mut product: Product,
         mut randomness: AnswerRandomness,
-        ring: Ring,
+        ring: Ring32,
         places: &[Place],
         bytes: &mut Vec<u8>,
     ) -> Vec<u32> {
@@ -140,13 +141,13 @@ impl<'k> Sealer<'k> {
 
 impl SecretKey {
     /// This party's shares of the answer whose values lie at `places`, in that order.
-    pub fn open(&self, ring: Ring, places: &[Place], bytes: &[u8]) -> Result<Vec<u32>, InvalidBytes> {
+    pub fn open(&self, ring: Ring32, places: &[Place], bytes: &[u8]) -> Result<Vec<u32>, InvalidBytes> {
         let phases = self.phases(places, bytes)?;
-        Ok(phases.into_iter().map(|phase| self.context().scale(ring, phase)).collect())
+        Ok(phases.iter().map(|phase| self.context().scale(ring, *phase)).collect())
     }
 
     /// The phase at each place.
-    fn phases(&self, places: &[Place], bytes: &[u8]) -> Result<Vec<[u64; PRIMES]>, InvalidBytes> {
+    fn phases(&self, places: &[Place], bytes: &[u8]) -> Result<Erased<[u64; PRIMES]>, InvalidBytes> {
         let context = self.context();
         let expected = answer_bytes(context, places.len());
         if bytes.len() != expected {
@@ -159,7 +160,7 @@ impl SecretKey {
             let (value, other) = (first.at(index), product.at(place.coefficient));
             std::array::from_fn(|k| context.transform(k).modulus().add(value[k], other[k]))
         };
-        Ok(places.iter().enumerate().map(phase).collect())
+        Ok(places.iter().enumerate().map(phase).collect::<Vec<_>>().into())
     }
 }
 

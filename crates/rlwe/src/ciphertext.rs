@@ -6,7 +6,7 @@
 
 use blindscan_arith::block::Block;
 use blindscan_arith::ntt::Residues;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use rand_core::CryptoRng;
 
 use crate::InvalidBytes;
@@ -55,7 +55,7 @@ impl<'k> Encryptor<'k> {
     pub fn encrypt(
         &self,
         mut randomness: InputRandomness,
-        ring: Ring,
+        ring: Ring32,
         places: &[Place],
         values: &[u32],
         bytes: &mut Vec<u8>,
@@ -129,7 +129,7 @@ mod tests {
         let context = Context::exact();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let key = SecretKey::generate(context, &mut rng);
-        let ring = Ring::new(32);
+        let ring = Ring32::new(32);
         let values: Vec<u32> = (0..4096u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
         let places: Vec<Place> = (0..4096).map(|i| Place { coefficient: i, element: i }).collect();
         let mut bytes = Vec::new();
@@ -155,7 +155,7 @@ mod tests {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for bytes in [&mut one, &mut two] {
             let randomness = encryptor.randomness();
-            encryptor.encrypt(randomness, Ring::new(8), &[], &[], bytes);
+            encryptor.encrypt(randomness, Ring32::new(8), &[], &[], bytes);
         }
         assert_ne!(one[..16], two[..16]);
         assert_ne!(one[16..], two[16..]);

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use blindscan_arith::modulus::{Factor, Modulus};
 use blindscan_arith::ntt::{Ntt, Residues};
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 
 use crate::packing::Place;
 use crate::parameters::{EXACT, PRIMES, ParameterError, Parameters};
@@ -63,7 +63,7 @@ impl Context {
     }
 
     /// The polynomial with round(q * value / 2^l) at each place: exactly rounded, so that no error grows with the value.
-    pub(crate) fn encode(&self, ring: Ring, places: &[Place], values: &[u32]) -> Coefficients {
+    pub(crate) fn encode(&self, ring: Ring32, places: &[Place], values: &[u32]) -> Coefficients {
         let q = self.parameters.modulus();
         let (high, low) = (q >> ring.bits(), q as u64 & u64::from(ring.mask()));
         let half = 1u64 << ring.bits() >> 1;
@@ -103,7 +103,7 @@ impl Context {
     /// round(2^l * x / q) modulo 2^l, for x given by its residues.
     ///
     /// x/q is the sum of y/p over the primes modulo 1, y = x * (q/p)^-1 mod p; each is taken to within 2^-127.
-    pub(crate) fn scale(&self, ring: Ring, residues: [u64; PRIMES]) -> u32 {
+    pub(crate) fn scale(&self, ring: Ring32, residues: [u64; PRIMES]) -> u32 {
         let fraction = (0..PRIMES).fold(0u128, |sum, k| {
             let remainder = &self.remainders[k];
             let y = u128::from(self.cofactor_quotient(k, residues[k]));
@@ -189,7 +189,7 @@ mod tests {
             quotient = 2 * quotient + u64::from(rest >= q);
             rest -= if rest >= q { q } else { 0 };
         }
-        (quotient + u64::from(2 * rest >= q)) as u32 & Ring::new(bits).mask()
+        (quotient + u64::from(2 * rest >= q)) as u32 & Ring32::new(bits).mask()
     }
 
     /// round(q * x / t), by long multiplication.
@@ -205,26 +205,26 @@ mod tests {
         #[test]
         fn scaling_equals_long_division(high: u64, low: u64, bits in 2u32..=32) {
             let x = ((u128::from(high) << 64) + u128::from(low)) % EXACT.modulus();
-            prop_assert_eq!(Context::exact().scale(Ring::new(bits), residues(x)), scaled(bits, x));
+            prop_assert_eq!(Context::exact().scale(Ring32::new(bits), residues(x)), scaled(bits, x));
         }
 
         #[test]
         fn values_next_to_a_rounding_boundary_fall_on_their_own_side(bits in 2u32..=32, step: u32, offset in -2i64..=2) {
             // The boundary under (step + 1/2) / t of q.
-            let odd = u128::from(Ring::new(bits).reduce(step)) * 2 + 1;
+            let odd = u128::from(Ring32::new(bits).reduce(step)) * 2 + 1;
             let q = EXACT.modulus();
             let boundary = (q >> (bits + 1)) * odd + (((q & ((1 << (bits + 1)) - 1)) * odd) >> (bits + 1));
             let x = boundary.wrapping_add_signed(i128::from(offset)) % q;
-            prop_assert_eq!(Context::exact().scale(Ring::new(bits), residues(x)), scaled(bits, x));
+            prop_assert_eq!(Context::exact().scale(Ring32::new(bits), residues(x)), scaled(bits, x));
         }
 
         #[test]
         fn encoding_rounds_exactly(value: u32, bits in 2u32..=32) {
-            let value = Ring::new(bits).reduce(value);
+            let value = Ring32::new(bits).reduce(value);
             let place = Place { coefficient: 5, element: 0 };
-            let encoded_value = Context::exact().encode(Ring::new(bits), &[place], &[value]);
+            let encoded_value = Context::exact().encode(Ring32::new(bits), &[place], &[value]);
             prop_assert_eq!(encoded_value.at(5), residues(encoded(bits, value)));
-            prop_assert_eq!(Context::exact().scale(Ring::new(bits), encoded_value.at(5)), value);
+            prop_assert_eq!(Context::exact().scale(Ring32::new(bits), encoded_value.at(5)), value);
         }
 
         #[test]

@@ -5,6 +5,7 @@
 
 use super::LinearShape;
 use super::flat::Flat;
+use crate::erase::{Erased, erase};
 
 /// Maps with rows shorter than this are done by dot products over the window instead of sweeps over the map.
 const SHORT_ROW: usize = 24;
@@ -14,15 +15,12 @@ const TILE: usize = 1024;
 const LANES: usize = 4;
 
 /// Words modulo 2^32 or 2^64.
-pub(super) trait Word: Copy + Send + Sync {
-    /// Zero.
-    const ZERO: Self;
+pub(super) trait Word: Copy + Default + Send + Sync {
     /// `self + weight * x`, wrapping.
     fn plus_product(self, weight: Self, x: Self) -> Self;
 }
 
 impl Word for u32 {
-    const ZERO: Self = 0;
     #[inline(always)]
     fn plus_product(self, weight: Self, x: Self) -> Self {
         self.wrapping_add(weight.wrapping_mul(x))
@@ -30,7 +28,6 @@ impl Word for u32 {
 }
 
 impl Word for u64 {
-    const ZERO: Self = 0;
     #[inline(always)]
     fn plus_product(self, weight: Self, x: Self) -> Self {
         self.wrapping_add(weight.wrapping_mul(x))
@@ -102,7 +99,7 @@ fn dense<W: Word>(isa: Isa, shape: &LinearShape, weight: &[W], input: &[W]) -> V
 
 /// All channels' phases, one after another.
 fn split_channels<W: Word>(shape: &LinearShape, flat: &Flat, input: &[W]) -> Vec<W> {
-    let mut phases = vec![W::ZERO; shape.in_channels * flat.channel_len()];
+    let mut phases = vec![W::default(); shape.in_channels * flat.channel_len()];
     let channel_len = input.len() / shape.in_channels;
     for (channel, target) in input.chunks(channel_len).zip(phases.chunks_mut(flat.channel_len())) {
         flat.split(channel, target);
@@ -130,6 +127,7 @@ fn by_windows<W: Word>(isa: Isa, shape: &LinearShape, flat: &Flat, weight: &[W],
         for channel in 0..group_out {
             output.extend(by_position.iter().skip(channel).step_by(group_out));
         }
+        erase(&mut by_position);
     }
     output
 }
@@ -142,7 +140,7 @@ fn by_rows<W: Word>(isa: Isa, shape: &LinearShape, flat: &Flat, weight: &[W], ph
     let row_len = flat.row_len();
     let tile = row_len.div_ceil(row_len.div_ceil(TILE));
 
-    let mut rows = vec![W::ZERO; 2 * row_len];
+    let mut rows = Erased::zeros(2 * row_len);
     let mut output = Vec::with_capacity(shape.output_count());
     for (group, phases) in phases.chunks(group_in * flat.channel_len()).enumerate() {
         for first in (0..group_out).step_by(2) {
@@ -152,7 +150,7 @@ fn by_rows<W: Word>(isa: Isa, shape: &LinearShape, flat: &Flat, weight: &[W], ph
                 padded_terms(&matrix[..terms], offsets.len()),
                 padded_terms(&matrix[(real - 1) * terms..], offsets.len()),
             ];
-            rows.fill(W::ZERO);
+            rows.fill(W::default());
             let (one, two) = rows.split_at_mut(row_len);
             for (index, (one, two)) in one.chunks_mut(tile).zip(two.chunks_mut(tile)).enumerate() {
                 sweep(
@@ -182,9 +180,9 @@ fn term_offsets(flat: &Flat, channels: usize) -> Vec<usize> {
     offsets
 }
 
-fn padded_terms<W: Word>(terms: &[W], len: usize) -> Vec<W> {
-    let mut padded = terms.to_vec();
-    padded.resize(len, W::ZERO);
+fn padded_terms<W: Word>(terms: &[W], len: usize) -> Erased<W> {
+    let mut padded = Erased::zeros(len);
+    padded[..terms.len()].copy_from_slice(terms);
     padded
 }
 
@@ -228,7 +226,7 @@ fn products_body<W: Word>(matrix: &[W], x: &[W], output: &mut Vec<W>) {
     output.extend(
         matrix
             .chunks_exact(x.len())
-            .map(|row| row.iter().zip(x).fold(W::ZERO, |sum, (&w, &x)| sum.plus_product(w, x))),
+            .map(|row| row.iter().zip(x).fold(W::default(), |sum, (&w, &x)| sum.plus_product(w, x))),
     );
 }
 

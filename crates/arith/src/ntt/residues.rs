@@ -2,8 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::erase::erase;
+
 /// Eight words on one cache line, one vector register wide.
-#[derive(Clone, Copy, Pod, Zeroable)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u64; 8]);
 
@@ -49,10 +51,8 @@ impl std::ops::DerefMut for Residues {
 }
 
 impl Drop for Residues {
-    /// Zeros that the compiler keeps, written at the speed of `fill`.
     fn drop(&mut self) {
-        self.lines.fill(Line([0; 8]));
-        zeroize::optimization_barrier(self.lines.as_slice());
+        erase(&mut self.lines);
     }
 }
 

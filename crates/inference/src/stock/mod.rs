@@ -32,6 +32,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use blindscan_arith::erase::Erased;
 use blindscan_protocols::Party;
 use rand_core::CryptoRng;
 use thiserror::Error;
@@ -352,12 +353,12 @@ pub struct Stock {
 
 impl Stock {
     /// The next section, which has `length` bytes.
-    pub fn section(&mut self, length: usize) -> Result<Section, StockError> {
+    pub fn section(&mut self, length: usize) -> Result<Erased<u8>, StockError> {
         let damaged = StockError::Damaged { id: self.header.id, section: self.section };
-        let mut payload = Section(vec![0; length]);
+        let mut payload = Erased::zeros(length);
         let mut tag = [0; TAG_BYTES];
-        let read = self.input.read_exact(&mut payload.0).and_then(|()| self.input.read_exact(&mut tag));
-        if read.is_err() || !self.seal.open(self.section, &tag, &mut payload.0) {
+        let read = self.input.read_exact(&mut payload).and_then(|()| self.input.read_exact(&mut tag));
+        if read.is_err() || !self.seal.open(self.section, &tag, &mut payload) {
             return Err(damaged);
         }
         self.section += 1;
@@ -379,22 +380,6 @@ impl Drop for Remains {
     }
 }
 
-/// The bytes of a section. Erased on drop; not `Clone`, and it prints nothing.
-pub struct Section(Vec<u8>);
-
-impl std::ops::Deref for Section {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Section {
-    fn drop(&mut self) {
-        erase(&mut self.0);
-    }
-}
-
 impl std::fmt::Debug for Taken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Taken({}, secret)", self.0.header.id)
@@ -405,12 +390,6 @@ impl std::fmt::Debug for Stock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Stock({}, at section {}, secret)", self.header.id, self.section)
     }
-}
-
-/// Zeros that the compiler keeps, written at the speed of `fill`.
-fn erase(bytes: &mut [u8]) {
-    bytes.fill(0);
-    zeroize::optimization_barrier(bytes);
 }
 
 /// Makes a folder that only its owner can enter.

@@ -1,5 +1,6 @@
 //! The image owner: encrypts the mask, keeps the key, decrypts its share.
 
+use blindscan_arith::erase::Erased;
 use blindscan_rlwe::InvalidBytes;
 use blindscan_rlwe::ciphertext::{Ciphertext, Encryptor, InputRandomness};
 use blindscan_rlwe::context::Context;
@@ -11,9 +12,10 @@ use rayon::prelude::*;
 
 use super::{INPUTS_PER_MESSAGE, LinearLayer, put};
 use crate::ProtocolError;
+use crate::share::{Share, ShareView};
 
 /// Where the values of an answer lie, and this party's shares of them.
-type Opened = (Vec<Place>, Vec<u32>);
+type Opened = (Vec<Place>, Erased<u32>);
 
 impl LinearLayer {
     /// This party's share of W * `mask_r`, for the model owner's W.
@@ -22,28 +24,28 @@ impl LinearLayer {
     /// When the mask has another length than the layer's input.
     pub fn image_owner_offline<R: CryptoRng + ?Sized>(
         &self,
-        mask_r: &[u32],
+        mask_r: ShareView<'_>,
         keys: &SecretKey,
         rng: &mut R,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         assert_eq!(mask_r.len(), self.shape.input_count(), "a mask has the length of the layer's input");
         let mut encryptor = Encryptor::new(keys, rng);
-        let mut shares = vec![0; self.shape.output_count()];
+        let mut share = Share::zeros(self.shape.output_count());
         for block in self.blocks() {
             for inputs in self.inputs(block.clone()).chunks(INPUTS_PER_MESSAGE) {
                 let randomness: Vec<_> = inputs.iter().map(|_| encryptor.randomness()).collect();
-                channel.send(&self.encrypted(inputs, randomness, mask_r, &encryptor))?;
+                channel.send(&self.encrypted(inputs, randomness, mask_r.words(), &encryptor))?;
             }
             for row in self.rows(block) {
                 for units in row.messages() {
                     let lengths = self.answer_lengths(row.output_block, &units);
                     let message = channel.receive(lengths.iter().sum())?;
-                    self.open(row.output_block, &units, &lengths, &message, keys, &mut shares)?;
+                    self.open(row.output_block, &units, &lengths, &message, keys, &mut share)?;
                 }
             }
         }
-        Ok(shares)
+        Ok(share)
     }
 
     /// One message of input ciphertexts.
@@ -64,7 +66,7 @@ impl LinearLayer {
         ciphertexts.concat()
     }
 
-    /// Puts the shares of one message of answers into their places.
+    /// Puts the words of one message of answers into their places.
     fn open(
         &self,
         output_block: usize,
@@ -72,7 +74,7 @@ impl LinearLayer {
         lengths: &[usize],
         mut message: &[u8],
         keys: &SecretKey,
-        shares: &mut [u32],
+        share: &mut Share,
     ) -> Result<(), ProtocolError> {
         let cut = |&length: &usize| {
             let (answer, rest) = message.split_at(length);
@@ -83,11 +85,11 @@ impl LinearLayer {
         let opened = |(&unit, answer): (&usize, &[u8])| {
             let places = self.packing.output_places(self.packing.unit(unit), output_block);
             let values = keys.open(self.ring, &places, answer)?;
-            Ok((places, values))
+            Ok((places, values.into()))
         };
         let opened: Result<Vec<Opened>, InvalidBytes> = units.par_iter().zip(answers).map(opened).collect();
         for (places, values) in opened? {
-            put(shares, &places, values);
+            put(share, &places, &values);
         }
         Ok(())
     }

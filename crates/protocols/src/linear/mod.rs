@@ -36,7 +36,7 @@ mod model_owner;
 use std::ops::Range;
 
 use blindscan_arith::conv::LinearShape;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_rlwe::InvalidBytes;
 use blindscan_rlwe::answer::{Product, answer_bytes};
 use blindscan_rlwe::ciphertext::Ciphertext;
@@ -49,6 +49,7 @@ use blindscan_wire::script::Script;
 pub use blindscan_rlwe::keys::{PublicKey, SecretKey};
 pub use blindscan_rlwe::packing::PackingError;
 
+use crate::share::Share;
 use crate::{Party, ProtocolError};
 
 /// What the model owner holds of ciphertexts and sums at a time. Both parties cut a layer into blocks by it.
@@ -70,7 +71,7 @@ pub const AGREED: [usize; 3] = [MEMORY_BYTES, INPUTS_PER_MESSAGE, ANSWERS_PER_ME
 #[derive(Clone, Debug)]
 pub struct LinearLayer {
     shape: LinearShape,
-    ring: Ring,
+    ring: Ring32,
     packing: Packing,
     units_in_block: usize,
 }
@@ -100,7 +101,7 @@ impl LinearLayer {
         let packing = Packing::new(&shape, context.degree(), memory_bytes.saturating_sub(sum) / input)?;
         let unit_bytes = packing.channel_blocks() * input + sum;
         let units_in_block = (memory_bytes / unit_bytes).max(1);
-        Ok(Self { shape, ring: Ring::new(ring_bits), packing, units_in_block })
+        Ok(Self { shape, ring: Ring32::new(ring_bits), packing, units_in_block })
     }
 
     /// The geometry.
@@ -208,9 +209,10 @@ impl Row {
 }
 
 /// Puts values into their places of a share.
-fn put(share: &mut [u32], places: &[Place], values: Vec<u32>) {
+fn put(share: &mut Share, places: &[Place], values: &[u32]) {
+    let words = share.words_mut();
     for (place, value) in places.iter().zip(values) {
-        share[place.element] = value;
+        words[place.element] = *value;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Kernels are transformed when they are needed, one output block over all tiles of a block, and dropped.
 
+use blindscan_arith::erase::Erased;
 use blindscan_rlwe::InvalidBytes;
 use blindscan_rlwe::answer::{AnswerRandomness, Product, Sealer, answer_bytes};
 use blindscan_rlwe::ciphertext::Ciphertext;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use super::{ANSWERS_PER_MESSAGE, INPUTS_PER_MESSAGE, LinearLayer, Row, WEIGHT_BOUND, put};
 use crate::ProtocolError;
+use crate::share::Share;
 
 /// Kernels transformed at a time: 64 KiB each.
 const KERNELS_AT_A_TIME: usize = 8;
@@ -26,7 +28,7 @@ const ANSWERS_AT_A_TIME: usize = 64;
 struct Sealed {
     bytes: Vec<u8>,
     places: Vec<Place>,
-    values: Vec<u32>,
+    values: Erased<u32>,
 }
 
 impl LinearLayer {
@@ -41,12 +43,12 @@ impl LinearLayer {
         peer: &PublicKey,
         rng: &mut R,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         assert_eq!(weights.len(), self.shape.weight_count(), "a layer has the weights of its shape");
         let largest = weights.iter().fold(0, |most, weight| most.max(weight.unsigned_abs()));
         assert!(largest < WEIGHT_BOUND as u32, "weights are below 2^15 in magnitude");
         let mut sealer = Sealer::new(peer, rng);
-        let mut shares = vec![0; self.shape.output_count()];
+        let mut share = Share::zeros(self.shape.output_count());
         for block in self.blocks() {
             let mut ciphertexts = Vec::with_capacity(block.len() * self.packing.channel_blocks());
             for inputs in self.inputs(block.clone()).chunks(INPUTS_PER_MESSAGE) {
@@ -67,11 +69,11 @@ impl LinearLayer {
                     channel.send(&message.concat())?;
                 }
                 for answer in answers.into_iter().flatten() {
-                    put(&mut shares, &answer.places, answer.values);
+                    put(&mut share, &answer.places, &answer.values);
                 }
             }
         }
-        Ok(shares)
+        Ok(share)
     }
 
     /// The ciphertexts of a row's units, out of those of the block that begins with unit `start`.
@@ -92,7 +94,7 @@ impl LinearLayer {
             let places = self.packing.output_places(self.packing.unit(unit), row.output_block);
             let mut bytes = Vec::with_capacity(answer_bytes(Context::exact(), places.len()));
             let values = sealer.seal(product, randomness, self.ring, &places, &mut bytes);
-            Sealed { bytes, places, values }
+            Sealed { bytes, places, values: values.into() }
         };
         row.units.clone().into_par_iter().zip(products).zip(randomness).map(seal).collect()
     }

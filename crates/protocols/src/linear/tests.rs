@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use blindscan_arith::conv::LinearShape;
+use blindscan_arith::ring::Module;
 use blindscan_rlwe::ciphertext::Ciphertext;
 use blindscan_rlwe::context::Context;
 use blindscan_wire::memory::{Played, pair, play};
@@ -13,7 +14,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::*;
 
-type Shares = Result<Vec<u32>, ProtocolError>;
+type Shared = Result<Share, ProtocolError>;
 
 fn convolution(size: &[usize], kernel: &[usize], channels: (usize, usize), groups: usize) -> LinearShape {
     let rank = size.len();
@@ -36,7 +37,7 @@ fn dense(rows: usize, ins: usize, outs: usize) -> LinearShape {
 }
 
 /// A mask and weights, with the ends of their ranges among them.
-fn material(layer: &LinearLayer, seed: u64) -> (Vec<u32>, Vec<i32>) {
+fn material(layer: &LinearLayer, seed: u64) -> (Share, Vec<i32>) {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mask = (0..layer.shape.input_count()).map(|_| layer.ring.reduce(rng.next_u32())).collect();
     let weight = |word: u32| match word % 8 {
@@ -46,15 +47,15 @@ fn material(layer: &LinearLayer, seed: u64) -> (Vec<u32>, Vec<i32>) {
         _ => (word >> 16) as i32 % WEIGHT_BOUND - WEIGHT_BOUND / 2,
     };
     let weights = (0..layer.shape.weight_count()).map(|_| weight(rng.next_u32())).collect();
-    (mask, weights)
+    (Share::of_words(mask), weights)
 }
 
-fn played(layer: &LinearLayer, mask: &[u32], weights: &[i32]) -> Played<Shares, Shares> {
+fn played(layer: &LinearLayer, mask: &Share, weights: &[i32]) -> Played<Shared, Shared> {
     play(
         |channel| {
             let mut rng = ChaCha20Rng::seed_from_u64(10);
             let keys = key_exchange::image_owner(&mut rng, channel)?;
-            layer.image_owner_offline(mask, &keys, &mut rng, channel)
+            layer.image_owner_offline(mask.view(), &keys, &mut rng, channel)
         },
         |channel| {
             let mut rng = ChaCha20Rng::seed_from_u64(20);
@@ -68,10 +69,11 @@ fn assert_equals_ideal_at_declared_cost(layer: &LinearLayer, seed: u64) {
     let (mask, weights) = material(layer, seed);
     let played = played(layer, &mask, &weights);
     let (image, model) = (played.left.unwrap(), played.right.unwrap());
-    let sums: Vec<u32> =
-        image.iter().zip(&model).map(|(a, b)| layer.ring.reduce(a.wrapping_add(*b))).collect();
-    assert_eq!(sums, ideal::linear(&layer.shape, layer.ring_bits(), &weights, &mask), "{:?}", layer.shape);
-    assert!(image.iter().chain(&model).all(|&share| share == layer.ring.reduce(share)));
+    let sums = image.view().plus(layer.ring, model.view());
+    let ideal = ideal::linear(&layer.shape, layer.ring_bits(), &weights, mask.words());
+    assert_eq!(sums.words(), ideal, "{:?}", layer.shape);
+    let mut words = image.words().iter().chain(model.words());
+    assert!(words.all(|&word| word == layer.ring.reduce(word)));
     let script = Script::from_iter([key_exchange::script(), layer.script()]);
     assert_eq!(played.left_traffic, script.traffic(Party::ImageOwner));
     assert_eq!(played.right_traffic, script.traffic(Party::ModelOwner));
@@ -164,7 +166,7 @@ proptest! {
 }
 
 /// An image owner who sends a good key, then `inputs`.
-fn model_owner_against(inputs: Vec<u8>) -> Shares {
+fn model_owner_against(inputs: Vec<u8>) -> Shared {
     let layer = LinearLayer::new(dense(1, 8, 2), 32).unwrap();
     let honest = play(
         |channel| {
@@ -216,7 +218,7 @@ fn an_answer_out_of_range_or_too_short_is_an_error() {
             |channel| {
                 let mut rng = ChaCha20Rng::seed_from_u64(3);
                 let keys = key_exchange::image_owner(&mut rng, channel)?;
-                layer.image_owner_offline(&[1; 8], &keys, &mut rng, channel)
+                layer.image_owner_offline(Share::of_words(vec![1; 8]).view(), &keys, &mut rng, channel)
             },
             |channel| {
                 key_exchange::model_owner(channel).unwrap();

@@ -16,11 +16,12 @@
 
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
-use zeroize::Zeroize;
 
 use super::digits::Verdict;
 use super::message::{Reader, Writer};
-use super::supply::{DigitPads, PadDemand, PadEnds};
+use super::pads::Digits;
+use super::supply::{PadDemand, PadEnds};
+use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender};
 use crate::{Party, ProtocolError};
 
 /// Shares of a, and of b and ab for each product. Erased on drop; not `Clone`.
@@ -45,17 +46,12 @@ impl Triple {
         ends: &mut PadEnds,
         channel: &mut dyn Channel,
     ) -> Result<Self, ProtocolError> {
-        let forward = ends.forward_digits(n, 1, products, channel)?;
-        let backward = ends.backward_digits(n, 1, products, channel)?;
-        Ok(match ends.party() {
-            Party::ImageOwner => Self::of_pads(&forward, &backward),
-            Party::ModelOwner => Self::of_pads(&backward, &forward),
-        })
+        let (sent, received) = ends.both(Digits { choice_bits: 1, message_bits: products }, n, channel)?;
+        Ok(Self::of_pads(&sent, received))
     }
 
-    fn of_pads(sent: &DigitPads, received: &DigitPads) -> Self {
-        let (sent, received) = (sent.sender(), received.receiver());
-        let common = received.choice[0].clone();
+    fn of_pads(sent: &DigitPadsSender, mut received: DigitPadsReceiver) -> Self {
+        let common = received.choice.remove(0);
         let factors = (0..received.pad.len())
             .map(|product| {
                 let (zero, one) = (&sent.pads[0][product], &sent.pads[1][product]);
@@ -84,16 +80,6 @@ impl Triple {
         let common = from.plane();
         let factors = (0..products).map(|_| Factor { mask: from.plane(), product: from.plane() }).collect();
         Self { common, factors }
-    }
-}
-
-impl Drop for Triple {
-    fn drop(&mut self) {
-        self.common.zeroize();
-        for factor in &mut self.factors {
-            factor.mask.zeroize();
-            factor.product.zeroize();
-        }
     }
 }
 

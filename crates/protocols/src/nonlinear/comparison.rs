@@ -33,7 +33,8 @@ use blindscan_wire::script::Script;
 use super::ands::{Joining, Triple};
 use super::digits::{self, Verdict};
 use super::message::{Reader, Writer};
-use super::supply::{DigitPads, PadDemand, PadEnds};
+use super::pads::{Digits, Half};
+use super::supply::{PadDemand, PadEnds};
 use crate::{Party, ProtocolError};
 
 /// What is compared: `low_bits + high_bits` bits, in digits of `radix_bits`.
@@ -46,7 +47,7 @@ pub(super) struct Comparison {
 
 /// One party's pads and triples for one comparison of n pairs.
 pub(super) struct ComparisonStock {
-    digits: Vec<DigitPads>,
+    digits: Vec<Half<Digits>>,
     triples: Vec<Triple>,
 }
 
@@ -98,7 +99,7 @@ impl Comparison {
         let digits = shape
             .leaves
             .iter()
-            .map(|leaf| ends.forward_digits(n, leaf.width, leaf.message_bits(), channel))
+            .map(|leaf| ends.forward(leaf.pads(), n, channel))
             .collect::<Result<_, _>>()?;
         let triples = shape
             .nodes()
@@ -110,7 +111,7 @@ impl Comparison {
     /// Model owner: masks the bits of b, plane by plane, least significant first.
     pub(super) fn correct(&self, b: &[Bits], stock: &ComparisonStock, out: &mut Writer) {
         for (leaf, pads) in self.tree().leaves.iter().zip(&stock.digits) {
-            digits::correct(leaf.of(b), pads.receiver(), out);
+            digits::correct(leaf.of(b), pads.received(), out);
         }
     }
 
@@ -128,14 +129,14 @@ impl Comparison {
             .leaves
             .iter()
             .zip(&stock.digits)
-            .map(|(leaf, pads)| digits::answer(leaf.of(a), leaf.of(&corrections), pads.sender(), out))
+            .map(|(leaf, pads)| digits::answer(leaf.of(a), leaf.of(&corrections), pads.sent(), out))
             .collect();
         ComparisonTree::new(Party::ImageOwner, from.n(), shape, verdicts, stock.triples)
     }
 
     /// Model owner: takes its shares from the answer.
     pub(super) fn accept(&self, stock: ComparisonStock, from: &mut Reader) -> ComparisonTree {
-        let verdicts = stock.digits.iter().map(|pads| digits::accept(pads.receiver(), from)).collect();
+        let verdicts = stock.digits.iter().map(|pads| digits::accept(pads.received(), from)).collect();
         ComparisonTree::new(Party::ModelOwner, from.n(), self.tree(), verdicts, stock.triples)
     }
 
@@ -164,7 +165,7 @@ impl Comparison {
     /// Bytes of a stock as [`ComparisonStock::write`] writes it.
     pub(super) fn stock_bytes(&self, party: Party, n: usize) -> usize {
         let (shape, sends) = (self.tree(), party == Party::ImageOwner);
-        let digits = shape.leaves.iter().map(|l| DigitPads::stock_bytes(sends, n, l.width, l.message_bits()));
+        let digits = shape.leaves.iter().map(|leaf| Half::bytes(sends, leaf.pads(), n));
         digits.sum::<usize>()
             + shape.nodes().map(|node| Triple::stock_bytes(n, node.products())).sum::<usize>()
     }
@@ -172,8 +173,7 @@ impl Comparison {
     /// The stock, from bytes whose length has been checked.
     pub(super) fn read_stock(&self, party: Party, from: &mut Reader) -> ComparisonStock {
         let (shape, sends) = (self.tree(), party == Party::ImageOwner);
-        let digits =
-            shape.leaves.iter().map(|l| DigitPads::read(sends, l.width, l.message_bits(), from)).collect();
+        let digits = shape.leaves.iter().map(|leaf| Half::read(sends, leaf.pads(), from)).collect();
         let triples = shape.nodes().map(|node| Triple::read(node.products(), from)).collect();
         ComparisonStock { digits, triples }
     }
@@ -352,6 +352,10 @@ impl Shape {
 impl Leaf {
     fn message_bits(&self) -> u32 {
         1 + u32::from(self.equality)
+    }
+
+    fn pads(&self) -> Digits {
+        Digits { choice_bits: self.width, message_bits: self.message_bits() }
     }
 
     /// This digit's planes.

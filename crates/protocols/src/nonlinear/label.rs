@@ -17,7 +17,7 @@
 //! learns the label and not by how much it won.
 
 use blindscan_arith::bits::Bits;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
@@ -27,6 +27,7 @@ use super::products;
 use super::select::{self, SelectStock};
 use super::sign::{Sign, SignStock};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::share::{Share, ShareView};
 use crate::{Party, ProtocolError};
 
 /// The public numbers of an argmax.
@@ -62,8 +63,8 @@ struct RoundShape {
 
 /// Shares of what is left of the candidates.
 struct Candidates {
-    values: Vec<Vec<u32>>,
-    indices: Vec<Vec<u32>>,
+    values: Vec<Share>,
+    indices: Vec<Share>,
 }
 
 impl Label {
@@ -115,7 +116,7 @@ impl Label {
     /// When the number of classes, their lengths or the stock do not fit.
     pub fn image_owner(
         &self,
-        logits: Vec<Vec<u32>>,
+        logits: Vec<Share>,
         stock: LabelStock,
         channel: &mut dyn Channel,
     ) -> Result<Vec<u8>, ProtocolError> {
@@ -126,9 +127,9 @@ impl Label {
         }
         let bits = self.label_bits();
         let theirs = channel.receive(packed_bytes(bits, n))?;
-        let (ring, last) = (Ring::new(bits), self.classes.max(2) as u32 - 1);
-        let label = |(mine, theirs): (&u32, u32)| ring.reduce(mine.wrapping_add(theirs)).min(last) as u8;
-        Ok(mine.iter().zip(Reader::new(&theirs, n).words(bits)).map(label).collect())
+        let (ring, last) = (Ring32::new(bits), self.classes.max(2) as u32 - 1);
+        let label = |(mine, theirs): (&u32, &u32)| ring.add(*mine, *theirs).min(last) as u8;
+        Ok(mine.words().iter().zip(Reader::new(&theirs, n).words(bits).iter()).map(label).collect())
     }
 
     /// Model owner: sends its share of the labels and learns nothing.
@@ -137,7 +138,7 @@ impl Label {
     /// When the number of classes, their lengths or the stock do not fit.
     pub fn model_owner(
         &self,
-        logits: Vec<Vec<u32>>,
+        logits: Vec<Share>,
         stock: LabelStock,
         channel: &mut dyn Channel,
     ) -> Result<(), ProtocolError> {
@@ -146,7 +147,7 @@ impl Label {
             return Ok(());
         }
         let mut message = Writer::default();
-        message.words(self.label_bits(), &mine);
+        message.words(self.label_bits(), mine.words());
         Ok(channel.send(message.bytes())?)
     }
 
@@ -192,16 +193,19 @@ impl Label {
     fn shares(
         &self,
         party: Party,
-        logits: Vec<Vec<u32>>,
+        logits: Vec<Share>,
         stock: LabelStock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         assert_eq!((stock.of, stock.party), (*self, party), "a stock is used for what it was made for");
         let fits = logits.len() == self.classes && logits.iter().all(|vector| vector.len() == stock.n);
         assert!(fits, "there is one vector of logits a class");
         match &logits[..] {
-            [logit] => self.binary(party, logit, false, stock, channel),
-            [first, second] => self.binary(party, &difference(first, second), true, stock, channel),
+            [logit] => self.binary(party, logit.view(), false, stock, channel),
+            [first, second] => {
+                let difference = first.view().minus(self.ring(), second.view());
+                self.binary(party, difference.view(), true, stock, channel)
+            }
             _ => self.tournament(party, logits, stock, channel),
         }
     }
@@ -210,11 +214,11 @@ impl Label {
     fn binary(
         &self,
         party: Party,
-        x: &[u32],
+        x: ShareView<'_>,
         contrary: bool,
         stock: LabelStock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         let round = stock.rounds.into_iter().next().expect("two classes take one round");
         let bits = self.sign.online(party, x, round.sign, channel)?;
         let turned = contrary && party == Party::ImageOwner;
@@ -224,12 +228,12 @@ impl Label {
     fn tournament(
         &self,
         party: Party,
-        logits: Vec<Vec<u32>>,
+        logits: Vec<Share>,
         stock: LabelStock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         let index = |class: usize| if party == Party::ModelOwner { class as u32 } else { 0 };
-        let indices = (0..self.classes).map(|class| vec![index(class); stock.n]).collect();
+        let indices = (0..self.classes).map(|class| Share::of_words(vec![index(class); stock.n])).collect();
         let mut left = Candidates { values: logits, indices };
         for (round, shape) in stock.rounds.into_iter().zip(self.rounds()) {
             left = self.round(party, left, round, shape, channel)?;
@@ -250,19 +254,20 @@ impl Label {
         let (first_index, second_index) = neighbours(&left.indices);
         if first.is_empty() {
             return Ok(Candidates {
-                indices: next_round(&[], left.indices),
-                values: next_round(&[], left.values),
+                indices: next_round(first.view(), left.indices),
+                values: next_round(first.view(), left.values),
             });
         }
-        let (differences, index_differences) =
-            (difference(&first, &second), difference(&first_index, &second_index));
-        let ahead = self.sign.online(party, &differences, stock.sign, channel)?;
+        let indices = Ring32::new(self.label_bits());
+        let differences = first.view().minus(self.ring(), second.view());
+        let index_differences = first_index.view().minus(indices, second_index.view());
+        let ahead = self.sign.online(party, differences.view(), stock.sign, channel)?;
 
         let matches = ahead.len();
         let (correction_bytes, word_bytes) = self.select_bytes(shape, matches);
         let wanted = [
-            stock.index.map(|stock| (stock, self.label_bits(), index_differences, &second_index)),
-            stock.value.map(|stock| (stock, self.ring_bits, differences, &second)),
+            stock.index.map(|stock| (stock, indices, index_differences, &second_index)),
+            stock.value.map(|stock| (stock, self.ring(), differences, &second)),
         ];
         let mut corrections = Writer::default();
         for (stock, ..) in wanted.iter().flatten() {
@@ -273,19 +278,23 @@ impl Label {
         let mut from = Reader::new(&theirs, matches);
         let mut words = Writer::default();
         let mut selections = Vec::new();
-        for (stock, bits, differences, base) in wanted.into_iter().flatten() {
-            let selection = stock.offer(ahead.clone(), differences, bits, &from.plane(), &mut words);
-            selections.push((selection, bits, base));
+        for (stock, ring, differences, base) in wanted.into_iter().flatten() {
+            let selection = stock.offer(ahead.clone(), differences, ring.bits(), &from.plane(), &mut words);
+            selections.push((selection, ring, base));
         }
         let theirs = channel.exchange(words.bytes(), word_bytes)?;
 
         let mut from = Reader::new(&theirs, matches);
         let mut winners = selections
             .into_iter()
-            .map(|(selection, bits, base)| sum(&selection.accept(bits, &mut from), base))
+            .map(|(selection, ring, base)| {
+                let mut winner = selection.accept(ring.bits(), &mut from);
+                winner.add(ring, base.view());
+                winner
+            })
             .collect::<Vec<_>>()
             .into_iter();
-        let mut next = |before| winners.next().map_or_else(Vec::new, |words| next_round(&words, before));
+        let mut next = |before| winners.next().map_or_else(Vec::new, |won| next_round(won.view(), before));
         Ok(Candidates { indices: next(left.indices), values: next(left.values) })
     }
 
@@ -310,6 +319,11 @@ impl Label {
             index: many,
             value: many && left > 2,
         })
+    }
+
+    /// The ring of the logits.
+    fn ring(&self) -> Ring32 {
+        Ring32::new(self.ring_bits)
     }
 
     /// Bits of a label.
@@ -339,12 +353,4 @@ impl std::fmt::Debug for LabelStock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LabelStock({:?}, {:?}, {} positions)", self.of, self.party, self.n)
     }
-}
-
-fn difference(first: &[u32], second: &[u32]) -> Vec<u32> {
-    first.iter().zip(second).map(|(a, b)| a.wrapping_sub(*b)).collect()
-}
-
-fn sum(first: &[u32], second: &[u32]) -> Vec<u32> {
-    first.iter().zip(second).map(|(a, b)| a.wrapping_add(*b)).collect()
 }

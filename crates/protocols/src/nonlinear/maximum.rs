@@ -9,13 +9,14 @@
 //! the next round. ceil(log2 k) rounds, k - 1 activations an element. Security: that of [`Activation`];
 //! everything else is local.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
 use super::activation::{Activation, ActivationStock};
 use super::message::Writer;
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::share::{Share, ShareView};
 use crate::{Party, ProtocolError};
 
 /// The public numbers of a maximum.
@@ -52,16 +53,15 @@ impl Maximum {
     pub fn online(
         &self,
         party: Party,
-        a: &[u32],
-        b: &[u32],
+        a: ShareView<'_>,
+        b: ShareView<'_>,
         stock: ActivationStock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         assert_eq!(a.len(), b.len(), "a maximum is of two vectors of one length");
-        let differences: Vec<u32> = a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b)).collect();
-        let mut larger = self.relu.online(party, &differences, stock, channel)?;
-        let ring = Ring::new(self.relu.ring_bits);
-        larger.iter_mut().zip(b).for_each(|(word, b)| *word = ring.reduce(word.wrapping_add(*b)));
+        let ring = Ring32::new(self.relu.ring_bits);
+        let mut larger = self.relu.online(party, a.minus(ring, b).view(), stock, channel)?;
+        larger.add(ring, b);
         Ok(larger)
     }
 
@@ -139,10 +139,10 @@ impl Tournament {
     pub fn online(
         &self,
         party: Party,
-        mut candidates: Vec<Vec<u32>>,
+        mut candidates: Vec<Share>,
         stock: TournamentStock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         assert_eq!(
             (stock.of, candidates.len()),
             (*self, self.candidates),
@@ -152,11 +152,12 @@ impl Tournament {
         assert!(candidates.iter().all(|vector| vector.len() == n), "candidates are of one length");
         for stock in stock.rounds {
             let (first, second) = neighbours(&candidates);
-            let larger = self.maximum.online(party, &first, &second, stock, channel)?;
-            candidates = next_round(&larger, candidates);
+            let larger = self.maximum.online(party, first.view(), second.view(), stock, channel)?;
+            candidates = next_round(larger.view(), candidates);
         }
-        let ring = Ring::new(self.maximum.relu.ring_bits);
-        Ok(candidates.remove(0).into_iter().map(|word| ring.reduce(word)).collect())
+        let mut largest = candidates.remove(0);
+        largest.reduce(Ring32::new(self.maximum.relu.ring_bits));
+        Ok(largest)
     }
 
     /// The messages of `online` for n elements.
@@ -196,7 +197,7 @@ impl Tournament {
 impl TournamentStock {
     /// The stock as bytes, for a file. Uses it up.
     pub fn to_bytes(self) -> Vec<u8> {
-        let mut out = Writer::default();
+        let mut out = Writer::with_capacity(self.rounds.iter().map(ActivationStock::bytes).sum());
         self.rounds.iter().for_each(|round| round.write(&mut out));
         out.into_bytes()
     }
@@ -208,17 +209,14 @@ pub(super) fn rounds(candidates: usize) -> impl Iterator<Item = usize> {
 }
 
 /// The firsts of all pairs, and the seconds, each joined to one vector. An odd one at the end is in neither.
-pub(super) fn neighbours(vectors: &[Vec<u32>]) -> (Vec<u32>, Vec<u32>) {
-    let pairs = vectors.chunks_exact(2);
-    (
-        pairs.clone().flat_map(|pair| &pair[0]).copied().collect(),
-        pairs.flat_map(|pair| &pair[1]).copied().collect(),
-    )
+pub(super) fn neighbours(shares: &[Share]) -> (Share, Share) {
+    let pairs = shares.chunks_exact(2);
+    (Share::concat(pairs.clone().map(|pair| pair[0].view())), Share::concat(pairs.map(|pair| pair[1].view())))
 }
 
 /// Who plays the next round: the winners of all pairs, cut apart again, and the odd one that had no match.
-pub(super) fn next_round(winners: &[u32], mut before: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+pub(super) fn next_round(winners: ShareView<'_>, mut before: Vec<Share>) -> Vec<Share> {
     let (n, pairs) = (before[0].len(), before.len() / 2);
     let odd = (before.len() % 2 == 1).then(|| before.pop()).flatten();
-    (0..pairs).map(|pair| winners[pair * n..(pair + 1) * n].to_vec()).chain(odd).collect()
+    (0..pairs).map(|pair| winners.part(pair * n..(pair + 1) * n).copied()).chain(odd).collect()
 }

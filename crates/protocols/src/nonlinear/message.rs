@@ -1,14 +1,15 @@
 //! Messages and stocks as bytes: planes and packed words one after another.
 //!
 //! A plane of n bits takes ceil(n / 8) bytes, n words of k bits take ceil(n * k / 8), in the form of
-//! [`Ring::pack`]. There are no headers: both ends know the shape.
+//! [`Module::pack`]. There are no headers: both ends know the shape.
 //!
 //! Words are written and read 32 at a time ([`Lanes`]), for 32 words of any width are whole bytes: steps need
 //! no vectors in between.
 //!
-//! [`Ring::pack`]: blindscan_arith::ring::Ring::pack
+//! [`Module::pack`]: blindscan_arith::ring::Module::pack
 
 use blindscan_arith::bits::Bits;
+use blindscan_arith::erase::Erased;
 
 /// Bytes of n words of `bits` bits each; none when there are no bits.
 pub(super) fn packed_bytes(bits: u32, n: usize) -> usize {
@@ -99,8 +100,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The next words of `bits` bits each.
-    pub(super) fn words(&mut self, bits: u32) -> Vec<u32> {
-        let mut words = vec![0; self.n];
+    pub(super) fn words(&mut self, bits: u32) -> Erased<u32> {
+        let mut words = Erased::zeros(self.n);
         for chunk in words.chunks_mut(LANES) {
             chunk.copy_from_slice(&self.lanes(bits, chunk.len())[..chunk.len()]);
         }
@@ -157,14 +158,14 @@ fn unpacked(bits: u32, bytes: &[u8]) -> Lanes {
 
 #[cfg(test)]
 mod tests {
-    use blindscan_arith::ring::Ring;
+    use blindscan_arith::ring::{Module, Ring32};
 
     use super::*;
 
     #[test]
     fn words_have_the_packed_form_of_their_ring_and_come_back() {
         for bits in 1..=32 {
-            let ring = Ring::new(bits);
+            let ring = Ring32::new(bits);
             for n in [0usize, 1, 2, 31, 32, 33, 64, 100] {
                 let dirty: Vec<u32> =
                     (0..n as u32).map(|i| i.wrapping_mul(0x9e37_79b9) ^ 0xdead_beef).collect();
@@ -172,7 +173,7 @@ mod tests {
                 out.words(bits, &dirty);
                 assert_eq!(out.bytes(), ring.pack(&dirty), "{n} words of {bits} bits");
                 let clean: Vec<u32> = dirty.iter().map(|&word| ring.reduce(word)).collect();
-                assert_eq!(Reader::new(out.bytes(), n).words(bits), clean);
+                assert_eq!(*Reader::new(out.bytes(), n).words(bits), clean);
             }
         }
     }

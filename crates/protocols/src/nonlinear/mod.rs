@@ -37,6 +37,7 @@ pub mod ideal;
 mod label;
 mod maximum;
 mod message;
+mod pads;
 mod products;
 mod select;
 mod sign;

@@ -17,6 +17,7 @@ use blindscan_arith::bits::Bits;
 
 use super::message::{LANES, Lanes, Reader, Writer};
 use crate::ot::pads::{WordPadsReceiver, WordPadsSender};
+use crate::share::Share;
 
 /// The sender's message. `step` gets the sender's share of 32 products, and gives the 32 words.
 pub(super) fn offer(
@@ -102,13 +103,13 @@ pub(super) fn bit_lanes(bits: &Bits, block: usize) -> Lanes {
 }
 
 /// The bits as words.
-pub(super) fn bit_words(bits: &Bits) -> Vec<u32> {
-    let mut words = vec![0; bits.len()];
-    for block in 0..words.len().div_ceil(LANES) {
+pub(super) fn bit_words(bits: &Bits) -> Share {
+    let mut share = Share::zeros(bits.len());
+    for block in 0..share.len().div_ceil(LANES) {
         let bits = bit_lanes(bits, block);
-        update(&mut words, block, |i, _| bits[i]);
+        update(share.words_mut(), block, |i, _| bits[i]);
     }
-    words
+    share
 }
 
 #[cfg(test)]
@@ -125,7 +126,9 @@ mod tests {
                 |seed: u32| Bits::from_bools(&word(seed).iter().map(|w| w >> 28 == 1).collect::<Vec<_>>());
             let (zero, one, words) = (word(1), word(2), word(3));
             let (choice, bit) = (bits(4), bits(5));
-            let pad = (0..n).map(|i| if choice.get(i) { one[i] } else { zero[i] }).collect();
+            let pad = (0..n).map(|i| if choice.get(i) { one[i] } else { zero[i] });
+            let pad = pad.collect::<Vec<_>>().into();
+            let (zero, one) = (zero.into(), one.into());
             let (mut sum, mut message) = (vec![0u32; n], Writer::default());
             offer(&WordPadsSender { zero, one }, &bit.xor(&choice), 29, &mut message, |block, share| {
                 update(&mut sum, block, |i, sum| sum.wrapping_add(share[i]));
@@ -144,6 +147,6 @@ mod tests {
     fn bits_become_words() {
         let bools: Vec<bool> = (0..70).map(|i| i % 3 == 0).collect();
         let expected: Vec<u32> = bools.iter().map(|&bit| u32::from(bit)).collect();
-        assert_eq!(bit_words(&Bits::from_bools(&bools)), expected);
+        assert_eq!(bit_words(&Bits::from_bools(&bools)).words(), expected);
     }
 }

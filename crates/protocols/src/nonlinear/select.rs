@@ -14,21 +14,24 @@ use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
 
 use super::message::{Reader, Writer};
+use super::pads::{Kind, Words};
 use super::products;
-use super::supply::{PadDemand, PadEnds, WordPads};
-use crate::{Party, ProtocolError};
+use super::supply::{PadDemand, PadEnds};
+use crate::ProtocolError;
+use crate::ot::pads::{WordPadsReceiver, WordPadsSender};
+use crate::share::Share;
 
 /// One party's pads for n selections.
 pub(super) struct SelectStock {
-    given: WordPads,
-    taken: WordPads,
+    given: WordPadsSender,
+    taken: WordPadsReceiver,
 }
 
 /// A selection between its two messages.
 pub(super) struct Selection {
-    taken: WordPads,
+    taken: WordPadsReceiver,
     bit: Bits,
-    share: Vec<u32>,
+    share: Share,
 }
 
 pub(super) const DEMAND: PadDemand = PadDemand { forward_cots: 1, backward_cots: 1 };
@@ -40,55 +43,55 @@ impl SelectStock {
         ends: &mut PadEnds,
         channel: &mut dyn Channel,
     ) -> Result<Self, ProtocolError> {
-        let forward = ends.forward_words(n, bits, channel)?;
-        let backward = ends.backward_words(n, bits, channel)?;
-        Ok(match ends.party() {
-            Party::ImageOwner => Self { given: forward, taken: backward },
-            Party::ModelOwner => Self { given: backward, taken: forward },
-        })
+        let (given, taken) = ends.both(Words { bits }, n, channel)?;
+        Ok(Self { given, taken })
     }
 
     pub(super) fn stock_bytes(n: usize, bits: u32) -> usize {
-        WordPads::stock_bytes(true, n, bits) + WordPads::stock_bytes(false, n, bits)
+        let kind = Words { bits };
+        kind.sent_bytes(n) + kind.received_bytes(n)
     }
 
     pub(super) fn write(&self, bits: u32, out: &mut Writer) {
-        self.given.write(bits, out);
-        self.taken.write(bits, out);
+        let kind = Words { bits };
+        kind.write_sent(&self.given, out);
+        kind.write_received(&self.taken, out);
     }
 
     pub(super) fn read(bits: u32, from: &mut Reader) -> Self {
-        Self { given: WordPads::read(true, bits, from), taken: WordPads::read(false, bits, from) }
+        let kind = Words { bits };
+        Self { given: kind.read_sent(from), taken: kind.read_received(from) }
     }
 
     /// What goes out in step 1.
     pub(super) fn correct(&self, bit: &Bits) -> Bits {
-        bit.xor(&self.taken.receiver().choice)
+        bit.xor(&self.taken.choice)
     }
 
     /// What goes out in step 2, given what came in step 1.
     pub(super) fn offer(
         self,
         bit: Bits,
-        mut words: Vec<u32>,
+        mut share: Share,
         word_bits: u32,
         corrections: &Bits,
         out: &mut Writer,
     ) -> Selection {
-        products::offer(self.given.sender(), corrections, word_bits, out, |block, share| {
-            let (own, value) = (products::masks(&bit, block), products::load(&words, block));
-            products::update(&mut words, block, |i, word| (word & own[i]).wrapping_add(share[i]));
+        let words = share.words_mut();
+        products::offer(&self.given, corrections, word_bits, out, |block, product| {
+            let (own, value) = (products::masks(&bit, block), products::load(words, block));
+            products::update(words, block, |i, word| (word & own[i]).wrapping_add(product[i]));
             std::array::from_fn(|i| (value[i] ^ own[i]).wrapping_sub(own[i]))
         });
-        Selection { taken: self.taken, bit, share: words }
+        Selection { taken: self.taken, bit, share }
     }
 }
 
 impl Selection {
     /// The share of the product, given what came in step 2. Upper bits are not reduced.
-    pub(super) fn accept(mut self, word_bits: u32, from: &mut Reader) -> Vec<u32> {
-        let sum = &mut self.share;
-        products::accept(self.taken.receiver(), &self.bit, word_bits, from, |block, share| {
+    pub(super) fn accept(mut self, word_bits: u32, from: &mut Reader) -> Share {
+        let sum = self.share.words_mut();
+        products::accept(&self.taken, &self.bit, word_bits, from, |block, share| {
             products::update(sum, block, |i, sum| sum.wrapping_add(share[i]));
         });
         self.share

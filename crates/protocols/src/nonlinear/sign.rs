@@ -16,6 +16,7 @@ use blindscan_wire::script::Script;
 use super::comparison::{Comparison, ComparisonStock, ComparisonTree, Rider};
 use super::message::{Reader, Writer};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::share::ShareView;
 use crate::{Party, ProtocolError};
 
 /// The public numbers of a sign.
@@ -64,7 +65,7 @@ impl Sign {
     pub fn online(
         &self,
         party: Party,
-        x: &[u32],
+        x: ShareView<'_>,
         stock: SignStock,
         channel: &mut dyn Channel,
     ) -> Result<Bits, ProtocolError> {
@@ -76,7 +77,7 @@ impl Sign {
         if x.is_empty() {
             return Ok(Bits::zeros(0));
         }
-        let mut bits = planes(x, 0, self.ring_bits);
+        let mut bits = planes(x.words(), 0, self.ring_bits);
         let top = bits.pop().expect("a ring has bits");
         match party {
             Party::ImageOwner => {

@@ -1,15 +1,11 @@
-//! Where pads come from and how they are kept: the two ends, the demand, and pads that are erased when they
-//! are spent.
+//! Where pads come from: the two ends and the demand; and what is wrong with a stock or with numbers.
 
-use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
 use thiserror::Error;
-use zeroize::Zeroize;
 
-use super::message::{Reader, Writer, packed_bytes};
-use crate::ot::pads::{
-    DigitPadsReceiver, DigitPadsSender, PadReceiver, PadSender, WordPadsReceiver, WordPadsSender,
-};
+use super::message::Reader;
+use super::pads::{Half, Kind};
+use crate::ot::pads::{PadReceiver, PadSender};
 use crate::{Party, ProtocolError};
 
 /// Correlated transfers that a stock uses up. Forward: the image owner is the sender.
@@ -111,185 +107,37 @@ impl PadEnds<'_> {
         Ok(())
     }
 
-    pub(super) fn forward_digits(
+    /// Pads of the forward direction: the image owner's half is the sender's.
+    pub(super) fn forward<K: Kind>(
         &mut self,
+        kind: K,
         n: usize,
-        choice_bits: u32,
-        message_bits: u32,
         channel: &mut dyn Channel,
-    ) -> Result<DigitPads, ProtocolError> {
+    ) -> Result<Half<K>, ProtocolError> {
         Ok(match self {
-            Self::ImageOwner { forward, .. } => {
-                DigitPads::Sender(forward.digits(n, choice_bits, message_bits, channel)?)
-            }
-            Self::ModelOwner { forward, .. } => {
-                DigitPads::Receiver(forward.digits(n, choice_bits, message_bits, channel)?)
-            }
+            Self::ImageOwner { forward, .. } => Half::Sent(kind, kind.send(n, *forward, channel)?),
+            Self::ModelOwner { forward, .. } => Half::Received(kind, kind.receive(n, *forward, channel)?),
         })
     }
 
-    pub(super) fn backward_digits(
+    /// Pads of both directions, forward first: what this party sends, and what it receives.
+    pub(super) fn both<K: Kind>(
         &mut self,
+        kind: K,
         n: usize,
-        choice_bits: u32,
-        message_bits: u32,
         channel: &mut dyn Channel,
-    ) -> Result<DigitPads, ProtocolError> {
-        Ok(match self {
-            Self::ImageOwner { backward, .. } => {
-                DigitPads::Receiver(backward.digits(n, choice_bits, message_bits, channel)?)
+    ) -> Result<(K::Sent, K::Received), ProtocolError> {
+        match self {
+            Self::ImageOwner { forward, backward } => {
+                let sent = kind.send(n, *forward, channel)?;
+                Ok((sent, kind.receive(n, *backward, channel)?))
             }
-            Self::ModelOwner { backward, .. } => {
-                DigitPads::Sender(backward.digits(n, choice_bits, message_bits, channel)?)
-            }
-        })
-    }
-
-    pub(super) fn forward_words(
-        &mut self,
-        n: usize,
-        bits: u32,
-        channel: &mut dyn Channel,
-    ) -> Result<WordPads, ProtocolError> {
-        Ok(match self {
-            Self::ImageOwner { forward, .. } => WordPads::Sender(forward.words(n, bits, channel)?),
-            Self::ModelOwner { forward, .. } => WordPads::Receiver(forward.words(n, bits, channel)?),
-        })
-    }
-
-    pub(super) fn backward_words(
-        &mut self,
-        n: usize,
-        bits: u32,
-        channel: &mut dyn Channel,
-    ) -> Result<WordPads, ProtocolError> {
-        Ok(match self {
-            Self::ImageOwner { backward, .. } => WordPads::Receiver(backward.words(n, bits, channel)?),
-            Self::ModelOwner { backward, .. } => WordPads::Sender(backward.words(n, bits, channel)?),
-        })
-    }
-}
-
-/// Either half of digit pads. Erased on drop.
-pub(super) enum DigitPads {
-    Sender(DigitPadsSender),
-    Receiver(DigitPadsReceiver),
-}
-
-impl DigitPads {
-    pub(super) fn sender(&self) -> &DigitPadsSender {
-        match self {
-            Self::Sender(pads) => pads,
-            Self::Receiver(_) => panic!("a stock holds the halves of the party that made it"),
-        }
-    }
-
-    pub(super) fn receiver(&self) -> &DigitPadsReceiver {
-        match self {
-            Self::Receiver(pads) => pads,
-            Self::Sender(_) => panic!("a stock holds the halves of the party that made it"),
-        }
-    }
-
-    pub(super) fn stock_bytes(sends: bool, n: usize, choice_bits: u32, message_bits: u32) -> usize {
-        let planes = if sends { message_bits << choice_bits } else { choice_bits + message_bits };
-        planes as usize * Bits::byte_count(n)
-    }
-
-    pub(super) fn write(&self, out: &mut Writer) {
-        match self {
-            Self::Sender(pads) => pads.pads.iter().flatten().for_each(|plane| out.plane(plane)),
-            Self::Receiver(pads) => pads.choice.iter().chain(&pads.pad).for_each(|plane| out.plane(plane)),
-        }
-    }
-
-    pub(super) fn read(sends: bool, choice_bits: u32, message_bits: u32, from: &mut Reader) -> Self {
-        let (choice_bits, message_bits) = (choice_bits as usize, message_bits as usize);
-        if sends {
-            let pads = (0..1 << choice_bits).map(|_| from.planes(message_bits)).collect();
-            Self::Sender(DigitPadsSender { pads })
-        } else {
-            let (choice, pad) = (from.planes(choice_bits), from.planes(message_bits));
-            Self::Receiver(DigitPadsReceiver { choice, pad })
-        }
-    }
-}
-
-impl Drop for DigitPads {
-    fn drop(&mut self) {
-        match self {
-            Self::Sender(pads) => pads.pads.iter_mut().flatten().for_each(Zeroize::zeroize),
-            Self::Receiver(pads) => pads.choice.iter_mut().chain(&mut pads.pad).for_each(Zeroize::zeroize),
-        }
-    }
-}
-
-/// Either half of word pads. Erased on drop.
-pub(super) enum WordPads {
-    Sender(WordPadsSender),
-    Receiver(WordPadsReceiver),
-}
-
-impl WordPads {
-    pub(super) fn sender(&self) -> &WordPadsSender {
-        match self {
-            Self::Sender(pads) => pads,
-            Self::Receiver(_) => panic!("a stock holds the halves of the party that made it"),
-        }
-    }
-
-    pub(super) fn receiver(&self) -> &WordPadsReceiver {
-        match self {
-            Self::Receiver(pads) => pads,
-            Self::Sender(_) => panic!("a stock holds the halves of the party that made it"),
-        }
-    }
-
-    pub(super) fn stock_bytes(sends: bool, n: usize, bits: u32) -> usize {
-        if sends { 2 * packed_bytes(bits, n) } else { Bits::byte_count(n) + packed_bytes(bits, n) }
-    }
-
-    pub(super) fn write(&self, bits: u32, out: &mut Writer) {
-        match self {
-            Self::Sender(pads) => {
-                out.words(bits, &pads.zero);
-                out.words(bits, &pads.one);
-            }
-            Self::Receiver(pads) => {
-                out.plane(&pads.choice);
-                out.words(bits, &pads.pad);
+            Self::ModelOwner { forward, backward } => {
+                let received = kind.receive(n, *forward, channel)?;
+                Ok((kind.send(n, *backward, channel)?, received))
             }
         }
     }
-
-    pub(super) fn read(sends: bool, bits: u32, from: &mut Reader) -> Self {
-        if sends {
-            Self::Sender(WordPadsSender { zero: from.words(bits), one: from.words(bits) })
-        } else {
-            Self::Receiver(WordPadsReceiver { choice: from.plane(), pad: from.words(bits) })
-        }
-    }
-}
-
-impl Drop for WordPads {
-    fn drop(&mut self) {
-        match self {
-            Self::Sender(pads) => {
-                erase(&mut pads.zero);
-                erase(&mut pads.one);
-            }
-            Self::Receiver(pads) => {
-                pads.choice.zeroize();
-                erase(&mut pads.pad);
-            }
-        }
-    }
-}
-
-/// Zeros that the compiler keeps, written at the speed of `fill`.
-fn erase(words: &mut [u32]) {
-    words.fill(0);
-    zeroize::optimization_barrier(words);
 }
 
 /// The bytes of a stock are not those of the protocol they are read for.

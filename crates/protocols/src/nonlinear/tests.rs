@@ -9,7 +9,7 @@ mod label;
 mod maximum;
 mod opened;
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring, Ring32};
 use blindscan_wire::memory::{MemoryChannel, Played, play};
 use blindscan_wire::{Channel, Traffic, WireError};
 use rand::{Rng, RngExt, SeedableRng};
@@ -18,6 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use super::{Activation, PadEnds};
 use crate::Party;
 use crate::ot::dealer::{self, DealtReceiver, DealtSender};
+use crate::share::Share;
 
 fn image_ends((forward, backward): &mut (DealtSender, DealtReceiver)) -> PadEnds<'_> {
     PadEnds::ImageOwner { forward, backward }
@@ -40,10 +41,10 @@ fn dialogue<T: Send>(
 }
 
 /// Both parties' outputs of an activation.
-fn activate(of: Activation, x0: &[u32], x1: &[u32]) -> Played<Vec<u32>, Vec<u32>> {
-    let run = |party: Party, x: &[u32], ends: &mut PadEnds, channel: &mut dyn Channel| {
+fn activate(of: Activation, x0: &Share, x1: &Share) -> Played<Share, Share> {
+    let run = |party: Party, x: &Share, ends: &mut PadEnds, channel: &mut dyn Channel| {
         let stock = of.offline(x.len(), ends, channel).unwrap();
-        of.online(party, x, stock, channel).unwrap()
+        of.online(party, x.view(), stock, channel).unwrap()
     };
     dialogue(
         |ends, channel| run(Party::ImageOwner, x0, ends, channel),
@@ -52,16 +53,16 @@ fn activate(of: Activation, x0: &[u32], x1: &[u32]) -> Played<Vec<u32>, Vec<u32>
 }
 
 /// Shares of the values, as seeded by `rng`.
-fn shares(ring: Ring, values: &[i64], rng: &mut impl Rng) -> (Vec<u32>, Vec<u32>) {
+fn shares(ring: Ring32, values: &[i64], rng: &mut impl Rng) -> (Share, Share) {
     let x0: Vec<u32> = values.iter().map(|_| ring.reduce(rng.random())).collect();
-    let x1 = values.iter().zip(&x0).map(|(&x, x0)| ring.reduce(ring.from_signed(x).wrapping_sub(*x0)));
-    let x1 = x1.collect();
-    (x0, x1)
+    let x1 = values.iter().zip(&x0).map(|(&x, x0)| ring.sub(ring.of_signed(x), *x0));
+    let x1 = Share::of_words(x1.collect());
+    (Share::of_words(x0), x1)
 }
 
 /// The signed values of a pair of shares.
-fn joined(ring: Ring, y0: &[u32], y1: &[u32]) -> Vec<i64> {
-    y0.iter().zip(y1).map(|(y0, y1)| ring.to_signed(ring.reduce(y0.wrapping_add(*y1)))).collect()
+fn joined(ring: Ring32, y0: &Share, y1: &Share) -> Vec<i64> {
+    y0.view().plus(ring, y1.view()).words().iter().map(|word| ring.to_signed(*word)).collect()
 }
 
 fn rng(seed: u64) -> ChaCha20Rng {

@@ -62,8 +62,8 @@ impl Dealer {
 
     fn words(&mut self, n: usize, bits: u32) -> (WordPadsSender, WordPadsReceiver) {
         assert!((1..=32).contains(&bits), "words have 1 to 32 bits");
-        let [zero, one] =
-            [(); 2].map(|()| self.0.words32(n).iter().map(|word| word >> (32 - bits)).collect());
+        let [zero, one] = [(); 2]
+            .map(|()| self.0.words32(n).iter().map(|word| word >> (32 - bits)).collect::<Vec<_>>().into());
         let sender = WordPadsSender { zero, one };
         let choice = self.planes(n, 1).remove(0);
         let receiver = ideal::words(&sender, choice);
@@ -132,8 +132,8 @@ mod tests {
         );
         let ((pads, words), (digit, word)) = (played.left, played.right);
         assert_eq!(ideal::digits(&pads, digit.choice).pad, digit.pad);
-        assert!(words.zero.iter().chain(&words.one).all(|word| word >> 9 == 0));
-        assert_eq!(ideal::words(&words, word.choice).pad, word.pad);
+        assert!(words.zero.iter().chain(words.one.iter()).all(|word| word >> 9 == 0));
+        assert_eq!(*ideal::words(&words, word.choice).pad, *word.pad);
         assert_eq!(played.left_traffic, Default::default());
     }
 
@@ -141,8 +141,8 @@ mod tests {
     fn the_two_directions_are_unrelated() {
         let mut dealt = pair(5);
         let played = play(
-            |channel| dealt.image_owner.0.words(64, 32, channel).unwrap().zero,
-            |channel| dealt.model_owner.0.words(64, 32, channel).unwrap().zero,
+            |channel| dealt.image_owner.0.words(64, 32, channel).unwrap().zero.to_vec(),
+            |channel| dealt.model_owner.0.words(64, 32, channel).unwrap().zero.to_vec(),
         );
         assert_ne!(played.left, played.right);
     }

@@ -23,7 +23,8 @@ pub fn digits(sender: &DigitPadsSender, choice: Vec<Bits>) -> DigitPadsReceiver 
 
 /// The receiver's half of word pads.
 pub fn words(sender: &WordPadsSender, choice: Bits) -> WordPadsReceiver {
-    let pad = (0..choice.len()).map(|i| if choice.get(i) { sender.one[i] } else { sender.zero[i] }).collect();
+    let pad = (0..choice.len()).map(|i| if choice.get(i) { sender.one[i] } else { sender.zero[i] });
+    let pad = pad.collect::<Vec<_>>().into();
     WordPadsReceiver { choice, pad }
 }
 

@@ -1,4 +1,4 @@
-//! Random oblivious transfers as pads: what correlated OT is turned into, and what the stock keeps.
+//! Random oblivious transfers as pads: what correlated OT is turned into, and what the stock keeps. Erased on drop.
 //!
 //! | kind | sender has | receiver has |
 //! |---|---|---|
@@ -6,6 +6,7 @@
 //! | words, n times 1 of 2 | two pads of m bits each | random choice bit, its pad |
 
 use blindscan_arith::bits::Bits;
+use blindscan_arith::erase::Erased;
 use blindscan_wire::Channel;
 
 use crate::ProtocolError;
@@ -27,9 +28,9 @@ pub struct DigitPadsReceiver {
 /// The sender's half of n random 1-of-2 transfers of m-bit words.
 pub struct WordPadsSender {
     /// Pad of message 0.
-    pub zero: Vec<u32>,
+    pub zero: Erased<u32>,
     /// Pad of message 1.
-    pub one: Vec<u32>,
+    pub one: Erased<u32>,
 }
 
 /// The receiver's half.
@@ -37,7 +38,7 @@ pub struct WordPadsReceiver {
     /// The random choice.
     pub choice: Bits,
     /// The pad of that message.
-    pub pad: Vec<u32>,
+    pub pad: Erased<u32>,
 }
 
 /// Makes pads as the sender. Each pad is made once and handed out once.

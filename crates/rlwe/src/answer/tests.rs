@@ -43,7 +43,7 @@ impl Sabotage {
     }
 }
 
-const RING: Ring = Ring::new(32);
+const RING: Ring32 = Ring32::new(32);
 
 /// Both owners, with one input ciphertext between them.
 struct Table {
@@ -168,8 +168,8 @@ fn look_uniform(residues: &[[u64; PRIMES]]) -> bool {
             modulus.multiply(residues[k], modulus.reduce(1 << 32))
         })
     };
-    let upper = chi_squared(6, residues.iter().map(|&x| context.scale(Ring::new(6), x)));
-    upper < 130.0 && chi_squared(4, residues.iter().map(|x| context.scale(Ring::new(4), low(x)))) < 60.0
+    let upper = chi_squared(6, residues.iter().map(|&x| context.scale(Ring32::new(6), x)));
+    upper < 130.0 && chi_squared(4, residues.iter().map(|x| context.scale(Ring32::new(4), low(x)))) < 60.0
 }
 
 /// Whether the phases of answers look uniform, each alone and every pair's differences.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::{OutputPolicy, PublicPlan, TensorId};
 use blindscan_graph::{fixed, npy};
@@ -12,6 +12,7 @@ use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
 use blindscan_inference::stock::{StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::Party;
+use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::memory::pair;
 use blindscan_wire::{Channel, Traffic};
 
@@ -119,7 +120,7 @@ fn in_memory(
 }
 
 /// Shares by tensor, as a role produced them.
-type Shares = Vec<(TensorId, Vec<u32>)>;
+type Shares = Vec<(TensorId, Share)>;
 
 /// Looks at shares, and passes progress on.
 struct Tap<'a, 'w> {
@@ -134,8 +135,8 @@ impl Observer for Tap<'_, '_> {
         }
     }
 
-    fn share(&mut self, tensor: TensorId, words: &[u32]) {
-        self.shares.lock().expect("no thread has panicked").push((tensor, words.to_vec()));
+    fn share(&mut self, tensor: TensorId, share: ShareView<'_>) {
+        self.shares.lock().expect("no thread has panicked").push((tensor, share.copied()));
     }
 
     fn wants_shares(&self) -> bool {
@@ -143,9 +144,9 @@ impl Observer for Tap<'_, '_> {
     }
 }
 
-fn joined(plan: &PublicPlan, tensor: TensorId, a: &[u32], b: &[u32]) -> Vec<i64> {
-    let ring = Ring::new(plan.tensors[tensor].ring_bits);
-    a.iter().zip(b).map(|(a, b)| ring.to_signed(ring.reduce(a.wrapping_add(*b)))).collect()
+fn joined(plan: &PublicPlan, tensor: TensorId, a: &Share, b: &Share) -> Vec<i64> {
+    let ring = Ring32::new(plan.tensors[tensor].ring_bits);
+    a.view().plus(ring, b.view()).words().iter().map(|word| ring.to_signed(*word)).collect()
 }
 
 /// A session id for two roles in one process.

@@ -9,6 +9,7 @@
 
 use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{Activation, PadDemand, PadEnds};
+use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
@@ -58,15 +59,15 @@ impl Activate {
     pub(crate) fn online(
         &self,
         party: Party,
-        input: &[u32],
+        input: ShareView<'_>,
         stock: &mut Stock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, InferenceError> {
-        let mut output = Vec::with_capacity(self.count);
+    ) -> Result<Share, InferenceError> {
+        let mut output = Share::with_room(self.count);
         for chunk in chunks(self.count, 1) {
             let bytes = stock.section(self.protocol.stock_bytes(party, chunk.len()))?;
             let part = self.protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
-            output.extend(self.protocol.online(party, &input[chunk], part, channel)?);
+            output.append(self.protocol.online(party, input.part(chunk), part, channel)?.view());
         }
         Ok(output)
     }

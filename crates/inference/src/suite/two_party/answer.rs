@@ -10,9 +10,10 @@
 
 use std::ops::Range;
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring, Ring32};
 use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{Label, PadDemand, PadEnds};
+use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
@@ -34,7 +35,7 @@ pub(crate) enum Answer {
         inner: usize,
     },
     /// All logits, signed.
-    Logits { ring: Ring, count: usize },
+    Logits { ring: Ring32, count: usize },
 }
 
 /// What came out, at the image owner; nothing at the model owner.
@@ -120,7 +121,7 @@ impl Answer {
 
     pub(crate) fn image_owner_online(
         &self,
-        logits: &[u32],
+        logits: ShareView<'_>,
         stock: &mut Stock,
         channel: &mut dyn Channel,
     ) -> Result<Output, InferenceError> {
@@ -130,23 +131,23 @@ impl Answer {
                 Ok(Output::Labels(labels))
             }
             Self::Logits { ring, count } => {
-                let theirs = ring.unpack(&channel.receive(ring.packed_bytes(*count))?, *count);
-                let opened =
-                    logits.iter().zip(theirs).map(|(a, b)| ring.to_signed(ring.reduce(a.wrapping_add(b))));
-                Ok(Output::Logits(opened.collect()))
+                let message = channel.receive(ring.packed_bytes(*count))?;
+                let mut opened = Share::of_words(ring.unpack(&message, *count));
+                opened.add(*ring, logits);
+                Ok(Output::Logits(opened.words().iter().map(|&word| ring.to_signed(word)).collect()))
             }
         }
     }
 
     pub(crate) fn model_owner_online(
         &self,
-        logits: &[u32],
+        logits: ShareView<'_>,
         stock: &mut Stock,
         channel: &mut dyn Channel,
     ) -> Result<(), InferenceError> {
         match self {
             Self::Labels { .. } => self.labels(Party::ModelOwner, logits, stock, channel).map(|_| ()),
-            Self::Logits { ring, .. } => Ok(channel.send(&ring.pack(logits))?),
+            Self::Logits { ring, .. } => Ok(channel.send(&ring.pack(logits.words()))?),
         }
     }
 
@@ -154,20 +155,20 @@ impl Answer {
     fn labels(
         &self,
         party: Party,
-        logits: &[u32],
+        logits: ShareView<'_>,
         stock: &mut Stock,
         channel: &mut dyn Channel,
     ) -> Result<Vec<u8>, InferenceError> {
         let Self::Labels { protocol, outer, classes, inner } = self else { return Ok(Vec::new()) };
-        let mut candidates = vec![Vec::with_capacity(outer * inner); *classes];
-        for (index, step) in logits.chunks(*inner).enumerate() {
-            candidates[index % classes].extend_from_slice(step);
+        let mut candidates: Vec<Share> = (0..*classes).map(|_| Share::with_room(outer * inner)).collect();
+        for step in 0..outer * classes {
+            candidates[step % classes].append(logits.part(step * inner..(step + 1) * inner));
         }
         let mut labels = Vec::new();
         for chunk in self.chunks() {
             let bytes = stock.section(protocol.stock_bytes(party, chunk.len()))?;
             let part = protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
-            let now: Vec<Vec<u32>> = candidates.iter().map(|class| class[chunk.clone()].to_vec()).collect();
+            let now = candidates.iter().map(|class| class.part(chunk.clone()).copied()).collect();
             match party {
                 Party::ImageOwner => labels.extend(protocol.image_owner(now, part, channel)?),
                 Party::ModelOwner => protocol.model_owner(now, part, channel)?,

@@ -1,10 +1,11 @@
 //! The image owner: has the scan and the secret key, gets the answer.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring, Ring32};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::nonlinear::PadEnds;
 use blindscan_protocols::ot::source::OtKind;
+use blindscan_protocols::share::Share;
 use blindscan_rlwe::keys::SecretKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
@@ -13,7 +14,7 @@ use super::linear::MaskSeed;
 use super::transfers::{Transfers, transfers};
 use crate::assign::{AssignedPlan, Operator};
 use crate::roles::{Observer, Phase, Progress, local_step};
-use crate::shares::{Erased, Shares, reduce};
+use crate::shares::Shares;
 use crate::stock::{Stock, StockWriter};
 use crate::{InferenceError, Output};
 
@@ -64,11 +65,10 @@ impl ImageOwner {
             match operator {
                 Operator::Local | Operator::AddConstant(_) => continue,
                 Operator::Linear(linear) => {
-                    let mut mask = Erased(linear.input.mask(&seed));
-                    reduce(&mut mask.0, linear.ring);
-                    let share = linear.layer.image_owner_offline(&mask, &self.keys, rng, channel)?;
-                    let share = Erased(share);
-                    stock.section(linear.ring.pack(&share))?;
+                    let mut mask = linear.input.mask(&seed);
+                    mask.reduce(linear.ring);
+                    let share = linear.layer.image_owner_offline(mask.view(), &self.keys, rng, channel)?;
+                    stock.section(linear.ring.pack(share.words()))?;
                 }
                 Operator::Activate(activate) => activate.offline(&mut ends, channel, &mut stock)?,
                 Operator::MaxPool(pool) => pool.offline(&mut ends, channel, &mut stock)?,
@@ -95,13 +95,14 @@ impl ImageOwner {
         if input.len() != expected {
             return Err(InferenceError::Input { expected, found: input.len() });
         }
-        let ring = Ring::new(spec.ring_bits);
+        let ring = Ring32::new(spec.ring_bits);
         let mut progress = Progress::new(plan, Phase::Online, observer);
         let mut shares = Shares::new(plan.plan());
-        shares.put(plan.plan().input, input.iter().map(|&value| ring.from_signed(value)).collect());
+        let words = input.iter().map(|&value| ring.of_signed(value)).collect();
+        shares.put(plan.plan().input, Share::of_words(words));
         let seed = MaskSeed(stock.section(32)?[..].try_into().expect("a section has the length asked for"));
         for (node, operator) in plan.plan().nodes.iter().zip(&plan.operators) {
-            let words = match operator {
+            let share = match operator {
                 Operator::Local | Operator::AddConstant(_) => local_step(plan, node, &shares),
                 Operator::Linear(linear) => {
                     linear.image_owner_online(&mut shares, &seed, &mut stock, channel)?
@@ -113,8 +114,8 @@ impl ImageOwner {
                     pool.online(ME, shares.get(node.inputs[0]), &mut stock, channel)?
                 }
             };
-            progress.share(node.output, &words);
-            shares.put(node.output, words);
+            progress.share(node.output, share.view());
+            shares.put(node.output, share);
             shares.used(&node.inputs);
             if operator.speaks() {
                 progress.step(channel.traffic());

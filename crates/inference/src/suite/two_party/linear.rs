@@ -13,22 +13,23 @@
 use blindscan_arith::block::Block;
 use blindscan_arith::conv::convolve_wrapping;
 use blindscan_arith::prg::Prg;
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_graph::plan::{LayerWeights, TensorId};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::LinearLayer;
+use blindscan_protocols::share::Share;
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
 use crate::InferenceError;
-use crate::shares::{Erased, Shares, reduce};
+use crate::shares::Shares;
 use crate::stock::Stock;
 
 /// One linear layer.
 pub(crate) struct Linear {
     pub(crate) layer: LinearLayer,
     /// The output's ring.
-    pub(crate) ring: Ring,
+    pub(crate) ring: Ring32,
     pub(crate) input: Masked,
     /// Whether this is the first layer that needs the input masked: the one that opens it.
     pub(crate) opens: bool,
@@ -40,7 +41,7 @@ pub(crate) struct Linear {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Masked {
     pub(crate) tensor: TensorId,
-    pub(crate) ring: Ring,
+    pub(crate) ring: Ring32,
     pub(crate) count: usize,
 }
 
@@ -55,14 +56,12 @@ impl Drop for MaskSeed {
 
 impl Masked {
     /// The mask: uniform in the tensor's ring.
-    pub(crate) fn mask(&self, seed: &MaskSeed) -> Vec<u32> {
+    pub(crate) fn mask(&self, seed: &MaskSeed) -> Share {
         let mut key = blake3::Hasher::new_keyed(&seed.0);
         key.update(b"blindscan 1 mask of tensor");
         key.update(&(self.tensor as u64).to_le_bytes());
         let block = Block::from_le_bytes(key.finalize().as_bytes()[..16].try_into().expect("16 of 32 bytes"));
-        let mut words = Prg::new(block).words32(self.count);
-        reduce(&mut words, self.ring);
-        words
+        Share::of_words(self.ring.uniform(&mut Prg::new(block), self.count))
     }
 }
 
@@ -88,17 +87,15 @@ impl Linear {
         seed: &MaskSeed,
         stock: &mut Stock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, InferenceError> {
+    ) -> Result<Share, InferenceError> {
         if self.opens {
             let mask = self.input.mask(seed);
-            let mut masked: Vec<u32> =
-                shares.get(self.input.tensor).iter().zip(&mask).map(|(x, r)| x.wrapping_sub(*r)).collect();
-            reduce(&mut masked, self.input.ring);
-            channel.send(&self.input.ring.pack(&masked))?;
+            let masked = shares.get(self.input.tensor).minus(self.input.ring, mask.view());
+            channel.send(&self.input.ring.pack(masked.words()))?;
             shares.put(self.input.tensor, mask);
         }
         let share = stock.section(self.stock_bytes())?;
-        Ok(self.ring.unpack(&share, self.layer.shape().output_count()))
+        Ok(Share::of_words(self.ring.unpack(&share, self.layer.shape().output_count())))
     }
 
     pub(crate) fn model_owner_online(
@@ -107,20 +104,21 @@ impl Linear {
         weights: &LayerWeights,
         stock: &mut Stock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, InferenceError> {
+    ) -> Result<Share, InferenceError> {
         let (ring, count) = (self.input.ring, self.input.count);
         if self.opens {
             let theirs = ring.unpack(&channel.receive(ring.packed_bytes(count))?, count);
-            let mut masked: Vec<u32> =
-                shares.get(self.input.tensor).iter().zip(&theirs).map(|(x, d)| x.wrapping_add(*d)).collect();
-            reduce(&mut masked, ring);
+            let mut masked = Share::of_words(theirs);
+            masked.add(ring, shares.get(self.input.tensor));
             shares.put(self.input.tensor, masked);
         }
         let shape = self.layer.shape();
-        let mut output = convolve_wrapping(shape, &weights.weight, shares.get(self.input.tensor));
-        let share = Erased(self.ring.unpack(&stock.section(self.stock_bytes())?, shape.output_count()));
-        add_bias_and_share(&mut output, &weights.bias, &share, shape.input_size.is_empty());
-        reduce(&mut output, self.ring);
+        let input = shares.get(self.input.tensor).words();
+        let mut output = Share::of_words(convolve_wrapping(shape, &weights.weight, input));
+        let section = stock.section(self.stock_bytes())?;
+        let share = Share::of_words(self.ring.unpack(&section, shape.output_count()));
+        add_bias_and_share(output.words_mut(), &weights.bias, share.words(), shape.input_size.is_empty());
+        output.reduce(self.ring);
         Ok(output)
     }
 }

@@ -9,9 +9,10 @@
 
 use std::ops::Range;
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_protocols::Party;
 use blindscan_protocols::nonlinear::{PadDemand, PadEnds, Tournament};
+use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
@@ -27,7 +28,7 @@ pub(crate) struct MaxPool {
     pub(crate) stages: Vec<Stage>,
     /// What stands where a window leaves the image: no larger than any value.
     pub(crate) padding: u32,
-    pub(crate) ring: Ring,
+    pub(crate) ring: Ring32,
 }
 
 /// One axis: `None` when the axis is only thinned out.
@@ -75,33 +76,33 @@ impl MaxPool {
     pub(crate) fn online(
         &self,
         party: Party,
-        input: &[u32],
+        input: ShareView<'_>,
         stock: &mut Stock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, InferenceError> {
+    ) -> Result<Share, InferenceError> {
         let padding = match party {
             Party::ImageOwner => self.padding,
             Party::ModelOwner => 0,
         };
-        let mut words: Vec<u32> = input.iter().map(|&word| self.ring.reduce(word)).collect();
+        let mut share = input.copied();
+        share.reduce(self.ring);
         for stage in &self.stages {
-            let taps = stage.pool.gather(&words, padding);
-            words = match &stage.protocol {
+            let taps = stage.pool.gather(share.view(), padding);
+            share = match &stage.protocol {
                 None => taps.into_iter().next().expect("a window has at least one tap"),
                 Some(protocol) => {
-                    let mut largest = Vec::with_capacity(stage.pool.output_count());
+                    let mut largest = Share::with_room(stage.pool.output_count());
                     for chunk in stage.chunks() {
                         let bytes = stock.section(protocol.stock_bytes(party, chunk.len()))?;
                         let part = protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
-                        let candidates: Vec<Vec<u32>> =
-                            taps.iter().map(|tap| tap[chunk.clone()].to_vec()).collect();
-                        largest.extend(protocol.online(party, candidates, part, channel)?);
+                        let candidates = taps.iter().map(|tap| tap.part(chunk.clone()).copied()).collect();
+                        largest.append(protocol.online(party, candidates, part, channel)?.view());
                     }
                     largest
                 }
             };
         }
-        Ok(words)
+        Ok(share)
     }
 
     /// Every dialogue in order: the protocol and its number of elements.

@@ -1,11 +1,12 @@
 //! The model owner: has the weights, learns nothing.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_graph::plan::{LayerWeights, Weights};
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::nonlinear::PadEnds;
 use blindscan_protocols::ot::source::OtKind;
+use blindscan_protocols::share::Share;
 use blindscan_rlwe::keys::PublicKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;
@@ -14,7 +15,7 @@ use super::transfers::{Transfers, transfers};
 use crate::InferenceError;
 use crate::assign::{AssignedPlan, Operator};
 use crate::roles::{Observer, Phase, Progress, local_step};
-use crate::shares::{Erased, Shares, reduce};
+use crate::shares::Shares;
 use crate::stock::{Stock, StockWriter};
 
 const CHECKED: &str = "weights were checked against their plan";
@@ -62,8 +63,7 @@ impl ModelOwner {
                 Operator::Linear(linear) => {
                     let layer = layer(weights, index);
                     let share = linear.layer.model_owner_offline(&layer.weight, &self.peer, rng, channel)?;
-                    let share = Erased(share);
-                    stock.section(linear.ring.pack(&share))?;
+                    stock.section(linear.ring.pack(share.words()))?;
                 }
                 Operator::Activate(activate) => activate.offline(&mut ends, channel, &mut stock)?,
                 Operator::MaxPool(pool) => pool.offline(&mut ends, channel, &mut stock)?,
@@ -92,15 +92,15 @@ impl ModelOwner {
         let mut progress = Progress::new(plan, Phase::Online, observer);
         let mut shares = Shares::new(plan.plan());
         let input = plan.plan().input;
-        shares.put(input, vec![0; plan.plan().tensors[input].shape.iter().product()]);
+        shares.put(input, Share::zeros(plan.plan().tensors[input].shape.iter().product()));
         for (index, (node, operator)) in plan.plan().nodes.iter().zip(&plan.operators).enumerate() {
-            let words = match operator {
+            let share = match operator {
                 Operator::Local => local_step(plan, node, &shares),
                 Operator::AddConstant(step) => {
-                    let mut words = local_step(plan, node, &shares);
-                    step.add(&mut words, weights.constants(index).expect(CHECKED));
-                    reduce(&mut words, Ring::new(plan.plan().tensors[node.output].ring_bits));
-                    words
+                    let mut share = local_step(plan, node, &shares);
+                    step.add(share.words_mut(), weights.constants(index).expect(CHECKED));
+                    share.reduce(Ring32::new(plan.plan().tensors[node.output].ring_bits));
+                    share
                 }
                 Operator::Linear(linear) => {
                     linear.model_owner_online(&mut shares, layer(weights, index), &mut stock, channel)?
@@ -112,8 +112,8 @@ impl ModelOwner {
                     pool.online(ME, shares.get(node.inputs[0]), &mut stock, channel)?
                 }
             };
-            progress.share(node.output, &words);
-            shares.put(node.output, words);
+            progress.share(node.output, share.view());
+            shares.put(node.output, share);
             shares.used(&node.inputs);
             if operator.speaks() {
                 progress.step(channel.traffic());

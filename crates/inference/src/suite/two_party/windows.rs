@@ -3,6 +3,7 @@
 //! A 3x3 window costs 4 comparisons an output at stride 1 and 6 at stride 2 instead of 8.
 
 use blindscan_graph::ir::Window;
+use blindscan_protocols::share::{Share, ShareView};
 
 /// One axis of a pool: which elements of the input each output is the maximum of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +57,9 @@ impl AxisPool {
         self.taps
     }
 
-    /// Tap by tap, the vector of what all outputs see there; `padding` where that is outside.
-    pub(crate) fn gather(&self, input: &[u32], padding: u32) -> Vec<Vec<u32>> {
+    /// Tap by tap, the share of what all outputs see there; `padding` where that is outside.
+    pub(crate) fn gather(&self, input: ShareView<'_>, padding: u32) -> Vec<Share> {
+        let input = input.words();
         (0..self.taps)
             .map(|tap| {
                 let mut seen = Vec::with_capacity(self.output_count());
@@ -73,7 +75,7 @@ impl AxisPool {
                         }
                     }
                 }
-                seen
+                Share::of_words(seen)
             })
             .collect()
     }
@@ -121,13 +123,17 @@ mod tests {
             };
             let shape = [1, 2, 7, 6];
             let input: Vec<u32> = (0..84u32).map(|i| i.wrapping_mul(2_654_435_761) >> 8).collect();
-            let mut words = input.clone();
+            let mut share = Share::of_words(input.clone());
             for pool in axis_pools(&window, &shape) {
-                let taps = pool.gather(&words, 0);
-                words =
-                    (0..pool.output_count()).map(|i| taps.iter().map(|tap| tap[i]).max().unwrap()).collect();
+                let taps = pool.gather(share.view(), 0);
+                let largest = |i: usize| taps.iter().map(|tap| tap.words()[i]).max().unwrap();
+                share = Share::of_words((0..pool.output_count()).map(largest).collect());
             }
-            assert_eq!(words, direct(&input, &shape, &window), "kernel {kernel}, stride {stride}, pad {pad}");
+            assert_eq!(
+                share.words(),
+                direct(&input, &shape, &window),
+                "kernel {kernel}, stride {stride}, pad {pad}"
+            );
         }
     }
 }

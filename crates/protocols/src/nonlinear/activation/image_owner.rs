@@ -5,11 +5,12 @@ use blindscan_wire::Channel;
 
 use super::super::comparison::{ComparisonStock, ComparisonTree, Rider};
 use super::super::message::{Reader, Writer};
+use super::super::pads::{Half, Words};
 use super::super::products;
 use super::super::select::SelectStock;
-use super::super::supply::WordPads;
 use super::{Activation, ActivationStock, Input, multiply};
 use crate::ProtocolError;
+use crate::share::Share;
 
 /// The share of the output; upper bits are not reduced.
 pub(super) fn run(
@@ -17,7 +18,7 @@ pub(super) fn run(
     mut input: Input,
     stock: ActivationStock,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     if of.first_bytes(stock.n) == 0 {
         return Ok(input.value);
     }
@@ -33,7 +34,7 @@ fn compare(
     of: &Activation,
     input: &mut Input,
     comparison: ComparisonStock,
-    wrap: Option<WordPads>,
+    wrap: Option<Half<Words>>,
     channel: &mut dyn Channel,
 ) -> Result<ComparisonTree, ProtocolError> {
     let n = input.value.len();
@@ -43,7 +44,7 @@ fn compare(
     let tree = of.comparison().answer(&input.bits, comparison, &mut from, &mut answer);
     if let Some(pads) = wrap {
         let shift = of.ring_bits - of.drop;
-        products::offer(pads.sender(), &from.plane(), of.wrap_bits(), &mut answer, |block, share| {
+        products::offer(pads.sent(), &from.plane(), of.wrap_bits(), &mut answer, |block, share| {
             input.subtract_wrap(shift, block, share);
             products::bit_lanes(&input.top, block)
         });
@@ -57,10 +58,10 @@ fn relu(
     of: &Activation,
     mut input: Input,
     tree: ComparisonTree,
-    carry: Option<WordPads>,
+    carry: Option<Half<Words>>,
     select: SelectStock,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     let n = input.value.len();
     let rider = if carry.is_some() { Rider::Receive } else { Rider::None };
     let (carries, correction) = tree.run(rider, channel)?;
@@ -80,9 +81,9 @@ fn rescale(
     of: &Activation,
     mut input: Input,
     tree: ComparisonTree,
-    carry: Option<WordPads>,
+    carry: Option<Half<Words>>,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     let n = input.value.len();
     let (carries, _) = tree.run(Rider::None, channel)?;
     if let Some(pads) = carry {
@@ -97,12 +98,12 @@ fn rescale(
 fn offer_carry(
     of: &Activation,
     input: &mut Input,
-    pads: &WordPads,
+    pads: &Half<Words>,
     low: &Bits,
     correction: &Bits,
     out: &mut Writer,
 ) {
-    products::offer(pads.sender(), correction, of.carry_bits(), out, |block, share| {
+    products::offer(pads.sent(), correction, of.carry_bits(), out, |block, share| {
         let carry = products::bit_lanes(low, block);
         input.add_carry(&carry, block, share);
         carry

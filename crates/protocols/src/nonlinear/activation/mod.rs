@@ -39,15 +39,17 @@ mod image_owner;
 mod model_owner;
 
 use blindscan_arith::bits::{Bits, planes};
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
 use super::comparison::{Comparison, ComparisonStock};
 use super::message::{Lanes, Reader, Writer, packed_bytes};
+use super::pads::{Half, Words};
 use super::products;
 use super::select::{self, SelectStock};
-use super::supply::{PadDemand, PadEnds, ShapeError, StockError, WordPads};
+use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::share::{Share, ShareView};
 use crate::{Party, ProtocolError};
 
 /// The public numbers of a ReLU or a rescaling.
@@ -69,9 +71,9 @@ pub struct Activation {
 ///
 /// It cannot be copied, and [`Activation::online`] takes it by value:
 /// ```compile_fail,E0382
-/// use blindscan_protocols::{Party, nonlinear::{Activation, ActivationStock}};
+/// use blindscan_protocols::{Party, nonlinear::{Activation, ActivationStock}, share::ShareView};
 /// use blindscan_wire::Channel;
-/// fn twice(step: Activation, x: &[u32], stock: ActivationStock, channel: &mut dyn Channel) {
+/// fn twice(step: Activation, x: ShareView<'_>, stock: ActivationStock, channel: &mut dyn Channel) {
 ///     let _ = step.online(Party::ImageOwner, x, stock, channel);
 ///     let _ = step.online(Party::ImageOwner, x, stock, channel);
 /// }
@@ -81,8 +83,8 @@ pub struct ActivationStock {
     party: Party,
     n: usize,
     comparison: ComparisonStock,
-    wrap: Option<WordPads>,
-    carry: Option<WordPads>,
+    wrap: Option<Half<Words>>,
+    carry: Option<Half<Words>>,
     select: Option<SelectStock>,
 }
 
@@ -118,7 +120,7 @@ impl Activation {
         let comparison = self.comparison().offline(n, ends, channel)?;
         let mut words = |bits: u32| match bits {
             0 => Ok(None),
-            _ => ends.forward_words(n, bits, channel).map(Some),
+            _ => ends.forward(Words { bits }, n, channel).map(Some),
         };
         let (wrap, carry) = (words(self.wrap_bits())?, words(self.carry_bits())?);
         let select = match self.relu {
@@ -135,10 +137,10 @@ impl Activation {
     pub fn online(
         &self,
         party: Party,
-        x: &[u32],
+        x: ShareView<'_>,
         stock: ActivationStock,
         channel: &mut dyn Channel,
-    ) -> Result<Vec<u32>, ProtocolError> {
+    ) -> Result<Share, ProtocolError> {
         assert_eq!(
             (stock.of, stock.party, stock.n),
             (*self, party, x.len()),
@@ -149,8 +151,7 @@ impl Activation {
             Party::ImageOwner => image_owner::run(self, input, stock, channel)?,
             Party::ModelOwner => model_owner::run(self, input, stock, channel)?,
         };
-        let mask = Ring::new(self.out_bits).mask();
-        value.iter_mut().for_each(|word| *word &= mask);
+        value.reduce(Ring32::new(self.out_bits));
         Ok(value)
     }
 
@@ -158,7 +159,7 @@ impl Activation {
     pub fn stock_bytes(&self, party: Party, n: usize) -> usize {
         let words = |bits| match bits {
             0 => 0,
-            _ => WordPads::stock_bytes(party == Party::ImageOwner, n, bits),
+            _ => Half::bytes(party == Party::ImageOwner, Words { bits }, n),
         };
         let select = if self.relu { SelectStock::stock_bytes(n, self.out_bits) } else { 0 };
         self.comparison().stock_bytes(party, n) + words(self.wrap_bits()) + words(self.carry_bits()) + select
@@ -179,7 +180,7 @@ impl Activation {
         let comparison = self.comparison().read_stock(party, from);
         let mut words = |bits| match bits {
             0 => None,
-            _ => Some(WordPads::read(party == Party::ImageOwner, bits, from)),
+            _ => Some(Half::read(party == Party::ImageOwner, Words { bits }, from)),
         };
         let (wrap, carry) = (words(self.wrap_bits()), words(self.carry_bits()));
         let select = self.relu.then(|| SelectStock::read(self.out_bits, from));
@@ -239,20 +240,22 @@ impl Activation {
 }
 
 impl ActivationStock {
+    /// Bytes of it as a file.
+    pub(super) fn bytes(&self) -> usize {
+        self.of.stock_bytes(self.party, self.n)
+    }
+
     /// The stock as bytes, for a file. Uses it up.
     pub fn to_bytes(self) -> Vec<u8> {
-        let mut out = Writer::with_capacity(self.of.stock_bytes(self.party, self.n));
+        let mut out = Writer::with_capacity(self.bytes());
         self.write(&mut out);
         out.into_bytes()
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
         self.comparison.write(out);
-        if let Some(pads) = &self.wrap {
-            pads.write(self.of.wrap_bits(), out);
-        }
-        if let Some(pads) = &self.carry {
-            pads.write(self.of.carry_bits(), out);
+        for pads in [&self.wrap, &self.carry].into_iter().flatten() {
+            pads.write(out);
         }
         if let Some(select) = &self.select {
             select.write(self.of.out_bits, out);
@@ -273,39 +276,41 @@ struct Input {
     /// Bit l - 1.
     top: Bits,
     /// x >> f, to which the steps add: the share of the rescaled value.
-    value: Vec<u32>,
+    value: Share,
 }
 
 impl Input {
-    fn new(of: &Activation, party: Party, x: &[u32]) -> Self {
-        let mask = Ring::new(of.ring_bits).mask();
+    fn new(of: &Activation, party: Party, x: ShareView<'_>) -> Self {
+        let mask = Ring32::new(of.ring_bits).mask();
         let offset = if party == Party::ModelOwner && !of.relu { 1 << (of.ring_bits - 2) } else { 0 };
-        let x: Vec<u32> = x.iter().map(|word| word.wrapping_add(offset) & mask).collect();
+        let moved = x.words().iter().map(|word| word.wrapping_add(offset) & mask);
+        let mut value = Share::of_words(moved.collect());
         let (mut bits, top) = if of.relu {
-            let mut bits = planes(&x, 0, of.ring_bits);
+            let mut bits = planes(value.words(), 0, of.ring_bits);
             let top = bits.pop().expect("a ring has bits");
             (bits, top)
         } else {
-            (planes(&x, 0, of.drop), planes(&x, of.ring_bits - 1, 1).remove(0))
+            (planes(value.words(), 0, of.drop), planes(value.words(), of.ring_bits - 1, 1).remove(0))
         };
         if party == Party::ModelOwner {
             bits.iter_mut().for_each(|plane| *plane = plane.not());
         }
-        let value = x.into_iter().map(|word| (word >> of.drop).wrapping_sub(offset >> of.drop)).collect();
+        let rescale = |word: &mut u32| *word = (*word >> of.drop).wrapping_sub(offset >> of.drop);
+        value.words_mut().iter_mut().for_each(rescale);
         Self { bits, top, value }
     }
 
     /// Subtracts 2^shift times this party's share of w = w0 + w1 - w0 w1, of 32 elements.
     fn subtract_wrap(&mut self, shift: u32, block: usize, product: &Lanes) {
         let top = products::bit_lanes(&self.top, block);
-        products::update(&mut self.value, block, |i, value| {
+        products::update(self.value.words_mut(), block, |i, value| {
             value.wrapping_sub(top[i].wrapping_sub(product[i]) << shift)
         });
     }
 
     /// Adds this party's share of the carry, c0 + c1 - 2 c0 c1, of 32 elements.
     fn add_carry(&mut self, carry: &Lanes, block: usize, product: &Lanes) {
-        products::update(&mut self.value, block, |i, value| {
+        products::update(self.value.words_mut(), block, |i, value| {
             value.wrapping_add(carry[i]).wrapping_sub(product[i] << 1)
         });
     }
@@ -316,10 +321,10 @@ fn multiply(
     bits: u32,
     select: SelectStock,
     keep: Bits,
-    value: Vec<u32>,
+    value: Share,
     corrections: &Bits,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     let (n, bytes) = (value.len(), packed_bytes(bits, value.len()));
     let mut out = Writer::with_capacity(bytes);
     let selection = select.offer(keep, value, bits, corrections, &mut out);

@@ -5,11 +5,12 @@ use blindscan_wire::Channel;
 
 use super::super::comparison::{ComparisonStock, ComparisonTree, Rider};
 use super::super::message::{Reader, Writer, packed_bytes};
+use super::super::pads::{Half, Words};
 use super::super::products;
 use super::super::select::SelectStock;
-use super::super::supply::WordPads;
 use super::{Activation, ActivationStock, Input, multiply};
 use crate::ProtocolError;
+use crate::share::Share;
 
 /// The share of the output; upper bits are not reduced.
 pub(super) fn run(
@@ -17,7 +18,7 @@ pub(super) fn run(
     mut input: Input,
     stock: ActivationStock,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     if of.first_bytes(stock.n) == 0 {
         return Ok(input.value);
     }
@@ -33,14 +34,14 @@ fn compare(
     of: &Activation,
     input: &mut Input,
     comparison: ComparisonStock,
-    wrap: Option<WordPads>,
+    wrap: Option<Half<Words>>,
     channel: &mut dyn Channel,
 ) -> Result<ComparisonTree, ProtocolError> {
     let n = input.value.len();
     let mut message = Writer::with_capacity(of.first_bytes(n));
     of.comparison().correct(&input.bits, &comparison, &mut message);
     if let Some(pads) = &wrap {
-        message.plane(&input.top.xor(&pads.receiver().choice));
+        message.plane(&input.top.xor(&pads.received().choice));
     }
     channel.send(message.bytes())?;
     let answer = channel.receive(of.answer_bytes(n))?;
@@ -48,7 +49,7 @@ fn compare(
     let tree = of.comparison().accept(comparison, &mut from);
     if let Some(pads) = wrap {
         let (shift, top) = (of.ring_bits - of.drop, input.top.clone());
-        products::accept(pads.receiver(), &top, of.wrap_bits(), &mut from, |block, share| {
+        products::accept(pads.received(), &top, of.wrap_bits(), &mut from, |block, share| {
             input.subtract_wrap(shift, block, share);
         });
     }
@@ -60,12 +61,12 @@ fn relu(
     of: &Activation,
     mut input: Input,
     tree: ComparisonTree,
-    carry: Option<WordPads>,
+    carry: Option<Half<Words>>,
     select: SelectStock,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     let n = input.value.len();
-    let rider = carry.as_ref().map_or(Rider::None, |pads| Rider::Send(&pads.receiver().choice));
+    let rider = carry.as_ref().map_or(Rider::None, |pads| Rider::Send(&pads.received().choice));
     let (carries, _) = tree.run(rider, channel)?;
     let keep = input.top.xor(&carries.all);
     let mut message = Writer::default();
@@ -85,14 +86,14 @@ fn rescale(
     of: &Activation,
     mut input: Input,
     tree: ComparisonTree,
-    carry: Option<WordPads>,
+    carry: Option<Half<Words>>,
     channel: &mut dyn Channel,
-) -> Result<Vec<u32>, ProtocolError> {
+) -> Result<Share, ProtocolError> {
     let n = input.value.len();
     let (carries, _) = tree.run(Rider::None, channel)?;
     if let Some(pads) = carry {
         let mut message = Writer::default();
-        message.plane(&carries.low.xor(&pads.receiver().choice));
+        message.plane(&carries.low.xor(&pads.received().choice));
         channel.send(message.bytes())?;
         let theirs = channel.receive(packed_bytes(of.carry_bits(), n))?;
         accept_carry(of, &mut input, &pads, &carries.low, &mut Reader::new(&theirs, n));
@@ -100,8 +101,8 @@ fn rescale(
     Ok(input.value)
 }
 
-fn accept_carry(of: &Activation, input: &mut Input, pads: &WordPads, low: &Bits, from: &mut Reader) {
-    products::accept(pads.receiver(), low, of.carry_bits(), from, |block, share| {
+fn accept_carry(of: &Activation, input: &mut Input, pads: &Half<Words>, low: &Bits, from: &mut Reader) {
+    products::accept(pads.received(), low, of.carry_bits(), from, |block, share| {
         input.add_carry(&products::bit_lanes(low, block), block, share);
     });
 }

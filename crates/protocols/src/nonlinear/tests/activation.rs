@@ -1,33 +1,34 @@
 //! ReLU with rescaling and rescaling alone.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring, Ring32};
 
 use super::*;
 use crate::nonlinear::{PadDemand, ShapeError, StockError, ideal};
 
 /// All pairs of shares of all values of `least..=most` modulo 2^8.
-fn all_pairs(least: i64, most: i64) -> (Vec<u32>, Vec<u32>, Vec<i64>) {
-    let ring = Ring::new(8);
+fn all_pairs(least: i64, most: i64) -> (Share, Share, Vec<i64>) {
+    let ring = Ring32::new(8);
     let pairs = (least..=most).flat_map(|x| (0..256u32).map(move |x0| (x, x0)));
     let values: Vec<i64> = pairs.clone().map(|(x, _)| x).collect();
-    let x0: Vec<u32> = pairs.clone().map(|(_, x0)| x0).collect();
-    let x1 = pairs.map(|(x, x0)| ring.reduce(ring.from_signed(x).wrapping_sub(x0))).collect();
-    (x0, x1, values)
+    let x0 = pairs.clone().map(|(_, x0)| x0).collect();
+    let x1 = pairs.map(|(x, x0)| ring.sub(ring.of_signed(x), x0)).collect();
+    (Share::of_words(x0), Share::of_words(x1), values)
 }
 
-fn assert_ideal(of: Activation, x0: &[u32], x1: &[u32], values: &[i64]) {
-    let ring = Ring::new(of.out_bits);
+fn assert_ideal(of: Activation, x0: &Share, x1: &Share, values: &[i64]) {
+    let ring = Ring32::new(of.out_bits);
     let played = activate(of, x0, x1);
-    assert!(played.left.iter().chain(&played.right).all(|word| ring.reduce(*word) == *word));
+    let mut words = played.left.words().iter().chain(played.right.words());
+    assert!(words.all(|word| ring.reduce(*word) == *word));
     for (i, y) in joined(ring, &played.left, &played.right).into_iter().enumerate() {
         let ideal = ideal::activation(values[i], of.drop, of.relu);
         assert_eq!(
             y,
-            ring.to_signed(ring.from_signed(ideal)),
+            ring.to_signed(ring.of_signed(ideal)),
             "{of:?} of {} as {} + {}",
             values[i],
-            x0[i],
-            x1[i]
+            x0.words()[i],
+            x1.words()[i]
         );
     }
     assert_eq!(played.left_traffic, of.script(x0.len()).traffic(Party::ImageOwner), "{of:?}");
@@ -62,7 +63,7 @@ fn large_rings_give_the_ideal_at_their_edges_and_at_random() {
                     [(0, ring_bits), (1, 32), (9, ring_bits), (13, 12), (ring_bits - 2, 17)]
                 {
                     let values = values(magnitude, n, &mut rng);
-                    let (x0, x1) = shares(Ring::new(ring_bits), &values, &mut rng);
+                    let (x0, x1) = shares(Ring32::new(ring_bits), &values, &mut rng);
                     let of =
                         Activation::new(ring_bits, drop, out_bits, relu, 1 + rng.random_range(0..4)).unwrap();
                     assert_ideal(of, &x0, &x1, &values);
@@ -74,9 +75,10 @@ fn large_rings_give_the_ideal_at_their_edges_and_at_random() {
 
 #[test]
 fn shares_at_the_ends_of_the_ring_give_the_ideal() {
-    let ring = Ring::new(26);
+    let ring = Ring32::new(26);
     let ends = [0, 1, (1 << 25) - 1, 1 << 25, (1 << 25) + 1, (1 << 26) - 1, (1 << 9) - 1, 1 << 9];
     let (x0, x1): (Vec<u32>, Vec<u32>) = ends.iter().flat_map(|&a| ends.map(|b| (a, b))).unzip();
+    let (x0, x1) = (Share::of_words(x0), Share::of_words(x1));
     let values = joined(ring, &x0, &x1);
     assert_ideal(Activation::new(26, 9, 26, true, 3).unwrap(), &x0, &x1, &values);
 }
@@ -85,7 +87,7 @@ fn shares_at_the_ends_of_the_ring_give_the_ideal() {
 fn the_upper_bits_of_the_input_do_not_matter() {
     let of = Activation::new(8, 3, 8, true, 3).unwrap();
     let (x0, x1, values) = all_pairs(-128, 127);
-    let dirty = |words: &[u32]| words.iter().map(|word| word | 0xabcd_ef00).collect::<Vec<_>>();
+    let dirty = |x: &Share| Share::of_words(x.words().iter().map(|word| word | 0xabcd_ef00).collect());
     assert_ideal(of, &dirty(&x0), &dirty(&x1), &values);
 }
 
@@ -141,19 +143,20 @@ fn a_stock_survives_a_file() {
     for (relu, out_bits, n) in [(true, 26, 65), (false, 26, 64), (true, 10, 1), (false, 12, 63)] {
         let of = Activation::new(24, 8, out_bits, relu, 3).unwrap();
         let values = values(22, n, &mut rng);
-        let (x0, x1) = shares(Ring::new(24), &values, &mut rng);
-        let run = |party: Party, x: &[u32], ends: &mut PadEnds, channel: &mut dyn Channel| {
+        let (x0, x1) = shares(Ring32::new(24), &values, &mut rng);
+        let run = |party: Party, x: &Share, ends: &mut PadEnds, channel: &mut dyn Channel| {
             let bytes = of.offline(n, ends, channel).unwrap().to_bytes();
             assert_eq!(bytes.len(), of.stock_bytes(party, n));
             let stock = of.stock_from_bytes(party, n, &bytes).unwrap();
-            of.online(party, x, stock, channel).unwrap()
+            of.online(party, x.view(), stock, channel).unwrap()
         };
         let played = dialogue(
             |ends, channel| run(Party::ImageOwner, &x0, ends, channel),
             |ends, channel| run(Party::ModelOwner, &x1, ends, channel),
         );
         let direct = activate(of, &x0, &x1);
-        assert_eq!((played.left, played.right), (direct.left, direct.right));
+        assert_eq!(played.left.words(), direct.left.words());
+        assert_eq!(played.right.words(), direct.right.words());
     }
 }
 
@@ -195,7 +198,7 @@ fn a_stock_of_another_length_is_our_own_fault() {
     let stock =
         of.stock_from_bytes(Party::ImageOwner, 3, &vec![0; of.stock_bytes(Party::ImageOwner, 3)]).unwrap();
     let (mut channel, _peer) = blindscan_wire::memory::pair(std::time::Duration::from_secs(1));
-    let _ = of.online(Party::ImageOwner, &[0; 4], stock, &mut channel);
+    let _ = of.online(Party::ImageOwner, Share::zeros(4).view(), stock, &mut channel);
 }
 
 /// Pads of zeros that count what they would have cost.
@@ -204,6 +207,7 @@ struct Counted(u64);
 
 mod counted {
     use blindscan_arith::bits::Bits;
+    use blindscan_arith::erase::Erased;
 
     use super::*;
     use crate::ProtocolError;
@@ -229,7 +233,7 @@ mod counted {
             _channel: &mut dyn Channel,
         ) -> Result<WordPadsSender, ProtocolError> {
             self.0 += n as u64;
-            Ok(WordPadsSender { zero: vec![0; n], one: vec![0; n] })
+            Ok(WordPadsSender { zero: Erased::zeros(n), one: Erased::zeros(n) })
         }
     }
 
@@ -253,7 +257,7 @@ mod counted {
             _channel: &mut dyn Channel,
         ) -> Result<WordPadsReceiver, ProtocolError> {
             self.0 += n as u64;
-            Ok(WordPadsReceiver { choice: Bits::zeros(n), pad: vec![0; n] })
+            Ok(WordPadsReceiver { choice: Bits::zeros(n), pad: Erased::zeros(n) })
         }
     }
 }

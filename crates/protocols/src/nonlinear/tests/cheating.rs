@@ -92,7 +92,7 @@ fn attacked<S: Security>() -> (Block, Result<Loot, ProtocolError>) {
     let logits = [vec![9; POSITIONS], vec![2; POSITIONS], vec![-5; POSITIONS]];
     let mut rng = rng(40);
     let (l0, l1): (Vec<_>, Vec<_>) =
-        logits.iter().map(|logits| shares(Ring::new(24), logits, &mut rng)).unzip();
+        logits.iter().map(|logits| shares(Ring32::new(24), logits, &mut rng)).unzip();
     let played = play(
         |channel| {
             let made =

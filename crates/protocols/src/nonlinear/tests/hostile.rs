@@ -13,14 +13,14 @@ fn both_kinds() -> [Activation; 2] {
 
 /// Plays an activation in which `liar` sends its message `at` one byte short; the honest party's result and
 /// how many the liar sent.
-fn with_short_message(of: Activation, liar: Party, at: usize) -> (Result<Vec<u32>, ProtocolError>, usize) {
+fn with_short_message(of: Activation, liar: Party, at: usize) -> (Result<Share, ProtocolError>, usize) {
     let run = |party: Party, ends: &mut PadEnds, channel: &mut MemoryChannel| {
         let stock = of.offline(N, ends, channel).unwrap();
         let mut channel = Watched::new(channel, |index, message| {
             let cut = usize::from(party == liar && index == at);
             message[..message.len() - cut].to_vec()
         });
-        let result = of.online(party, &[5; N], stock, &mut channel);
+        let result = of.online(party, Share::of_words(vec![5; N]).view(), stock, &mut channel);
         (result, channel.sent().len())
     };
     let played = dialogue(
@@ -57,7 +57,7 @@ fn a_peer_that_leaves_is_an_error() {
             let stock = of.stock_from_bytes(party, N, &bytes).unwrap();
             let (mut channel, mut peer) = memory::pair(std::time::Duration::from_secs(10));
             peer.finish().unwrap();
-            let result = of.online(party, &[5; N], stock, &mut channel);
+            let result = of.online(party, Share::of_words(vec![5; N]).view(), stock, &mut channel);
             assert!(matches!(result, Err(ProtocolError::Wire(WireError::Closed))));
         }
     }

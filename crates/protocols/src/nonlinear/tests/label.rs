@@ -1,6 +1,6 @@
 //! Labels: their values, their ties, and what their last message is.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::{Module, Ring32};
 use blindscan_wire::Traffic;
 
 use super::*;
@@ -15,7 +15,7 @@ enum Told {
 fn labels(of: Label, logits: &[Vec<i64>], seed: u64) -> (Vec<u8>, [Vec<Vec<u8>>; 2], [Traffic; 2]) {
     let mut rng = rng(seed);
     let n = logits[0].len();
-    let (l0, l1): (Vec<_>, Vec<_>) = logits.iter().map(|l| shares(Ring::new(24), l, &mut rng)).unzip();
+    let (l0, l1): (Vec<_>, Vec<_>) = logits.iter().map(|l| shares(Ring32::new(24), l, &mut rng)).unzip();
     let stock = |party, ends: &mut PadEnds, channel: &mut dyn Channel| {
         let bytes = of.offline(n, ends, channel).unwrap().to_bytes();
         assert_eq!(bytes.len(), of.stock_bytes(party, n));
@@ -91,7 +91,7 @@ fn the_last_message_is_the_model_owners_share_of_the_label_and_nothing_else() {
         let silent = of.script(n).traffic(Party::ImageOwner).bytes_sent;
         assert_eq!(image_owner.iter().map(|message| message.len() as u64).sum::<u64>(), silent);
         // Content: uniform shares, and label minus share is the image owner's part, uniform too.
-        let ring = Ring::new(bits);
+        let ring = Ring32::new(bits);
         let share = ring.unpack(last, n);
         for residue in 0..1 << bits {
             let expected = n as f64 / f64::from(1 << bits);
@@ -120,19 +120,19 @@ fn the_label_does_not_turn_on_how_much_it_won_by() {
 #[test]
 fn a_model_owner_that_lies_about_its_share_cannot_name_a_class_that_is_not_there() {
     let of = Label::new(24, 3, 3).unwrap();
-    let logits = vec![vec![7u32; 4]; 3];
+    let logits = || (0..3).map(|_| Share::of_words(vec![7; 4])).collect();
     let played =
         dialogue(
             |ends, channel| {
                 let stock = of.offline(4, ends, channel).unwrap();
-                of.image_owner(logits.clone(), stock, channel)
+                of.image_owner(logits(), stock, channel)
             },
             |ends, channel| {
                 let stock = of.offline(4, ends, channel).unwrap();
                 let mut lying = Watched::new(channel, |_, message| {
                     if message.len() == 1 { vec![0b1110_0100] } else { message.to_vec() }
                 });
-                of.model_owner(logits.clone(), stock, &mut lying).unwrap();
+                of.model_owner(logits(), stock, &mut lying).unwrap();
                 Ok(Vec::new())
             },
         );

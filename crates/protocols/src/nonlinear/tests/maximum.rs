@@ -1,21 +1,21 @@
 //! Maximum, tournament and sign.
 
-use blindscan_arith::ring::Ring;
+use blindscan_arith::ring::Ring32;
 
 use super::*;
 use crate::nonlinear::{Maximum, Sign, StockError, Tournament, ideal};
 
 #[test]
 fn the_larger_of_two_is_found_for_all_pairs_of_small_values() {
-    let ring = Ring::new(8);
+    let ring = Ring32::new(8);
     let of = Maximum::new(8, 3).unwrap();
     let (a, b): (Vec<i64>, Vec<i64>) = (-64..64).flat_map(|a| (-64..64).map(move |b| (a, b))).unzip();
     let mut rng = rng(3);
     let ((a0, a1), (b0, b1)) = (shares(ring, &a, &mut rng), shares(ring, &b, &mut rng));
-    let run = |party, a: &[u32], b: &[u32], ends: &mut PadEnds, channel: &mut dyn Channel| {
+    let run = |party, a: &Share, b: &Share, ends: &mut PadEnds, channel: &mut dyn Channel| {
         let bytes = of.offline(a.len(), ends, channel).unwrap().to_bytes();
         let stock = of.stock_from_bytes(party, a.len(), &bytes).unwrap();
-        of.online(party, a, b, stock, channel).unwrap()
+        of.online(party, a.view(), b.view(), stock, channel).unwrap()
     };
     let played = dialogue(
         |ends, channel| run(Party::ImageOwner, &a0, &b0, ends, channel),
@@ -29,7 +29,7 @@ fn the_larger_of_two_is_found_for_all_pairs_of_small_values() {
 
 #[test]
 fn the_largest_of_k_is_found_for_every_k() {
-    let ring = Ring::new(24);
+    let ring = Ring32::new(24);
     let mut rng = rng(4);
     for (k, n) in [(1, 5), (2, 64), (3, 65), (4, 1), (5, 63), (9, 100), (4, 0)] {
         let of = Tournament::new(24, 3, k).unwrap();
@@ -72,11 +72,11 @@ fn the_sign_is_right_for_every_value_of_a_small_ring_and_for_edges_of_large_ones
     for (ring_bits, values) in cases {
         for radix_bits in 1..=4 {
             let of = Sign::new(ring_bits, radix_bits).unwrap();
-            let (x0, x1) = shares(Ring::new(ring_bits), &values, &mut rng);
-            let run = |party, x: &[u32], ends: &mut PadEnds, channel: &mut dyn Channel| {
+            let (x0, x1) = shares(Ring32::new(ring_bits), &values, &mut rng);
+            let run = |party, x: &Share, ends: &mut PadEnds, channel: &mut dyn Channel| {
                 let bytes = of.offline(x.len(), ends, channel).unwrap().to_bytes();
                 let stock = of.stock_from_bytes(party, x.len(), &bytes).unwrap();
-                of.online(party, x, stock, channel).unwrap()
+                of.online(party, x.view(), stock, channel).unwrap()
             };
             let played = dialogue(
                 |ends, channel| run(Party::ImageOwner, &x0, ends, channel),

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use blindscan_arith::bits::Bits;
+use blindscan_arith::erase::Erased;
 
 use super::*;
 use crate::ProtocolError;
@@ -94,7 +95,7 @@ impl PadSender for Sabotaged<'_, DealtSender> {
         channel: &mut dyn Channel,
     ) -> Result<WordPadsSender, ProtocolError> {
         if self.1 == Sabotage::Words {
-            return Ok(WordPadsSender { zero: vec![0; n], one: vec![0; n] });
+            return Ok(WordPadsSender { zero: Erased::zeros(n), one: Erased::zeros(n) });
         }
         self.0.words(n, bits, channel)
     }
@@ -122,7 +123,7 @@ impl PadReceiver for Sabotaged<'_, DealtReceiver> {
         channel: &mut dyn Channel,
     ) -> Result<WordPadsReceiver, ProtocolError> {
         if self.1 == Sabotage::Words {
-            return Ok(WordPadsReceiver { choice: Bits::zeros(n), pad: vec![0; n] });
+            return Ok(WordPadsReceiver { choice: Bits::zeros(n), pad: Erased::zeros(n) });
         }
         self.0.words(n, bits, channel)
     }
@@ -134,7 +135,7 @@ fn transcripts(of: Activation, x: (u32, u32), sabotage: Sabotage) -> [Vec<Sent>;
     let run = |party: Party, x: u32, ends: &mut PadEnds, channel: &mut MemoryChannel| {
         let stock = of.offline(N, ends, channel).unwrap();
         let mut channel = Watched::recording(channel);
-        let y = of.online(party, &[x; N], stock, &mut channel).unwrap();
+        let y = of.online(party, Share::of_words(vec![x; N]).view(), stock, &mut channel).unwrap();
         (y, channel.log)
     };
     let played = play(
@@ -152,11 +153,11 @@ fn transcripts(of: Activation, x: (u32, u32), sabotage: Sabotage) -> [Vec<Sent>;
         },
     );
     let ideal = {
-        let ring = Ring::new(of.ring_bits);
+        let ring = Ring32::new(of.ring_bits);
         ideal::activation(ring.to_signed(ring.reduce(x.0.wrapping_add(x.1))), of.drop, of.relu)
     };
     // Pads of zeros are valid transfers: the answer is right, so that only this detector can tell.
-    assert_eq!(joined(Ring::new(of.out_bits), &played.left.0, &played.right.0), vec![ideal; N]);
+    assert_eq!(joined(Ring32::new(of.out_bits), &played.left.0, &played.right.0), vec![ideal; N]);
     [played.left.1, played.right.1]
 }
 
@@ -182,8 +183,8 @@ fn uneven(transcripts: &[Vec<Sent>; 2]) -> usize {
 }
 
 fn cases() -> Vec<(Activation, (u32, u32))> {
-    let ring = Ring::new(26);
-    let pair = |x: i64| (0x155_5555, ring.reduce(ring.from_signed(x).wrapping_sub(0x155_5555)));
+    let ring = Ring32::new(26);
+    let pair = |x: i64| (0x155_5555, ring.reduce(ring.of_signed(x).wrapping_sub(0x155_5555)));
     [true, false]
         .into_iter()
         .flat_map(|relu| {

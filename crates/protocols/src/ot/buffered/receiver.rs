@@ -2,6 +2,7 @@
 
 use blindscan_arith::bits::Bits;
 use blindscan_arith::block::Block;
+use blindscan_arith::erase::Erased;
 use blindscan_arith::hash::CorrelationHash;
 use blindscan_wire::{Channel, WireError};
 use zeroize::{Zeroize, Zeroizing};
@@ -124,10 +125,10 @@ impl PadReceiver for BufferedReceiver {
     ) -> Result<WordPadsReceiver, ProtocolError> {
         self.supply.hand_out(n);
         let mask = word_mask(bits);
-        let (mut choice, mut pad) = (Vec::with_capacity(n.div_ceil(64)), Vec::with_capacity(n));
+        let (mut choice, mut pad) = (Vec::with_capacity(n.div_ceil(64)), Erased::with_room(n));
         for length in pieces(n) {
             let (hashes, choices, start) = self.take(length, channel)?;
-            pad.extend(hashes.iter().map(|word| word & mask));
+            pad.append(hashes.iter().map(|word| word & mask));
             append_bits(&mut choice, choices, start, length);
         }
         Ok(WordPadsReceiver { choice: Bits::from_words(choice, n), pad })

@@ -1,6 +1,7 @@
 //! The end that gets all pads.
 
 use blindscan_arith::block::Block;
+use blindscan_arith::erase::Erased;
 use blindscan_arith::hash::CorrelationHash;
 use blindscan_wire::{Channel, WireError};
 use zeroize::{Zeroize, Zeroizing};
@@ -133,11 +134,11 @@ impl PadSender for BufferedSender {
     ) -> Result<WordPadsSender, ProtocolError> {
         self.supply.hand_out(n);
         let mask = word_mask(bits);
-        let mut pads = WordPadsSender { zero: Vec::with_capacity(n), one: Vec::with_capacity(n) };
+        let mut pads = WordPadsSender { zero: Erased::with_room(n), one: Erased::with_room(n) };
         for length in pieces(n) {
             let (zero, one) = self.take(length, channel)?;
-            pads.zero.extend(zero.iter().map(|word| word & mask));
-            pads.one.extend(one.iter().map(|word| word & mask));
+            pads.zero.append(zero.iter().map(|word| word & mask));
+            pads.one.append(one.iter().map(|word| word & mask));
         }
         Ok(pads)
     }

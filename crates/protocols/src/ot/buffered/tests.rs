@@ -61,10 +61,10 @@ fn word_pads_are_those_of_the_ideal_and_the_others_differ() {
             |channel| receiver.words(n, bits, channel).unwrap(),
         );
         let (sent, received) = (played.left, played.right);
-        assert!(sent.zero.iter().chain(&sent.one).all(|word| u64::from(*word) < 1 << bits));
-        assert_eq!(ideal::words(&sent, received.choice.clone()).pad, received.pad);
+        assert!(sent.zero.iter().chain(sent.one.iter()).all(|word| u64::from(*word) < 1 << bits));
+        assert_eq!(*ideal::words(&sent, received.choice.clone()).pad, *received.pad);
         let others = ideal::words(&sent, received.choice.not()).pad;
-        let equal = others.iter().zip(&received.pad).filter(|(a, b)| a == b).count();
+        let equal = others.iter().zip(received.pad.iter()).filter(|(a, b)| a == b).count();
         // Unrelated words agree n / 2^bits times, give or take eight deviations of sqrt(n) / 2 at most.
         assert!((equal as f64 - n as f64 / f64::from(bits).exp2()).abs() <= 8.0 * (n as f64).sqrt() / 2.0);
         assert_eq!(played.left_traffic, cost(n).traffic(ENDS.sender));
@@ -77,13 +77,13 @@ fn many_small_requests_and_one_big_one_use_the_same_transfers() {
     let total: usize = sizes.iter().sum();
     let (mut sender, mut receiver) = ends(total, 3);
     let small = play(
-        |channel| sizes.map(|n| sender.words(n, 32, channel).unwrap().zero).concat(),
-        |channel| sizes.map(|n| receiver.words(n, 32, channel).unwrap().pad).concat(),
+        |channel| sizes.map(|n| sender.words(n, 32, channel).unwrap().zero.to_vec()).concat(),
+        |channel| sizes.map(|n| receiver.words(n, 32, channel).unwrap().pad.to_vec()).concat(),
     );
     let (mut sender, mut receiver) = ends(total, 3);
     let big = play(
-        |channel| sender.words(total, 32, channel).unwrap().zero,
-        |channel| receiver.words(total, 32, channel).unwrap().pad,
+        |channel| sender.words(total, 32, channel).unwrap().zero.to_vec(),
+        |channel| receiver.words(total, 32, channel).unwrap().pad.to_vec(),
     );
     assert_eq!((small.left, small.right), (big.left, big.right));
     assert_eq!((small.left_traffic, small.right_traffic), (big.left_traffic, big.right_traffic));
@@ -111,7 +111,7 @@ fn mixed_requests_of_odd_sizes_stay_in_step_and_cost_what_the_total_says() {
     );
     for ((digits, words), (digit, word)) in played.left.iter().zip(played.right) {
         assert_eq!(ideal::digits(digits, digit.choice).pad, digit.pad);
-        assert_eq!(ideal::words(words, word.choice).pad, word.pad);
+        assert_eq!(*ideal::words(words, word.choice).pad, *word.pad);
     }
     assert_eq!(played.left_traffic, cost(total).traffic(ENDS.sender));
     assert_eq!(played.right_traffic, cost(total).traffic(ENDS.receiver));
@@ -174,7 +174,7 @@ fn another_direction_or_session_hashes_the_same_keys_to_unrelated_pads() {
         let mut sender = BufferedSender::new(Box::new(sender), &instance, 1000);
         let mut receiver = BufferedReceiver::new(Box::new(receiver), &instance, 1000);
         play(
-            |channel| sender.words(1000, 32, channel).unwrap().zero,
+            |channel| sender.words(1000, 32, channel).unwrap().zero.to_vec(),
             |channel| receiver.words(1000, 32, channel).map(|_| ()).unwrap(),
         )
         .left
@@ -195,9 +195,9 @@ fn pads_of_equal_keys(instance: &Instance, total: usize) -> [Vec<u32>; 3] {
     let sizes = [1, 999, BATCH - 1000, 7, total - BATCH - 7];
     let played = play(
         |channel| sizes.map(|n| sender.words(n, 32, channel).unwrap()),
-        |channel| sizes.map(|n| receiver.words(n, 32, channel).unwrap().pad).concat(),
+        |channel| sizes.map(|n| receiver.words(n, 32, channel).unwrap().pad.to_vec()).concat(),
     );
-    let both = |of: fn(&WordPadsSender) -> &Vec<u32>| played.left.iter().flat_map(of).copied().collect();
+    let both = |of: fn(&WordPadsSender) -> &[u32]| played.left.iter().flat_map(of).copied().collect();
     [both(|pads| &pads.zero), both(|pads| &pads.one), played.right]
 }
 
