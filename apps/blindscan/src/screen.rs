@@ -1,5 +1,7 @@
 //! What goes to standard error while a command works: a bar on a terminal, else a line every few seconds; notes and warnings.
 
+pub(crate) mod report;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 

@@ -8,10 +8,9 @@
 //! Nothing that depends on the comparison reaches the server: the whole batch is run, whatever came of a part of it. Who
 //! complains to the server's operator of a wrong answer tells him something; that is for a person to do.
 
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::fixed;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::PublicPlan;
@@ -20,12 +19,15 @@ use blindscan_session::PlanDigest;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{At, CanaryError, Result};
+use crate::files::write_new;
 use crate::fit::Source;
 use crate::hex;
 use crate::random::Random;
 use crate::reference;
 use crate::report::{CanaryReport, WrongCanary};
 use crate::slices::selection;
+use crate::study::Study;
 
 /// The file of noted answers in the folder of a set.
 const ANSWERS: &str = "answers.json";
@@ -63,22 +65,17 @@ struct Note {
 }
 
 impl Notes {
-    /// Notes the answers of every image of a folder, as `answer` gives them for an input, in floats and in integers.
+    /// Notes the answers of every image of a set, as `answer` gives them for an input, in floats and in integers; of a scan
+    /// those of the slices that are listed, or of the middle one.
     pub fn take(
-        folder: &Path,
+        set: UnnotedSet,
         slices: Option<&str>,
         plan: &PublicPlan,
         mut answer: impl FnMut(&Tensor, &[i64]) -> Result<Output>,
     ) -> Result<Self> {
-        let path = folder.join(ANSWERS);
-        ensure!(
-            !path.exists(),
-            "{} exists; noted answers are never overwritten: move it away first if they are no longer wanted",
-            path.display()
-        );
         let mut answers = Vec::new();
-        for file in files(folder)? {
-            let source = Source::open(&folder.join(&file), None, plan)?;
+        for (file, study) in set.images {
+            let source = Source::new(study, plan)?;
             let slices = match slices {
                 Some(text) => selection(text, source.count())?,
                 None => vec![source.count() / 2],
@@ -95,7 +92,6 @@ impl Notes {
                 });
             }
         }
-        ensure!(!answers.is_empty(), "{} holds no image", folder.display());
         Ok(Self { plan_digest: hex(&plan.digest()), answers })
     }
 
@@ -107,40 +103,67 @@ impl Notes {
     /// Writes the notes into their folder, whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(ANSWERS);
-        let text = serde_json::to_vec_pretty(self)?;
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-            file.write_all(&text)?;
-            Ok(file.persist_noclobber(&path)?)
-        });
-        written.with_context(|| format!("{} could not be written", path.display()))?;
+        write_new(&path, &serde_json::to_vec_pretty(self)?)?;
         Ok(path)
     }
 
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(ANSWERS);
-        let text = std::fs::read(&path).with_context(|| {
-            format!("{}: a set of canaries has its answers noted by `blindscan canaries`", path.display())
-        })?;
-        serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
+        let text =
+            std::fs::read(&path).map_err(|source| CanaryError::NotNoted { path: path.clone(), source })?;
+        serde_json::from_slice(&text).at(&path)
+    }
+}
+
+/// A folder of images whose answers are not noted yet, all of them read.
+pub struct UnnotedSet {
+    images: Vec<(String, Study)>,
+}
+
+impl UnnotedSet {
+    /// Reads every image of a folder. One with notes is refused.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(ANSWERS);
+        if path.exists() {
+            return Err(CanaryError::Noted { path }.into());
+        }
+        let read = |file: String| Ok((file.clone(), Study::open(&folder.join(file), None)?));
+        let images = files(folder)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        match images.is_empty() {
+            true => Err(CanaryError::NoImage { folder: folder.into() }.into()),
+            false => Ok(Self { images }),
+        }
     }
 }
 
 /// Images and their names in a folder: all but the notes and hidden files.
 fn files(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    let entries = std::fs::read_dir(folder).at(folder)?;
     let mut names = Vec::new();
     for entry in entries {
         match entry?.file_name().into_string() {
             Ok(name) if name == ANSWERS || name.starts_with('.') => {}
             Ok(name) => names.push(name),
-            Err(name) => bail!("{}: a file's name is not text: {}", folder.display(), name.display()),
+            Err(name) => {
+                let name = name.display().to_string();
+                return Err(CanaryError::Name { folder: folder.into(), name }.into());
+            }
         }
     }
     names.sort();
     Ok(names)
 }
 
-/// The canaries of one batch, drawn from their set.
+/// Canaries drawn from their set, with their images read: all that can be done before a server is asked.
+pub struct DrawnCanaries {
+    folder: PathBuf,
+    /// Digest of the plan that the answers are of; none when no canary was asked for.
+    plan_digest: Option<String>,
+    notes: Vec<Note>,
+    studies: BTreeMap<String, Study>,
+}
+
+/// The canaries of one batch.
 pub struct Canaries {
     drawn: Vec<(Note, Vec<i64>)>,
 }
@@ -154,33 +177,59 @@ pub enum Slot {
     Canary(usize),
 }
 
-impl Canaries {
-    /// Draws as many canaries as the command line says; each image of the set once before any comes twice.
-    pub fn draw(options: &CanaryOptions, plan: &PublicPlan, rng: &mut Random) -> Result<Self> {
+impl DrawnCanaries {
+    /// Draws as many canaries as are asked for; each image of the set once before any comes twice.
+    pub fn draw(options: &CanaryOptions, rng: &mut Random) -> Result<Self> {
         let (Some(folder), count @ 1..) = (&options.set, options.count) else {
-            return Ok(Self { drawn: Vec::new() });
+            return Ok(Self {
+                folder: PathBuf::new(),
+                plan_digest: None,
+                notes: Vec::new(),
+                studies: BTreeMap::new(),
+            });
         };
-        let notes = Notes::read(folder)?;
-        let served = PlanDigest(plan.digest()).to_string();
-        ensure!(
-            notes.plan_digest == served,
-            "the answers in {} are those of plan {}, and the server serves plan {served}; nothing was asked. If the change was announced, note the answers anew",
-            folder.join(ANSWERS).display(),
-            notes.plan_digest
-        );
-        ensure!(!notes.answers.is_empty(), "{} holds no answer", folder.join(ANSWERS).display());
-        let mut drawn = Vec::new();
-        while drawn.len() < count {
-            let mut round = notes.answers.clone();
+        let Notes { plan_digest, answers } = Notes::read(folder)?;
+        if answers.is_empty() {
+            return Err(CanaryError::NoAnswer { path: folder.join(ANSWERS) }.into());
+        }
+        let mut notes = Vec::new();
+        while notes.len() < count {
+            let mut round = answers.clone();
             round.shuffle(rng);
-            for note in round.into_iter().take(count - drawn.len()) {
-                let input = input(folder, &note, plan)?;
-                drawn.push((note, input));
+            notes.extend(round.into_iter().take(count - notes.len()));
+        }
+        let mut studies = BTreeMap::new();
+        for Note { file, .. } in &notes {
+            if !studies.contains_key(file) {
+                studies.insert(file.clone(), Study::open(&place(folder, file)?, None)?);
             }
         }
-        Ok(Self { drawn })
+        Ok(Self { folder: folder.clone(), plan_digest: Some(plan_digest), notes, studies })
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// The canaries as inputs of a plan, which must be the one whose answers were noted.
+    pub fn fitted(self, plan: &PublicPlan) -> Result<Canaries> {
+        let Self { folder, plan_digest, notes, studies } = self;
+        let served = PlanDigest(plan.digest());
+        if let Some(noted) = plan_digest.filter(|noted| *noted != served.to_string()) {
+            return Err(CanaryError::OtherPlan { path: folder.join(ANSWERS), noted, served }.into());
+        }
+        let fit = |(file, study)| Ok((file, Source::new(study, plan)?));
+        let sources = studies.into_iter().map(fit).collect::<Result<BTreeMap<String, Source>>>()?;
+        let with_input = |note: Note| {
+            let input = input(&folder, &note, &sources[&note.file], plan)?;
+            Ok((note, input))
+        };
+        Ok(Canaries { drawn: notes.into_iter().map(with_input).collect::<Result<_>>()? })
+    }
+}
+
+impl Canaries {
     /// The order of a batch: its images in their order, canaries at random positions between.
     pub fn mixed(&self, images: &[usize], rng: &mut Random) -> Vec<Slot> {
         let mut order: Vec<Option<usize>> = vec![None; images.len()];
@@ -219,24 +268,25 @@ impl Canaries {
     }
 }
 
+/// Where a noted image lies: in the folder of the set, and nowhere else.
+fn place(folder: &Path, file: &str) -> Result<PathBuf, CanaryError> {
+    match Path::new(file).components().count() == 1 && !file.starts_with('.') {
+        true => Ok(folder.join(file)),
+        false => Err(CanaryError::Outside { path: folder.join(ANSWERS), name: file.into() }),
+    }
+}
+
 /// The input of a noted image, which must be the one that was noted.
-fn input(folder: &Path, note: &Note, plan: &PublicPlan) -> Result<Vec<i64>> {
+fn input(folder: &Path, note: &Note, source: &Source, plan: &PublicPlan) -> Result<Vec<i64>> {
     let path = folder.join(&note.file);
-    ensure!(
-        Path::new(&note.file).components().count() == 1 && !note.file.starts_with('.'),
-        "{}: `{}` is no name of a file in that folder",
-        folder.join(ANSWERS).display(),
-        note.file
-    );
-    let source = Source::open(&path, None, plan)?;
-    ensure!(note.slice < source.count(), "{} has no slice {}", path.display(), note.slice);
+    if note.slice >= source.count() {
+        return Err(CanaryError::NoSlice { path, slice: note.slice }.into());
+    }
     let input = fixed::quantise_input(plan, &source.tensor(note.slice, plan)?)?;
-    ensure!(
-        digest(&input) == note.input,
-        "{} is not the image whose answer was noted: note the answers anew",
-        path.display()
-    );
-    Ok(input)
+    match digest(&input) == note.input {
+        true => Ok(input),
+        false => Err(CanaryError::Changed { path }.into()),
+    }
 }
 
 /// Names integers: an input or an answer.

@@ -3,14 +3,14 @@
 //! A client keeps the input specification of each server that it has seen beside its keys, under the server's fingerprint. A scan can
 //! then be judged before anything is sent; `look` does nothing else. The plan that comes at the next connection is judged again.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use blindscan_graph::plan::{Axis, GreyScale, InputSpec, Modality, Normalisation, PublicPlan};
 use blindscan_wire::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{At, Result, WorkflowError};
+use crate::files::write_whole;
 use crate::hex;
 
 /// What a model takes. Fields of a model's card that say how its plan is made are passed over.
@@ -46,10 +46,9 @@ impl Card {
 
     /// Reads a card.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-        toml::from_str(&text).with_context(|| {
-            format!("{} is no card that says what a model takes: it needs a table [input]", path.display())
-        })
+        let text = std::fs::read_to_string(path).at(path)?;
+        toml::from_str(&text)
+            .map_err(|source| WorkflowError::NoCard { path: path.into(), source: Box::new(source) })
     }
 
     /// The card that this client keeps of a server, and where; `None` when it has not seen the server yet, or when the card
@@ -63,14 +62,9 @@ impl Card {
     pub fn keep(&self, keys: &Path, server: &Fingerprint) -> Result<()> {
         let path = place(keys, server);
         let folder = path.parent().expect("a card lies in a folder");
-        let text = toml::to_string(self).context("the server's card cannot be written as TOML")?;
-        let written = std::fs::create_dir_all(folder).and_then(|()| {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            Ok(file.persist(&path)?)
-        });
-        written.with_context(|| format!("{} could not be written", path.display()))?;
-        Ok(())
+        let text = toml::to_string(self)?;
+        std::fs::create_dir_all(folder).at(folder)?;
+        write_whole(&path, text.as_bytes())
     }
 
     /// What the model takes, in words.
@@ -195,7 +189,7 @@ mod tests {
             assert!(words.contains(part), "{words}");
         }
         std::fs::write(&path, "name = \"x\"\n").unwrap();
-        let error = format!("{:#}", Card::read(&path).unwrap_err());
+        let error = Card::read(&path).unwrap_err().told();
         assert!(error.contains("card.toml") && error.contains("[input]"), "{error}");
     }
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
 use blindscan_graph::ir::Head;
 use blindscan_graph::plan::PublicPlan;
 use blindscan_graph::{fixed, float};
 use blindscan_inference::Output;
 
-use crate::canaries::{Canaries, CanaryOptions};
+use crate::canaries::{CanaryOptions, DrawnCanaries};
 use crate::connection::{ServerOptions, connect, stock};
+use crate::error::{InputError, Result};
 use crate::events::Events;
 use crate::fit::Source;
 use crate::job::{self, run_images};
@@ -48,10 +48,11 @@ pub fn classify(image: &Path, options: &ClassifyOptions, events: &dyn Events) ->
     let stock = options.stock.as_deref().map(|folder| stock(folder, server)).transpose()?;
     let out = options.out.as_deref().map(OutFolder::make).transpose()?;
     let study = Study::before_connecting(image, &options.study, server)?;
+    let canaries = DrawnCanaries::draw(&options.canaries, &mut random())?;
     let (mut connection, (source, slice, canaries)) = connect(server, events)?.judged(|plan| {
         let source = Source::new(study, plan)?;
         let slice = one_slice(options.slice, source.count())?;
-        let canaries = Canaries::draw(&options.canaries, plan, &mut random())?;
+        let canaries = canaries.fitted(plan)?;
         job::check_stock(stock.as_ref(), 1 + canaries.count())?;
         Ok((source, slice, canaries))
     })?;
@@ -79,9 +80,9 @@ pub fn classify(image: &Path, options: &ClassifyOptions, events: &dyn Events) ->
 fn one_slice(asked: Option<usize>, count: usize) -> Result<usize> {
     match asked {
         Some(slice) if slice < count => Ok(slice),
-        Some(slice) => bail!("slice {slice} was asked for, and the scan has {count} (counted from 0)"),
+        Some(slice) => Err(InputError::NoSuchSlice { slice, count }.into()),
         None if count == 1 => Ok(0),
-        None => bail!("the scan has {count} slices, and one is classified; name it with --slice"),
+        None => Err(InputError::WhichSlice { count }.into()),
     }
 }
 

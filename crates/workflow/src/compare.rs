@@ -10,7 +10,6 @@ pub mod private;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
 use blindscan_graph::fixed::Clamped;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::PublicPlan;
@@ -19,6 +18,7 @@ use blindscan_imaging::{Kind, dice};
 use blindscan_inference::Output;
 use serde::Serialize;
 
+use crate::error::{At, CompareError, InputError, Result};
 use crate::events::Events;
 use crate::fit::Source;
 use crate::model::Model;
@@ -76,13 +76,14 @@ pub fn compare(
 ) -> Result<Comparison> {
     let source = Source::open(input, options.unit, &model.plan)?;
     let slice = options.slice.unwrap_or(source.count() / 2);
-    ensure!(slice < source.count(), "slice {slice} was asked for, and the scan has {}", source.count());
+    if slice >= source.count() {
+        return Err(InputError::NoSuchSlice { slice, count: source.count() }.into());
+    }
     let (input, clamped) = source.input(slice, &model.plan)?;
     let (clear, mut by_tensor) = clear_by_tensor(model, &input, clamped)?;
     let float_max_abs_error = match &options.expected {
         Some(path) => {
-            let ours =
-                clear.float.as_ref().context("a saved plan has no float model to hold against --expected")?;
+            let ours = clear.float.as_ref().ok_or(CompareError::NoFloat)?;
             Some(against_expected(model, ours, path)?)
         }
         None => None,
@@ -120,16 +121,13 @@ pub fn compare(
 }
 
 fn against_expected(model: &Model, logits: &Tensor, path: &Path) -> Result<f64> {
-    let expected = npy::read(path).with_context(|| format!("{}", path.display()))?;
+    let expected = npy::read(path).at(path)?;
     let head = model.plan.answer.head;
     let ours = float::head_applied(head, logits);
-    ensure!(
-        ours.data.len() == expected.data.len(),
-        "{} has {} values, the model's answer has {}",
-        path.display(),
-        expected.data.len(),
-        ours.data.len()
-    );
+    let (found, wanted) = (expected.data.len(), ours.data.len());
+    if found != wanted {
+        return Err(CompareError::OtherAnswer { path: path.into(), found, wanted }.into());
+    }
     clear::ensure_finite(&expected.data, &format!("{}", path.display()))?;
     Ok(clear::largest_difference(&ours.data, &expected.data))
 }

@@ -4,12 +4,11 @@
 //! wanted the plan: it says that it has finished, and nothing else.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
 use blindscan_graph::plan::PublicPlan;
-use blindscan_inference::AssignedPlan;
 use blindscan_inference::stock::StockFolder;
+use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_session::failed_checks::{FailedChecks, Peers};
 use blindscan_session::handshake::{self, Binding};
 use blindscan_session::job::{self, ClientSession};
@@ -20,9 +19,9 @@ use blindscan_wire::stream::StreamChannel;
 use blindscan_wire::tls::{ClientTls, Identity};
 
 use crate::card::Card;
+use crate::error::{At, Result, WorkflowError};
 use crate::events::Events;
 use crate::random::Random;
-use crate::told;
 use crate::transfers::OtChoice;
 
 /// How to reach a server.
@@ -46,7 +45,7 @@ pub struct Connection {
     pub channel: StreamChannel,
     /// The client's end of the session, with the server's plan.
     pub client: ClientSession<Random>,
-    /// How the transfers of its stocks are made: what was asked for, until [`crate::transfers::settle`].
+    /// How the transfers of its stocks are made: what was asked for, until [`Connection::settle`].
     pub ot: OtChoice,
 }
 
@@ -62,6 +61,16 @@ impl Connection {
                 Err(reason)
             }
         }
+    }
+
+    /// Settles how transfers are made on a connection that will make stock: with `auto` by a probe of 1 MiB, sent by the server.
+    pub fn settle(&mut self) -> Result<OtKind> {
+        let Self { client, channel, ot } = self;
+        let begun = Instant::now();
+        let kind = ot.kind(|| Ok(client.probe(|| begun.elapsed(), channel)?.bits_per_second()))?;
+        *ot = kind.into();
+        client.set_ot(kind);
+        Ok(kind)
     }
 
     /// Says that nothing more will be asked.
@@ -81,14 +90,14 @@ pub fn connect(options: &ServerOptions, events: &dyn Events) -> Result<Connectio
     let mut channel = StreamChannel::connect(&line.address(), &tls, &config)?;
     enrol::knock(&mut channel, line.secret.as_ref())?;
     let binding = Binding {
-        exporter: channel.exporter().context("the connection has no TLS")?,
+        exporter: channel.exporter().ok_or(WorkflowError::NoTls)?,
         client: *identity.fingerprint().as_bytes(),
         server: *line.server.as_bytes(),
     };
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, options.plan_digest, &mut rng, &mut channel)?;
     if let Err(error) = Card::of(&plan).keep(&options.keys, &line.server) {
-        events.note(&format!("what this server takes was not kept for the next time: {}", told(&error)));
+        events.note(&format!("what this server takes was not kept for the next time: {}", error.told()));
     }
     let client = ClientSession::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
     Ok(Connection { channel, client, ot: options.ot })
@@ -107,12 +116,10 @@ pub fn stock(folder: &Path, options: &ServerOptions) -> Result<StockFolder> {
 /// The join line itself, or that of the file named after an `@`: a line with a secret need not stand on a command line.
 fn join_line(text: &str) -> Result<JoinLine> {
     let line = match text.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("the join line in {path}"))?,
+        Some(path) => std::fs::read_to_string(path).at_place(|| format!("the join line in {path}"))?,
         None => text.to_string(),
     };
-    line.trim()
-        .parse()
-        .context("--server wants the join line that the server printed, or @FILE that holds it")
+    Ok(line.trim().parse::<JoinLine>()?)
 }
 
 /// The identity of a folder, made when there is none.
@@ -149,6 +156,6 @@ mod tests {
     #[test]
     fn a_wrong_join_line_is_not_repeated_in_the_error() {
         let error = join_line("blindscan:host:7443#c5?secret=0123").unwrap_err();
-        assert!(!format!("{error:#}").contains("0123"));
+        assert!(!error.told().contains("0123"));
     }
 }

@@ -2,14 +2,41 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::fixed::{self, Clamped};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use blindscan_graph::plan::{InputSpec, Modality, PublicPlan};
 use blindscan_imaging::{self as imaging, Axis, Kind, Preparation, Scan};
 
-use crate::study::{Content, Found, Study};
+use crate::card::Card;
+use crate::connection::{ServerOptions, kept_card};
+use crate::error::{At, InputError, Result};
+use crate::study::{Content, Found, Study, StudyOptions};
+
+impl Study {
+    /// Reads the study of a job, and holds it against the cards that are there: the one that was given, and the one kept of the
+    /// server. Nothing has been sent when this refuses.
+    pub fn before_connecting(path: &Path, options: &StudyOptions, server: &ServerOptions) -> Result<Self> {
+        let study = Self::open(path, options.unit)?;
+        if let Some(card) = &options.card {
+            study.fit(&Card::read(card)?).at_place(|| format!("judged by {}", card.display()))?;
+        }
+        if let Some((card, place)) = kept_card(&server.server, &server.keys)? {
+            study.fit(&card).at_place(|| {
+                format!(
+                    "judged by what this server took at the last connection ({}; `blindscan estimate --server` asks it again)",
+                    place.display()
+                )
+            })?;
+        }
+        Ok(study)
+    }
+
+    /// Holds the study against a card.
+    pub fn fit(&self, card: &Card) -> Result<Fit> {
+        fit(self, &card.input, card.input_shape.as_deref())
+    }
+}
 
 /// What a job takes its inputs from: a study that fits the plan.
 pub struct Source {
@@ -112,17 +139,12 @@ pub fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<F
     };
     let spec = match (spec.modality, shape) {
         (Modality::Tensor, Some(shape)) => plain_spec(&study.path, shape)?,
-        (Modality::Tensor, None) => bail!("a scan came, and the model takes tensors; give a .npy file"),
+        (Modality::Tensor, None) => return Err(InputError::ScanForTensors.into()),
         _ => sized(spec, shape),
     };
-    let preparation = Preparation::new(scan, &spec).with_context(|| format!("{}", study.path.display()))?;
-    let made = preparation.tensor_shape();
+    let preparation = Preparation::new(scan, &spec).at(&study.path)?;
     if let Some(shape) = shape {
-        ensure!(
-            made.iter().product::<usize>() == shape.iter().product::<usize>(),
-            "{} makes an input of shape {made:?}; the model takes {shape:?}",
-            study.path.display()
-        );
+        check_count(&study.path.display().to_string(), &preparation.tensor_shape(), shape)?;
     }
     let notes = scan.notes().iter().chain(preparation.notes()).cloned().collect();
     Ok(Fit { preparation: Some(preparation), notes })
@@ -142,18 +164,14 @@ pub fn samples(path: &Path, spec: &InputSpec, shape: &[usize], slices: &[usize])
         return Ok(vec![read_npy(path, shape)?]);
     }
     let scan = Scan::open(path)?;
-    let preparation =
-        Preparation::new(&scan, &sized(spec, Some(shape))).with_context(|| format!("{}", path.display()))?;
+    let preparation = Preparation::new(&scan, &sized(spec, Some(shape))).at(path)?;
     let count = preparation.patch_count();
     let which: Vec<usize> = match (slices.is_empty(), count) {
         (false, _) if count > 1 => slices.to_vec(),
         (_, 1) => vec![0],
         _ => (0..8).map(|i| (2 * i + 1) * count / 16).collect(),
     };
-    which
-        .into_iter()
-        .map(|index| one(&preparation, &scan, index, shape).with_context(|| format!("{}", path.display())))
-        .collect()
+    which.into_iter().map(|index| one(&preparation, &scan, index, shape).at(path)).collect()
 }
 
 /// The input of a model without an input specification: a `.npy` tensor, or a picture as grey / 255.
@@ -163,23 +181,20 @@ pub fn plain(path: &Path, shape: &[usize]) -> Result<Tensor> {
     }
     let spec = plain_spec(path, shape)?;
     let scan = Scan::open(path)?;
-    let preparation = Preparation::new(&scan, &spec).with_context(|| format!("{}", path.display()))?;
-    one(&preparation, &scan, 0, shape)
+    one(&Preparation::new(&scan, &spec).at(path)?, &scan, 0, shape)
 }
 
 /// How a picture becomes the input of a model that does not say: grey / 255, one channel.
-fn plain_spec(path: &Path, shape: &[usize]) -> Result<InputSpec> {
-    ensure!(
-        shape.len() == 4 && shape[1] == 1,
-        "{}: the model has no card that says how an image becomes its input of shape {shape:?}; write one beside it, or give a .npy file",
-        path.display()
-    );
+fn plain_spec(path: &Path, shape: &[usize]) -> Result<InputSpec, InputError> {
+    if shape.len() != 4 || shape[1] != 1 {
+        return Err(InputError::NoCard { path: path.into(), shape: shape.to_vec() });
+    }
     Ok(InputSpec { modality: Modality::Tensor, ..InputSpec::xray((shape[2], shape[3])) })
 }
 
 /// A tensor from a `.npy` file, with the model's shape.
 pub fn read_npy(path: &Path, shape: &[usize]) -> Result<Tensor> {
-    shaped(path, npy::read(path).with_context(|| format!("{}", path.display()))?, shape)
+    shaped(path, npy::read(path).at(path)?, shape)
 }
 
 /// The tensor in the model's shape.
@@ -189,13 +204,15 @@ fn shaped(path: &Path, tensor: Tensor, shape: &[usize]) -> Result<Tensor> {
 }
 
 /// The shapes must be the same but for axes of extent one: any other change of shape would mix the values up.
-fn check_shape(path: &Path, found: &[usize], shape: &[usize]) -> Result<()> {
+fn check_shape(path: &Path, found: &[usize], shape: &[usize]) -> Result<(), InputError> {
     let several = |shape: &[usize]| -> Vec<usize> { shape.iter().copied().filter(|&n| n != 1).collect() };
-    ensure!(
-        several(found) == several(shape),
-        "{} has shape {found:?}; the model takes {shape:?}",
-        path.display()
-    );
+    if several(found) != several(shape) {
+        return Err(InputError::OtherShape {
+            path: path.into(),
+            found: found.to_vec(),
+            shape: shape.to_vec(),
+        });
+    }
     Ok(())
 }
 
@@ -204,12 +221,16 @@ fn one(preparation: &Preparation, scan: &Scan, index: usize, shape: &[usize]) ->
 }
 
 fn of_shape(made: imaging::Tensor, index: usize, shape: &[usize]) -> Result<Tensor> {
-    ensure!(
-        made.values.len() == shape.iter().product::<usize>(),
-        "slice {index} makes an input of shape {:?}; the model takes {shape:?}",
-        made.shape
-    );
+    check_count(&format!("slice {index}"), &made.shape, shape)?;
     Ok(Tensor { shape: shape.to_vec(), data: made.values })
+}
+
+/// What a scan, or its slice, makes must have as many values as the network takes.
+fn check_count(what: &str, made: &[usize], shape: &[usize]) -> Result<(), InputError> {
+    match made.iter().product::<usize>() == shape.iter().product::<usize>() {
+        true => Ok(()),
+        false => Err(InputError::OtherSize { what: what.into(), made: made.to_vec(), shape: shape.to_vec() }),
+    }
 }
 
 fn is_npy(path: &Path) -> bool {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use blindscan_imaging::is_dicom;
+
+use crate::error::{At, InputError, Result};
 
 /// The images at a path, in the order of their names: those of a folder of images; a file or a DICOM series is one by itself.
 pub fn images_at(path: &Path) -> Result<Vec<PathBuf>> {
@@ -15,9 +16,9 @@ pub fn images_at(path: &Path) -> Result<Vec<PathBuf>> {
 /// scan, a series of DICOM files: then what lies below it belongs to the scan too, and other images beside it are refused,
 /// since either could be what is meant. Hidden files are no images.
 pub fn images_of(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    let entries = std::fs::read_dir(folder).at(folder)?;
     let mut paths =
-        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>().context("the folder")?;
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>().at(folder)?;
     paths.sort();
     let is_image = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -37,14 +38,13 @@ pub fn images_of(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     }
     let beside = images.iter().find(|path| path.is_file() && !slices.contains(path));
     if let (Some(slice), Some(image)) = (slices.first(), beside) {
-        bail!(
-            "{} holds DICOM files ({} of them, such as {}) and other images (such as {}): give one scan, or a folder of \
-             pictures, tensors and NIfTI files; move the others out of it, or name one file",
-            folder.display(),
-            slices.len(),
-            name(slice),
-            name(image)
-        );
+        return Err(InputError::Mixed {
+            folder: folder.into(),
+            slices: slices.len(),
+            slice: name(slice),
+            image: name(image),
+        }
+        .into());
     }
     Ok(if images.is_empty() || !slices.is_empty() { (Vec::new(), Vec::new()) } else { (images, aside) })
 }

@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
 use blindscan_graph::fixed::{self, Clamped};
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
@@ -15,6 +14,7 @@ use blindscan_wire::Channel;
 
 use crate::canaries::{Canaries, Slot};
 use crate::connection::Connection;
+use crate::error::{At, Result, WorkflowError};
 use crate::events::Events;
 use crate::fit::Source;
 use crate::random::random;
@@ -41,7 +41,7 @@ pub fn run_images(
     events: &dyn Events,
 ) -> Result<Finished> {
     let phases: &[Phase] = if stock.is_some() { &[Phase::Online] } else { &[Phase::Offline, Phase::Online] };
-    let kind = if stock.is_none() { Some(transfers::settle(connection)?) } else { None };
+    let kind = if stock.is_none() { Some(connection.settle()?) } else { None };
     let cost = connection.client.plan().cost(Party::ImageOwner, kind.unwrap_or_default());
     let mut watch = Watch::new(cost, which.len() + canaries.count(), phases, events);
     let mut outputs = Vec::with_capacity(which.len());
@@ -106,7 +106,7 @@ pub fn place(out: &Path, report: &Report) -> Result<PathBuf> {
         return Ok(out.into());
     }
     let place = out.join("UNTRUSTED");
-    std::fs::create_dir_all(&place).with_context(|| format!("{}", place.display()))?;
+    std::fs::create_dir_all(&place).at(&place)?;
     Ok(place)
 }
 
@@ -114,12 +114,10 @@ pub fn place(out: &Path, report: &Report) -> Result<PathBuf> {
 pub fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<()> {
     let Some(folder) = stock else { return Ok(()) };
     let unused = folder.unused()?.len();
-    ensure!(
-        unused == 0 || unused >= images,
-        "{images} images are to be run, canaries included, and {unused} unused stocks are there; run `blindscan prepare --count {}` first",
-        images - unused
-    );
-    Ok(())
+    match unused == 0 || unused >= images {
+        true => Ok(()),
+        false => Err(WorkflowError::TooLittleStock { images, unused }),
+    }
 }
 
 /// The report of what a connection has done; `kind` made its stock, unless that was there before.

@@ -15,8 +15,9 @@ pub mod card;
 pub mod classify;
 pub mod compare;
 pub mod connection;
-mod error;
+pub mod error;
 pub mod events;
+mod files;
 pub mod fit;
 pub mod images;
 pub mod job;
@@ -36,7 +37,7 @@ pub mod study;
 pub mod transfers;
 pub mod watch;
 
-pub use error::told;
+pub use error::{Result, WorkflowError, told};
 
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {

@@ -3,12 +3,12 @@
 //! The card is `NAME.toml` beside `NAME.onnx`: what the network takes, what its classes are called, and on which samples
 //! ranges are measured. Without a card the input is a plain tensor; its ranges are measured on `NAME.in.npy` when it is there.
 
-pub mod record;
+mod record;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
 use blindscan_graph::calibrate::{self, Calibrated, calibrated};
 use blindscan_graph::ir::{Graph, Tensor, ValueId};
 use blindscan_graph::plan::{
@@ -20,6 +20,7 @@ use blindscan_inference::AssignedPlan;
 use blindscan_session::limits::Limits;
 use serde::Deserialize;
 
+use crate::error::{At, ModelError, Result};
 use crate::fit;
 use crate::hex;
 use crate::images::images_at;
@@ -58,6 +59,24 @@ pub struct PlanOptions {
     pub policy: Option<OutputPolicy>,
 }
 
+impl PlanOptions {
+    /// The first option that a plan which is made already cannot follow.
+    fn first_of_making(&self) -> Option<&'static str> {
+        let onnx::Options { input_name, input_shape, dimensions, output, class_axis } = &self.import;
+        let given = [
+            ("--shape", input_name.is_some() || input_shape.is_some()),
+            ("--dim", !dimensions.is_empty()),
+            ("--output", output.is_some()),
+            ("--class-axis", class_axis.is_some()),
+            ("--calibrate", !self.calibrate.is_empty()),
+            ("--accuracy", self.accuracy.is_some()),
+            ("--activation-bits", self.activation_bits.is_some()),
+            ("--weight-bits", self.weight_bits.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
+    }
+}
+
 /// A model, ready to be served or compared.
 pub struct Model {
     /// The float graph; a saved plan has none.
@@ -75,13 +94,15 @@ pub struct Model {
     pub record: Option<Record>,
     /// What a person should know of how the plan came about.
     pub notes: Vec<String>,
+    /// How long it took to read the ONNX file and to make the plan; none for a saved plan.
+    pub made_in: Option<Duration>,
 }
 
 impl Model {
     /// Saves the plan in a folder: `plan.public`, `plan.weights`, and the record of how it came about.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let plan = FixedPlan { public: self.plan.clone(), weights: self.weights.clone() };
-        plan.save(folder).with_context(|| format!("{}", folder.display()))?;
+        plan.save(folder).at(folder)?;
         match &self.record {
             Some(record) => record.save(folder),
             None => Record::remove(folder),
@@ -123,17 +144,17 @@ pub fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> Result<
     if path.is_dir() {
         return load_saved(path, options);
     }
+    let begun = Instant::now();
     let card = read_card(path)?;
     let import = import(path, &card, &options.import)?;
     let mut notes = import.report.notes.clone();
-    let graph = import.into_graph().with_context(|| format!("{}", path.display()))?;
+    let graph = import.into_graph().at(path)?;
     let samples = Samples { model: path, card: &card, options, extra, graph: &graph };
     let fitted_to = samples.fitted_to()?;
     let (spec, samples) = samples.gather()?;
     notes.extend(scale_note(&samples, &spec));
     let settings = calibrate::Options { name: Some(name_of(path, &card)), ..settings(&card, options) };
-    let made = calibrated(graph.clone(), &spec, &samples, &settings)
-        .with_context(|| format!("{}", path.display()))?;
+    let made = calibrated(graph.clone(), &spec, &samples, &settings).at(path)?;
     let record = record(&made, &settings, fitted_to, samples.len());
     notes.extend(record.notes());
     let FixedPlan { public: plan, weights } = made.plan;
@@ -145,13 +166,14 @@ pub fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> Result<
         weights,
         record: Some(record),
         notes,
+        made_in: Some(begun.elapsed()),
     })
 }
 
 /// Reads the ONNX file with what its card and the command line say of it.
 fn import(path: &Path, card: &Card, said: &onnx::Options) -> Result<onnx::Import> {
     let options = import_options(card, said);
-    onnx::read(path, &options).with_context(|| format!("{}", path.display()))
+    onnx::read(path, &options).at(path)
 }
 
 /// What the card leaves open, and what is said above it.
@@ -173,7 +195,7 @@ pub fn inspect(path: &Path, options: &onnx::Options) -> Result<onnx::Import> {
     let mut found = import(path, &card, options)?;
     let Some(graph) = &found.graph else { return Ok(found) };
     if let Err(error) = dry_run(graph, &card) {
-        found.report.problems.push(format!("{error:#}"));
+        found.report.problems.push(error.told());
         found.graph = None;
     }
     Ok(found)
@@ -203,21 +225,13 @@ fn specification(graph: &Graph, card: Option<&InputSpec>, seen: (f32, f32)) -> R
         return Ok(if stated.clips { spec } else { stored_grey(graph, spec) });
     };
     let as_it_is = Normalisation::Linear { offset: 0.0, divisor: 1.0 };
-    ensure!(
-        stated.clips || card.normalisation == as_it_is,
-        "the model takes grey values from {} to {} as they are stored, and its card normalises them first: leave `normalisation` out, or export the model without its own scaling",
-        stated.low,
-        stated.high
-    );
+    if !stated.clips && card.normalisation != as_it_is {
+        return Err(ModelError::NormalisedTwice { low: stated.low, high: stated.high }.into());
+    }
     let range = within(card.range);
-    ensure!(
-        range.0 < range.1,
-        "the card declares an input from {} to {}, and the model itself takes {} to {}: declare what it takes",
-        card.range.0,
-        card.range.1,
-        stated.low,
-        stated.high
-    );
+    if range.0 >= range.1 {
+        return Err(ModelError::OtherRange { card: card.range, model: (stated.low, stated.high) }.into());
+    }
     Ok(InputSpec { range, clips: stated.clips, ..card.clone() })
 }
 
@@ -236,39 +250,30 @@ fn stored_grey(graph: &Graph, spec: InputSpec) -> InputSpec {
 }
 
 fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
-    ensure!(
-        options.calibrate.is_empty()
-            && options.accuracy.is_none()
-            && options.activation_bits.is_none()
-            && options.weight_bits.is_none()
-            && options.import == onnx::Options::default(),
-        "{} is a saved plan: its shapes and widths are fixed; give the ONNX file to make another",
-        path.display()
-    );
-    let FixedPlan { public: mut plan, weights } =
-        FixedPlan::load(path).with_context(|| format!("{}", path.display()))?;
-    check_saved(&plan, options).with_context(|| format!("{} is a saved plan", path.display()))?;
+    if let Some(option) = options.first_of_making() {
+        return Err(ModelError::PlanIsMade { folder: path.into(), option }.into());
+    }
+    let FixedPlan { public: mut plan, weights } = FixedPlan::load(path).at(path)?;
+    check_saved(path, &plan, options)?;
     if let Some(policy) = options.policy {
         plan.answer.policy = policy;
     }
     let record = Record::load(path)?;
     let notes = record.as_ref().map(Record::notes).unwrap_or_default();
-    Ok(Model { graph: None, fitted: None, values: Vec::new(), plan, weights, record, notes })
+    Ok(Model { graph: None, fitted: None, values: Vec::new(), plan, weights, record, notes, made_in: None })
 }
 
 /// What the options promise of a plan that is made already must hold.
-fn check_saved(plan: &PublicPlan, options: &PlanOptions) -> Result<()> {
+fn check_saved(folder: &Path, plan: &PublicPlan, options: &PlanOptions) -> Result<(), ModelError> {
     let fitted = plan.tensors.iter().find(|tensor| tensor.range == Range::Calibrated);
     if let (true, Some(tensor)) = (options.proven_only, fitted) {
-        bail!(
-            "the range of {} was fitted to samples, and --proven-only refuses such ranges; make the plan again from the ONNX file",
-            tensor.name
-        );
+        return Err(ModelError::NotProven { folder: folder.into(), tensor: tensor.name.clone() });
     }
-    match (options.input_bits, calibrate::input_bits(plan)) {
-        (Some(asked), bits) if i64::from(asked) != i64::from(bits) => bail!(
-            "its input has {bits} bits, and --input-bits asks for {asked}; make the plan again from the ONNX file"
-        ),
+    let found = calibrate::input_bits(plan);
+    match options.input_bits {
+        Some(asked) if i64::from(asked) != i64::from(found) => {
+            Err(ModelError::OtherInputBits { folder: folder.into(), asked, found })
+        }
         _ => Ok(()),
     }
 }
@@ -300,8 +305,8 @@ fn read_card(model: &Path) -> Result<Card> {
     if !path.exists() {
         return Ok(Card::default());
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{} is not a model card", path.display()))
+    let text = std::fs::read_to_string(&path).at(&path)?;
+    toml::from_str(&text).map_err(|source| ModelError::NoCard { path, source: Box::new(source) }.into())
 }
 
 fn settings(card: &Card, options: &PlanOptions) -> calibrate::Options {
@@ -343,11 +348,9 @@ impl Samples<'_> {
             return Ok((specification(self.graph, None, range_of(&tensors))?, tensors));
         };
         let spec = specification(self.graph, Some(spec), spec.range)?;
-        ensure!(
-            !files.is_empty(),
-            "{} names no calibration samples; add `calibration = \"FILE\"` to it or give --calibrate FILE",
-            self.model.with_extension("toml").display()
-        );
+        if files.is_empty() {
+            return Err(ModelError::NoSamples { card: self.model.with_extension("toml") }.into());
+        }
         let mut tensors = Vec::new();
         for file in &files {
             tensors.extend(fit::samples(file, &spec, shape, &self.card.calibration_slices)?);
@@ -410,7 +413,7 @@ fn plain_tensors(files: &[PathBuf], shape: &[usize]) -> Result<Vec<Tensor>> {
 /// The tensors of a file: a `.npy` array of several along its first axis, where the model takes one, is so many samples.
 fn stacked(file: &Path, shape: &[usize]) -> Result<Vec<Tensor>> {
     if file.extension().is_some_and(|extension| extension == "npy") {
-        let tensor = npy::read(file).with_context(|| format!("{}", file.display()))?;
+        let tensor = npy::read(file).at(file)?;
         if let ([1, one @ ..], [(2..), each @ ..]) = (shape, tensor.shape.as_slice())
             && one == each
         {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use crate::error::{At, Result};
 
 /// A folder for answers. On drop those parts of its path that did not exist before are removed, when they are empty.
 pub struct OutFolder {
@@ -18,7 +18,7 @@ impl OutFolder {
         let mut made: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
         made.reverse();
         let folder = Self { path: path.into(), made };
-        std::fs::create_dir_all(path).with_context(|| format!("{}", path.display()))?;
+        std::fs::create_dir_all(path).at(path)?;
         Ok(folder)
     }
 

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, bail};
 use blindscan_session::join::JoinLine;
 use blindscan_session::keys;
 use blindscan_wire::link::LinkSpec;
@@ -16,6 +15,7 @@ use blindscan_wire::relay::{Relay, RelayConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::error::{At, PairError, Result};
 use crate::report::Report;
 
 /// A vendor that serves, and a place for the hospital.
@@ -48,7 +48,7 @@ impl Pair {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .context("the vendor's process could not be started")?;
+            .map_err(|source| PairError::NotStarted { whose: "vendor's", source })?;
         let mut output = BufReader::new(vendor.stdout.take().expect("standard output is piped"));
         let (join, vendor_cpu_at_start) = match first_event(&mut output) {
             Ok(told) => told,
@@ -83,14 +83,14 @@ impl Pair {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .context("the hospital's process could not be started")?;
+            .map_err(|source| PairError::NotStarted { whose: "hospital's", source })?;
         let mut text = String::new();
         child.stdout.take().expect("standard output is piped").read_to_string(&mut text)?;
         let status = child.wait()?;
         if !status.success() {
-            bail!("the hospital's process failed ({status}); its reason is above");
+            return Err(PairError::Hospital { status }.into());
         }
-        serde_json::from_str(&text).context("the hospital's report cannot be read")
+        serde_json::from_str(&text).map_err(|source| PairError::NoReport { source }.into())
     }
 
     /// Processor time that the vendor had used before it listened: loading the model.
@@ -115,16 +115,15 @@ impl Drop for Pair {
 
 /// Copies a file into a folder under a name.
 pub fn bring(file: &Path, folder: &Path, name: &str) -> Result<()> {
-    std::fs::copy(file, folder.join(name)).map(drop).with_context(|| format!("{}", file.display()))
+    std::fs::copy(file, folder.join(name)).map(drop).at(file)
 }
 
 /// The join line, and the processor time used until then.
 fn first_event(output: &mut BufReader<ChildStdout>) -> Result<(String, f64)> {
     let mut line = String::new();
     output.read_line(&mut line)?;
-    let event: Value =
-        serde_json::from_str(&line).context("the vendor's process did not start; its reason is above")?;
-    let join = event["join"].as_str().context("the vendor's process printed no join line")?;
+    let event: Value = serde_json::from_str(&line).map_err(|_| PairError::NoVendor)?;
+    let join = event["join"].as_str().ok_or(PairError::NoVendor)?;
     Ok((join.to_string(), event["cpu_seconds"].as_f64().unwrap_or_default()))
 }
 
@@ -145,7 +144,8 @@ fn collect(output: BufReader<ChildStdout>) -> Arc<Mutex<Vec<Value>>> {
 /// The same join line with the address of a slow relay in front of the server.
 fn behind_relay(join: &str, link: LinkSpec) -> Result<(String, Relay)> {
     let mut line: JoinLine = join.parse()?;
-    let target: SocketAddr = line.address().to_socket_addrs()?.next().context("the server has an address")?;
+    let target: SocketAddr =
+        line.address().to_socket_addrs()?.next().expect("a server that listens has an address");
     let relay = Relay::start(target, RelayConfig { link: Some(link), ..RelayConfig::default() })?;
     line.port = relay.address().port();
     let text = line.with_secret().to_string();

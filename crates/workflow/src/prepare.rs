@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
 use blindscan_inference::roles::Phase;
 use blindscan_protocols::Party;
 
 use crate::connection::{Connection, ServerOptions, connect, stock};
+use crate::error::Result;
 use crate::events::Events;
+use crate::job;
 use crate::report::Report;
 use crate::watch::Watch;
-use crate::{job, transfers};
 
 /// Makes `count` stocks in a folder. Returns the report, and how many unused stocks lie there now.
 pub fn prepare(
@@ -23,7 +23,7 @@ pub fn prepare(
     let begun = Instant::now();
     let folder = stock(folder, server)?;
     let mut connection = connect(server, events)?;
-    let kind = transfers::settle(&mut connection)?;
+    let kind = connection.settle()?;
     let cost = connection.client.plan().cost(Party::ImageOwner, kind);
     let mut watch = Watch::new(cost, count, &[Phase::Offline], events);
     for _ in 0..count {

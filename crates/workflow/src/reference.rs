@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use blindscan_graph::fixed;
 use blindscan_graph::float;
 use blindscan_graph::ir::Tensor;
@@ -10,6 +9,7 @@ use blindscan_graph::plan::{OutputPolicy, PublicPlan};
 use blindscan_imaging::dice;
 use blindscan_inference::Output;
 
+use crate::error::{CompareError, Result};
 use crate::events::Events;
 use crate::fit::Source;
 use crate::model::{self, Model, PlanOptions};
@@ -49,7 +49,7 @@ pub fn clear(model: &Model, input: &Tensor, events: &dyn Events) -> Result<Outpu
 
 /// The float model's logits; `None` for a saved plan, which has none.
 pub fn float_logits(model: &Model, input: &Tensor) -> Result<Option<Tensor>> {
-    model.graph.as_ref().map(|graph| float::evaluate(graph, input).context("float evaluation")).transpose()
+    Ok(model.graph.as_ref().map(|graph| float::evaluate(graph, input)).transpose()?)
 }
 
 /// The labels of float logits, by the plan's rule.
@@ -97,11 +97,9 @@ pub fn compare(
 /// policy is taken. Another plan than the served one is told: then a difference proves nothing.
 fn owner(path: &Path, served: &PublicPlan) -> Result<(Model, Option<String>)> {
     let mut owner = model::load(path, &PlanOptions::default(), None)?;
-    ensure!(
-        owner.plan.tensors[owner.plan.output].shape == served.tensors[served.output].shape,
-        "{} is not the model that the server serves: its answers have another shape",
-        path.display()
-    );
+    if owner.plan.tensors[owner.plan.output].shape != served.tensors[served.output].shape {
+        return Err(CompareError::OtherModel { path: path.into() }.into());
+    }
     owner.plan.answer.policy = served.answer.policy;
     let note = (owner.plan.digest() != served.digest()).then(|| {
         "the reference's plan is not the one that the server serves; to compare to the bit, serve and give the same saved plan (`blindscan plan --out`)".into()
@@ -111,7 +109,9 @@ fn owner(path: &Path, served: &PublicPlan) -> Result<(Model, Option<String>)> {
 
 /// How many values of two answers are equal.
 pub fn equal_count(a: &[i64], b: &[i64]) -> Result<u64> {
-    ensure!(a.len() == b.len(), "one answer has {} values and the other {}", a.len(), b.len());
+    if a.len() != b.len() {
+        return Err(CompareError::Lengths { one: a.len(), other: b.len() }.into());
+    }
     Ok(a.iter().zip(b).filter(|(a, b)| a == b).count() as u64)
 }
 

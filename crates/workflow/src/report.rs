@@ -1,12 +1,12 @@
 //! `report.json`: what a job found and did, in keys that other programs rely on, and the same on the screen.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use blindscan_graph::plan::InputSpec;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
+use crate::files::write_whole;
 use crate::study::Found;
 
 /// What one job did.
@@ -114,11 +114,6 @@ pub struct WrongCanary {
 }
 
 impl CanaryReport {
-    /// How it went, for people.
-    fn line(&self) -> String {
-        format!("known answers: {} of {} right", self.right, self.asked)
-    }
-
     /// Why the answers of the batch are not to be trusted.
     pub fn complaint(&self) -> Option<String> {
         let named = |wrong: &WrongCanary| format!("{} slice {}", wrong.file, wrong.slice);
@@ -228,156 +223,7 @@ impl Report {
     /// Writes `report.json` into a folder, whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join("report.json");
-        let text = serde_json::to_vec_pretty(self)?;
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-            file.write_all(&text)?;
-            Ok(file.persist(&path)?)
-        });
-        written.with_context(|| format!("{} could not be written", path.display()))?;
+        write_whole(&path, &serde_json::to_vec_pretty(self)?)?;
         Ok(path)
-    }
-
-    /// What a person reads: the result, what was read and noticed, the totals; each layer too when asked.
-    pub fn screen(&self, layers: bool) -> String {
-        let mut lines: Vec<String> =
-            self.untrusted.iter().map(|reason| format!("UNTRUSTED: {reason}")).collect();
-        lines.extend(self.result_lines());
-        lines.extend(self.canaries.iter().map(CanaryReport::line));
-        lines.extend(self.proof_lines());
-        lines.extend(self.files.iter().map(|file| format!("wrote {file}")));
-        lines.extend(self.reading_lines());
-        let text: String = lines.into_iter().map(|line| line + "\n").collect();
-        text + &self.totals(layers)
-    }
-
-    /// What was read, assumed and noticed.
-    pub fn reading_lines(&self) -> Vec<String> {
-        let notes = self.notes.iter().map(|note| format!("note: {note}"));
-        self.input.iter().flat_map(Found::lines).chain(notes).collect()
-    }
-
-    /// The answer.
-    fn result_lines(&self) -> Vec<String> {
-        let named = |name: &Option<String>| name.as_ref().map_or(String::new(), |name| format!(" {name}"));
-        let mut lines = Vec::new();
-        for class in &self.classes {
-            let ml = class.ml.map_or(String::new(), |ml| format!(", {ml:.3} ml"));
-            lines.push(format!("class {}{}: {} voxels{ml}", class.label, named(&class.name), class.voxels));
-        }
-        for (index, finding) in self.findings.iter().enumerate() {
-            let word = if finding.present { "yes" } else { "no" };
-            let probability = finding.probability.map_or(String::new(), |p| format!(" ({p:.4})"));
-            lines.push(format!("finding {index}{}: {word}{probability}", named(&finding.name)));
-        }
-        if let Some(label) = self.label {
-            let class = self.class.as_ref().map_or(String::new(), |class| format!(": {class}"));
-            lines.push(format!("class {label}{class}"));
-            if let Some(probabilities) = &self.probabilities {
-                let all: Vec<String> = probabilities.iter().map(|p| format!("{p:.4}")).collect();
-                lines.push(format!("probabilities: {}", all.join(", ")));
-            }
-        }
-        if !lines.is_empty() {
-            lines.push("for research, not for diagnosis".into());
-        }
-        lines
-    }
-
-    /// How the answer compares with references.
-    fn proof_lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let (Some(equal), Some(total), Some(same)) =
-            (self.equals_reference, self.values_total, self.values_equal)
-        {
-            let word = if equal { "yes" } else { "NO" };
-            lines.push(format!("equals the clear integer model: {word}, {same} of {total} values"));
-        }
-        for (name, value) in [
-            ("the clear integer model", self.dice.reference),
-            ("the float model", self.dice.float),
-            ("the expert's mask", self.dice.expert),
-        ] {
-            lines.extend(value.map(|value| format!("Dice against {name}: {value:.4}")));
-        }
-        lines
-    }
-
-    /// Time and bytes of each phase, and of each layer when asked.
-    pub fn totals(&self, layers: bool) -> String {
-        use std::fmt::Write;
-        let mut text = String::new();
-        let mb = |bytes: u64| bytes as f64 / 1e6;
-        let _ =
-            writeln!(text, "{:<44} {:>9} {:>10} {:>10} {:>7}", "", "seconds", "MB sent", "MB recv", "turns");
-        for phase in ["offline", "online"] {
-            for layer in self.layers.iter().filter(|layer| layers && layer.phase == phase) {
-                let name: String = format!("  {} {}", layer.kind, layer.name).chars().take(44).collect();
-                let _ = writeln!(
-                    text,
-                    "{name:<44} {:>9.2} {:>10.3} {:>10.3} {:>7}",
-                    layer.seconds,
-                    mb(layer.sent),
-                    mb(layer.received),
-                    layer.turns
-                );
-            }
-            let (seconds, ways) = match phase {
-                "offline" => (self.seconds.offline, self.bytes.offline),
-                _ => (self.seconds.online, self.bytes.online),
-            };
-            let turns: u64 =
-                self.layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.turns).sum();
-            let _ = writeln!(
-                text,
-                "{phase:<44} {seconds:>9.2} {:>10.3} {:>10.3} {turns:>7}",
-                mb(ways.sent),
-                mb(ways.received)
-            );
-        }
-        let _ = writeln!(text, "{:<44} {:>9.2}", "total", self.seconds.total);
-        let _ = writeln!(text, "plan digest {}", self.plan_digest);
-        let _ = writeln!(
-            text,
-            "frames and TLS add {:.3} MB; peak memory {:.0} MB; processor {:.1} s",
-            mb(self.overhead_bytes),
-            mb(self.peak_memory_bytes),
-            self.cpu_seconds
-        );
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_result_comes_first_and_layers_when_asked() {
-        let layer =
-            LayerReport { phase: "online".into(), name: "conv7".into(), turns: 1, ..LayerReport::default() };
-        let report = Report {
-            classes: vec![
-                ClassReport { label: 0, name: Some("background".into()), voxels: 900, ml: Some(2.88) },
-                ClassReport { label: 1, name: None, voxels: 100, ml: None },
-            ],
-            findings: vec![FindingReport {
-                name: Some("mass".into()),
-                present: true,
-                probability: Some(0.75),
-            }],
-            notes: vec!["the steps differ".into()],
-            input: Some(Found { form: "picture".into(), ..Found::default() }),
-            files: vec!["out/mask.nii.gz".into()],
-            layers: vec![layer],
-            ..Report::default()
-        };
-        let lines: Vec<String> = report.screen(false).lines().map(str::to_string).collect();
-        assert_eq!(lines[0], "class 0 background: 900 voxels, 2.880 ml");
-        assert_eq!(lines[1], "class 1: 100 voxels");
-        assert_eq!(lines[2], "finding 0 mass: yes (0.7500)");
-        let place = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
-        assert!(place("wrote") < place("read: picture") && place("read: picture") < place("note: the steps"));
-        assert!(place("note: the steps") < place("offline"));
-        assert!(!report.screen(false).contains("conv7") && report.screen(true).contains("conv7"));
     }
 }

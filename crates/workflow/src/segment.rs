@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
@@ -11,8 +10,9 @@ use blindscan_imaging::{
     write_labelled_mask, write_mask, write_picture_mask,
 };
 
-use crate::canaries::{Canaries, CanaryOptions};
+use crate::canaries::{CanaryOptions, DrawnCanaries};
 use crate::connection::{ServerOptions, connect, stock};
+use crate::error::{InputError, Result};
 use crate::events::Events;
 use crate::fit::Source;
 use crate::job::{self, run_images};
@@ -51,9 +51,10 @@ pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Re
     let stock = options.stock.as_deref().map(|folder| stock(folder, server)).transpose()?;
     let out = OutFolder::make(&options.out)?;
     let study = Study::before_connecting(scan, &options.study, server)?;
+    let canaries = DrawnCanaries::draw(&options.canaries, &mut random())?;
     let expert = options.expert.as_deref().map(read_mask).transpose()?;
     let (mut connection, (job, canaries)) = connect(server, events)?.judged(|plan| {
-        let canaries = Canaries::draw(&options.canaries, plan, &mut random())?;
+        let canaries = canaries.fitted(plan)?;
         let job = Job::new(study, plan, &options.slices, expert.as_ref())?;
         job::check_stock(stock.as_ref(), job.which.len() + canaries.count())?;
         Ok((job, canaries))
@@ -98,8 +99,7 @@ struct Job {
 impl Job {
     fn new(study: Study, plan: &PublicPlan, slices: &str, expert: Option<&Mask>) -> Result<Self> {
         let source = Source::new(study, plan)?;
-        let (scan, _) =
-            source.scan().context("segment wants a scan or an image; for tensors there is `classify`")?;
+        let (scan, _) = source.scan().ok_or(InputError::NoScan)?;
         let which = selection(slices, source.count())?;
         if let (Some(expert), Scan::Volume(volume)) = (expert, scan) {
             expert.check_grid(volume)?;
@@ -110,7 +110,7 @@ impl Job {
 
 /// Rows and columns of the answer.
 fn mask_size(plan: &PublicPlan) -> Result<(usize, usize)> {
-    plan.mask_size().context("this server's model does not give masks; use `classify`")
+    plan.mask_size().ok_or_else(|| InputError::NoMask.into())
 }
 
 /// The answer on the scan's own grid.

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
 use blindscan_inference::AssignedPlan;
 use blindscan_inference::roles::Unobserved;
 use blindscan_session::allow::Client;
@@ -20,9 +19,10 @@ use blindscan_wire::listener::{Incoming, Listener, ListenerConfig, Stopper};
 use blindscan_wire::{Channel, Traffic, fingerprint::Fingerprint};
 
 use crate::connection::identity;
+use crate::error::{Result, WorkflowError};
 use crate::events::Events;
 use crate::model::Model;
-use crate::{machine, random, told};
+use crate::{machine, random};
 
 /// How long an invitation is open.
 const INVITATION: Duration = Duration::from_secs(24 * 3600);
@@ -127,7 +127,7 @@ impl ModelServer {
         let tls = door.tls(&identity, SystemTime::now)?;
         let config = ListenerConfig { tls: Some(tls), link, connections_max: options.clients_max };
         let listener = Listener::bind(options.listen.as_str(), config)
-            .with_context(|| format!("cannot listen on {}", options.listen))?;
+            .map_err(|source| WorkflowError::Listen { address: options.listen.clone(), source })?;
         let address = listener.local_address()?;
         let secret = match options.enrol {
             true => Some(door.invite(INVITATION, SystemTime::now(), &mut random::random())?),
@@ -207,15 +207,15 @@ impl House {
     fn receive(&self, incoming: Incoming) {
         let admitted = incoming
             .establish()
-            .map_err(anyhow::Error::from)
+            .map_err(WorkflowError::from)
             .and_then(|channel| Ok(self.door.admit(channel, SystemTime::now())?));
         match admitted {
-            Err(error) => self.events.happened(ServerEvent::Refused { reason: told(&error) }),
+            Err(error) => self.events.happened(ServerEvent::Refused { reason: error.told() }),
             Ok(mut admitted) => {
                 let client = admitted.client().clone();
                 self.events.happened(match self.session(&mut admitted) {
                     Ok(()) => ServerEvent::Ended { client: &client },
-                    Err(error) => ServerEvent::Failed { client: &client, reason: told(&error) },
+                    Err(error) => ServerEvent::Failed { client: &client, reason: error.told() },
                 });
             }
         }

@@ -1,24 +1,22 @@
 //! `--slices`: one, a range, a range with a step, or a list of these.
 
-use anyhow::{Result, anyhow, bail};
+use crate::error::InputError;
 
 /// Which slices of `count`: `all`, or a list such as `3,7..20,30..60:5`. The end of a range is not included; behind a colon
 /// stands its step. In ascending order, each once.
-pub fn selection(text: &str, count: usize) -> Result<Vec<usize>> {
+pub fn selection(text: &str, count: usize) -> Result<Vec<usize>, InputError> {
     if text == "all" {
         return Ok((0..count).collect());
     }
     let mut which = Vec::new();
     for part in text.split(',') {
-        let (first, end, step) = range(part).ok_or_else(|| not_understood(text))?;
+        let (first, end, step) = range(part).ok_or_else(|| InputError::NoSlices { text: text.into() })?;
         if first >= end {
-            bail!("--slices {text}: {part} names no slice; the end of a range is not included");
+            return Err(InputError::EmptyRange { text: text.into(), part: part.into() });
         }
         if end > count {
-            bail!(
-                "slice {} was asked for, and the scan has {count} (counted from 0)",
-                first.max(count).min(end - 1)
-            );
+            let slice = first.max(count).min(end - 1);
+            return Err(InputError::NoSuchSlice { slice, count });
         }
         which.extend((first..end).step_by(step));
     }
@@ -39,12 +37,6 @@ fn range(part: &str) -> Option<(usize, usize, usize)> {
         None => (rest, 1),
     };
     Some((number(first)?, number(end)?, step))
-}
-
-fn not_understood(text: &str) -> anyhow::Error {
-    anyhow!(
-        "--slices takes all, a slice (7), a range whose end is not included (5..9), one with a step (30..60:5), or a list of these (3,7..20); not {text}"
-    )
 }
 
 /// The numbers as a person writes them: `3, 7 to 19`.

@@ -5,7 +5,6 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use blindscan_graph::calibrate::{self, calibrate};
 use blindscan_graph::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueInfo, Window};
 use blindscan_graph::npy;
@@ -15,6 +14,7 @@ use blindscan_inference::estimate::{Rates, Seconds, Speed};
 use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 
+use crate::error::Result;
 use crate::pair::Pair;
 use crate::report::Report;
 
@@ -63,7 +63,7 @@ pub fn measured() -> Result<Speed> {
     let made = small_model()?;
     let plan = AssignedPlan::new(made.public.clone())?;
     let layers = plan.cost(Party::ImageOwner, KIND).layers;
-    Ok(scaled(&layers, &best(run(&made)?).context("a job was measured")?))
+    Ok(scaled(&layers, &best(run(&made)?).expect("a job was measured")))
 }
 
 /// What one job took.

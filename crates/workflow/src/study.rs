@@ -5,16 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use blindscan_graph::fixed::Clamped;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use blindscan_imaging::{Axis, Facts, Kind, OpenOptions, Scan, SliceFact, Voxels};
 use serde::{Deserialize, Serialize};
 
-use crate::card::Card;
-use crate::connection::{ServerOptions, kept_card};
-use crate::fit::{Fit, fit};
+use crate::error::{At, Result};
 use crate::hex;
 use crate::slices::listed;
 
@@ -44,33 +41,10 @@ pub enum Content {
 }
 
 impl Study {
-    /// Reads the study of a job, and holds it against the cards that are there: the one that was given, and the one kept of the
-    /// server. Nothing has been sent when this refuses.
-    pub fn before_connecting(path: &Path, options: &StudyOptions, server: &ServerOptions) -> Result<Self> {
-        let study = Self::open(path, options.unit)?;
-        if let Some(card) = &options.card {
-            study.fit(&Card::read(card)?).with_context(|| format!("judged by {}", card.display()))?;
-        }
-        if let Some((card, place)) = kept_card(&server.server, &server.keys)? {
-            study.fit(&card).with_context(|| {
-                format!(
-                    "judged by what this server took at the last connection ({}; `blindscan estimate --server` asks it again)",
-                    place.display()
-                )
-            })?;
-        }
-        Ok(study)
-    }
-
-    /// Holds the study against a card.
-    pub fn fit(&self, card: &Card) -> Result<Fit> {
-        fit(self, &card.input, card.input_shape.as_deref())
-    }
-
     /// Reads a scan, a picture or a `.npy` file. `unit` is the user's word for what grey values mean.
     pub fn open(path: &Path, unit: Option<Kind>) -> Result<Self> {
         let content = match path.extension().is_some_and(|extension| extension == "npy") {
-            true => Content::Tensor(npy::read(path).with_context(|| format!("{}", path.display()))?),
+            true => Content::Tensor(npy::read(path).at(path)?),
             false => Content::Scan(Box::new(Scan::open_with(path, &OpenOptions { unit })?)),
         };
         Ok(Self { path: path.into(), content })

@@ -4,13 +4,10 @@
 //! `ot_speed` of the crate of protocols). A link of 1 Gbit/s carries 31 bits in 31 ns, longer than the work of both ends:
 //! below that `auto` takes Ferret. Up to about 3 Gbit/s the two differ little.
 
-use std::time::Instant;
-
-use anyhow::Result;
 use blindscan_inference::OtKind;
 use blindscan_wire::link::LinkSpec;
 
-use crate::connection::Connection;
+use crate::error::Result;
 
 /// Links with less than this are slow.
 const SLOW_BITS_PER_SECOND: u64 = 1_000_000_000;
@@ -27,9 +24,18 @@ pub enum OtChoice {
     Ferret,
 }
 
+impl From<OtKind> for OtChoice {
+    fn from(kind: OtKind) -> Self {
+        match kind {
+            OtKind::SoftSpoken => Self::Softspoken,
+            OtKind::Ferret => Self::Ferret,
+        }
+    }
+}
+
 impl OtChoice {
     /// The kind on a link whose bandwidth is told by `bits_per_second`, which is asked only when it matters.
-    fn kind(self, bits_per_second: impl FnOnce() -> Result<u64>) -> Result<OtKind> {
+    pub(crate) fn kind(self, bits_per_second: impl FnOnce() -> Result<u64>) -> Result<OtKind> {
         Ok(match self {
             Self::Softspoken => OtKind::SoftSpoken,
             Self::Ferret => OtKind::Ferret,
@@ -53,19 +59,6 @@ impl OtChoice {
     pub fn in_memory(self) -> OtKind {
         self.kind(|| Ok(u64::MAX)).expect("no link is no slow link")
     }
-}
-
-/// Settles the kind on a connection that will make stock: with `auto` by a probe of 1 MiB, sent by the server.
-pub fn settle(connection: &mut Connection) -> Result<OtKind> {
-    let Connection { client, channel, ot } = connection;
-    let begun = Instant::now();
-    let kind = ot.kind(|| Ok(client.probe(|| begun.elapsed(), channel)?.bits_per_second()))?;
-    *ot = match kind {
-        OtKind::SoftSpoken => OtChoice::Softspoken,
-        OtKind::Ferret => OtChoice::Ferret,
-    };
-    client.set_ot(kind);
-    Ok(kind)
 }
 
 /// The kind's name in reports.

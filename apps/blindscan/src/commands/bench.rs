@@ -9,8 +9,8 @@ use blindscan_graph::plan::{OutputPolicy, PlanError};
 use blindscan_wire::link::LinkSpec;
 use blindscan_workflow::model::{self, Model, PlanOptions};
 use blindscan_workflow::pair::Pair;
-use blindscan_workflow::reference;
 use blindscan_workflow::report::{LayerReport, Report};
+use blindscan_workflow::{WorkflowError, reference};
 use serde::Serialize;
 
 use super::{Outcome, print_json};
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Outcome> {
 fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row> {
     let options = args.options.parsed()?;
     let mut model = match model::load(path, &options, None) {
-        Err(error) if matches!(error.downcast_ref(), Some(PlanError::ClassAxis { .. })) => {
+        Err(error) if matches!(error.reason(), WorkflowError::Plan(PlanError::ClassAxis { .. })) => {
             eprintln!("nothing says along which axis classes are: values are opened");
             let options = PlanOptions { policy: Some(OutputPolicy::Logits), ..options };
             model::load(path, &options, None)?

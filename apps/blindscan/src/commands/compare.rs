@@ -15,7 +15,7 @@ use blindscan_workflow::model::{self, Model};
 
 use super::{Outcome, print_json};
 use crate::cli::CompareArgs;
-use crate::screen::Screen;
+use crate::screen::{Screen, report};
 
 pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
     let begun = Instant::now();
@@ -111,7 +111,7 @@ fn print_table(comparison: &Comparison, private: bool) {
         say!("values beyond the plan's bounds: {}", comparison.values_beyond_bounds);
     }
     match private {
-        true => say_part!("{}", comparison.report.screen(false)),
-        false => comparison.report.reading_lines().iter().for_each(|line| say!("{line}")),
+        true => say_part!("{}", report::words(&comparison.report, false)),
+        false => report::reading_lines(&comparison.report).iter().for_each(|line| say!("{line}")),
     }
 }

@@ -5,7 +5,6 @@ use blindscan_imaging::Axis;
 use blindscan_workflow::card::Card;
 use blindscan_workflow::connection::kept_card;
 use blindscan_workflow::study::{Content, Found, Study};
-use blindscan_workflow::told;
 use serde::Serialize;
 
 use super::{Outcome, print_json};
@@ -38,7 +37,7 @@ pub(crate) fn run(args: &LookArgs) -> Result<Outcome> {
 /// The card to judge by: one that was given, or the one kept of a server.
 fn card(args: &LookArgs) -> Result<Option<Card>> {
     if let Some(path) = &args.options.card {
-        return Card::read(path).map(Some);
+        return Ok(Some(Card::read(path)?));
     }
     let Some(server) = &args.server else { return Ok(None) };
     let (card, _) = kept_card(server, &args.keys)?.with_context(|| {
@@ -58,7 +57,7 @@ fn look(study: &Study, card: Option<&Card>) -> Looked {
     let (fits, reason, notes) = match card.map(|card| study.fit(card)) {
         None => (None, None, read),
         Some(Ok(fit)) => (Some(true), None, fit.notes),
-        Some(Err(error)) => (Some(false), Some(told(&error)), read),
+        Some(Err(error)) => (Some(false), Some(error.told()), read),
     };
     Looked {
         input: study.found(card.map_or(Axis::Axial, |card| card.input.axis)),

@@ -21,6 +21,8 @@ use anyhow::Context;
 use blindscan_workflow::report::Report;
 use serde::Serialize;
 
+use crate::screen;
+
 /// How a command ended: what the process's exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -57,6 +59,6 @@ fn show(report: &Report, layers: bool, json: bool) -> anyhow::Result<()> {
     if json {
         return print_json(report);
     }
-    say_part!("{}", report.screen(layers));
+    say_part!("{}", screen::report::words(report, layers));
     Ok(())
 }

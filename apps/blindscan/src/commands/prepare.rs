@@ -5,14 +5,14 @@ use blindscan_workflow::prepare::prepare;
 
 use super::{Outcome, print_json};
 use crate::cli::PrepareArgs;
-use crate::screen::Screen;
+use crate::screen::{Screen, report};
 
 pub(crate) fn run(args: &PrepareArgs) -> Result<Outcome> {
-    let (report, unused) = prepare(&args.server.options(), &args.stock, args.count, &Screen::new())?;
+    let (done, unused) = prepare(&args.server.options(), &args.stock, args.count, &Screen::new())?;
     if args.json {
-        print_json(&report)?;
+        print_json(&done)?;
     } else {
-        say_part!("{}", report.totals(args.layers));
+        say_part!("{}", report::totals(&done, args.layers));
         say!("{unused} unused stocks in {}", args.stock.display());
     }
     Ok(Outcome::Done)

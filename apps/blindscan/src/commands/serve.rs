@@ -23,7 +23,7 @@ use crate::screen::Screen;
 pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
     let screen = Screen::new();
     let model = model::load(&args.model, &args.options.parsed()?, None)?;
-    let notes = model.notes.clone();
+    let (notes, made_in) = (model.notes.clone(), model.made_in);
     let options = ServeOptions {
         listen: args.listen.clone(),
         host: args.host.clone(),
@@ -36,6 +36,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Outcome> {
     };
     let server = ModelServer::open(model, &options, &screen, Box::new(Log { json: args.json }))?;
     notes.iter().for_each(|note| screen.note(note));
+    if let Some(taken) = made_in {
+        screen.note(&format!(
+            "reading and calibrating took {:.1} s; `blindscan plan {} --out DIR` does it once, and `serve --model DIR` offers what it has made",
+            taken.as_secs_f64(),
+            args.model.display()
+        ));
+    }
     listening(&server, args.json);
     if server.nobody_may_come()? {
         screen.warning(

@@ -1,6 +1,5 @@
 //! The clear side of `compare`: one integer and one float run of an image, held against each other tensor by tensor.
 
-use anyhow::{Result, bail};
 use blindscan_graph::fixed::{self, Clamped, Evaluation};
 use blindscan_graph::float;
 use blindscan_graph::ir::Tensor;
@@ -9,6 +8,7 @@ use blindscan_imaging::dice;
 use blindscan_inference::Output;
 use serde::Serialize;
 
+use crate::error::{CompareError, Result};
 use crate::model::Model;
 use crate::reference;
 
@@ -188,12 +188,9 @@ fn error_made(nodes: &[PlanNode], input: TensorId, rows: &[Row]) -> Option<Error
 }
 
 /// Refuses numbers that nothing can be held against.
-pub fn ensure_finite(values: &[f32], whose: &str) -> Result<()> {
+pub fn ensure_finite(values: &[f32], whose: &str) -> Result<(), CompareError> {
     match values.iter().position(|x| !x.is_finite()) {
-        Some(index) => bail!(
-            "{whose} is not finite at value {index}, so nothing can be held against it: look for numbers that grow beyond \
-             floats in the model, or for an input that is none of its kind"
-        ),
+        Some(index) => Err(CompareError::NotFinite { whose: whose.into(), index }),
         None => Ok(()),
     }
 }

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use blindscan_graph::fixed::Clamped;
 use blindscan_imaging::Kind;
 use serde::Serialize;
 
 use super::clear::{Clear, clear};
 use super::private::Private;
+use crate::error::{At, Result};
 use crate::events::Events;
+use crate::files::write_whole;
 use crate::fit::Source;
 use crate::hex;
 use crate::images::name;
@@ -110,7 +111,7 @@ impl Which {
         match self {
             Self::Middle => Ok(vec![count / 2]),
             Self::One(slice) => Ok(vec![*slice]),
-            Self::Listed(text) => selection(text, count),
+            Self::Listed(text) => Ok(selection(text, count)?),
         }
     }
 }
@@ -142,7 +143,7 @@ pub fn compare_many(
         notes.extend(source.notes().iter().map(|note| format!("{}: {note}", file.display())));
         for slice in options.which.of(source.count())? {
             let row = row(model, file, &source, slice, options.private, events)
-                .with_context(|| format!("{}, slice {slice}", file.display()))?;
+                .at_place(|| format!("{}, slice {slice}", file.display()))?;
             each(&row);
             images.push(row);
         }
@@ -227,12 +228,6 @@ impl ImageRow {
 impl Acceptance {
     /// Writes the report, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let text = serde_json::to_vec_pretty(self)?;
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-            std::io::Write::write_all(&mut file, &text)?;
-            Ok(file.persist(path)?)
-        });
-        written.map(drop).with_context(|| format!("{} could not be written", path.display()))
+        write_whole(path, &serde_json::to_vec_pretty(self)?)
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::{OutputPolicy, PublicPlan, TensorId};
@@ -17,6 +16,7 @@ use blindscan_wire::memory::pair;
 use blindscan_wire::{Channel, Traffic};
 
 use super::clear::ByTensor;
+use crate::error::{CompareError, PairError, Result};
 use crate::events::Events;
 use crate::model::Model;
 use crate::pair::Pair;
@@ -99,7 +99,7 @@ fn in_memory(
     if let Some(ByTensor { rows, integers, .. }) = by_tensor {
         for (tensor, share) in mine {
             let other = theirs.iter().find(|(other, _)| *other == tensor);
-            let other = &other.context("both parties pass every layer")?.1;
+            let other = &other.ok_or_else(|| no_share(&model.plan, tensor))?.1;
             rows[tensor].private_equals_fixed =
                 Some(joined(&model.plan, tensor, &share, other) == integers[tensor]);
         }
@@ -144,6 +144,10 @@ impl Observer for Tap<'_, '_> {
     }
 }
 
+fn no_share(plan: &PublicPlan, tensor: TensorId) -> CompareError {
+    CompareError::NoShare { tensor: plan.tensors[tensor].name.clone() }
+}
+
 fn joined(plan: &PublicPlan, tensor: TensorId, a: &Share, b: &Share) -> Vec<i64> {
     let ring = Ring32::new(plan.tensors[tensor].ring_bits);
     a.view().plus(ring, b.view()).words().iter().map(|word| ring.to_signed(*word)).collect()
@@ -163,7 +167,7 @@ fn by_processes(model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, 
     let pair = Pair::start(&["--model", &saved.path().display().to_string()], None)?;
     npy::write(&pair.hospital().join("input.npy"), input)?;
     let report = pair.ask(&["classify", "input.npy", "--values", "--ot", transfers::name(kind)])?;
-    let values = report.values.clone().context("the hospital's report has no values")?;
+    let values = report.values.clone().ok_or(PairError::Lacks { what: "values" })?;
     let output = match model.plan.answer.policy {
         OutputPolicy::Labels => Output::Labels(values.into_iter().map(|value| value as u8).collect()),
         OutputPolicy::Logits => Output::Logits(values),

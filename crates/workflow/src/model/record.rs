@@ -2,10 +2,10 @@
 //!
 //! `plan.record.json` is the model owner's, as the weights are: it is never sent.
 
-use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use crate::error::{At, ModelError, Result};
+use crate::files::write_whole;
 use serde::{Deserialize, Serialize};
 
 /// The file beside a saved plan.
@@ -71,12 +71,7 @@ impl Record {
     /// Writes the record into a saved plan's folder, whole or not at all.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        let text = serde_json::to_vec_pretty(self)?;
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-            file.write_all(&text)?;
-            Ok(file.persist(&path)?)
-        });
-        written.map(drop).with_context(|| format!("{} could not be written", path.display()))
+        write_whole(&path, &serde_json::to_vec_pretty(self)?)
     }
 
     /// Removes the record of another plan that was saved here before.
@@ -84,7 +79,7 @@ impl Record {
         let path = folder.join(FILE);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{} could not be removed", path.display()))
+                Err(error).at_place(|| format!("{} could not be removed", path.display()))
             }
             _ => Ok(()),
         }
@@ -96,10 +91,8 @@ impl Record {
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read(&path).with_context(|| format!("{}", path.display()))?;
-        serde_json::from_slice(&text).map(Some).with_context(|| {
-            format!("{} is no record of a plan: make the plan again, or remove the file", path.display())
-        })
+        let text = std::fs::read(&path).at(&path)?;
+        serde_json::from_slice(&text).map(Some).map_err(|source| ModelError::NoRecord { path, source }.into())
     }
 }
 
@@ -142,6 +135,6 @@ mod tests {
         assert_eq!(Record::load(folder.path()).unwrap(), None);
         Record::remove(folder.path()).unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(format!("{:#}", Record::load(folder.path()).unwrap_err()).contains("make the plan again"));
+        assert!(Record::load(folder.path()).unwrap_err().told().contains("make the plan again"));
     }
 }
