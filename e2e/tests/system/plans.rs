@@ -6,9 +6,11 @@ use std::path::Path;
 use blindscan_e2e::hospital::Hospital;
 use blindscan_e2e::program::{run, wait_until};
 use blindscan_e2e::vendor::Vendor;
-use blindscan_e2e::{classifier, files, xray};
+use blindscan_e2e::{classifier, files, text, xray};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
+use blindscan_graph::onnx::proto::{DimensionProto, ModelProto};
+use prost::Message;
 use serde_json::Value;
 
 use crate::reports::number;
@@ -67,6 +69,11 @@ fn a_server_says_what_its_ranges_were_fitted_to_also_for_a_saved_plan() {
         let vendor = Vendor::serve(place.path().join(model).to_str().unwrap(), &[&Hospital::new()], &[]);
         // What is said and what is printed come by two pipes.
         wait_until("the note", || vendor.words().contains("fitted to synthetic inputs"));
+        if model == "bare.onnx" {
+            wait_until("how long it took", || vendor.words().contains("reading and calibrating took"));
+        } else {
+            assert!(!vendor.words().contains("calibrating took"), "a saved plan is made already");
+        }
     }
 }
 
@@ -88,7 +95,61 @@ fn a_saved_plan_is_held_against_the_options_that_promise_something_of_it() {
     run(place.path(), &["estimate", "saved", "--input-bits", "10"]).failed(&["9 bits", "asks for 10"]);
     run(place.path(), &["estimate", "saved", "--proven-only"])
         .failed(&["fitted to samples", "--proven-only"]);
-    run(place.path(), &["estimate", "saved", "--accuracy", "best"]).failed(&["saved plan"]);
+    for option in [
+        "--accuracy=best",
+        "--calibrate=scan.nii.gz",
+        "--activation-bits=9",
+        "--weight-bits=12",
+        "--shape=1x1x150x125",
+        "--dim=h=150",
+        "--output=y",
+        "--class-axis=1",
+    ] {
+        let name = option.split('=').next().unwrap();
+        run(place.path(), &["estimate", "saved", option]).failed(&["saved plan", name]);
+    }
+    // Whether labels or logits are opened is no part of how a plan is made.
+    let policy = |name: &str| run(place.path(), &["plan", "saved", "--policy", name, "--json"]).done().json();
+    assert_eq!(policy("logits")["plan"]["answer"]["policy"], "logits");
+    assert_eq!(policy("labels")["plan"]["answer"]["policy"], "labels");
+}
+
+/// The classifier with its rows left open under a name.
+fn open_classifier(folder: &Path) {
+    let mut model = ModelProto::decode(fs::read(classifier()).unwrap().as_slice()).unwrap();
+    let input = &mut model.graph.as_mut().unwrap().input[0];
+    let shape = input.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().shape.as_mut().unwrap();
+    let rows = shape.dim.iter_mut().find(|dim| dim.dim_value == Some(150)).unwrap();
+    *rows = DimensionProto { dim_value: None, dim_param: Some("height".into()) };
+    fs::write(folder.join("open.onnx"), model.encode_to_vec()).unwrap();
+}
+
+#[test]
+fn what_a_file_leaves_open_is_said_to_any_command_or_in_the_card() {
+    let place = tempfile::tempdir().unwrap();
+    open_classifier(place.path());
+    let input = place.path().join("input0.npy");
+    bare(place.path(), 1);
+    let input = text(&input);
+    let commands: [&[&str]; 5] = [
+        &["check", "open.onnx"],
+        &["plan", "open.onnx"],
+        &["estimate", "open.onnx"],
+        &["compare", "open.onnx", &input],
+        &["bench", "open.onnx"],
+    ];
+    for command in commands {
+        let refused = run(place.path(), command);
+        assert!(matches!(refused.code, Some(1 | 3)), "{command:?}: {}", refused.stderr);
+        for option in ["--dim=height=150", "--shape=1x1x150x125"] {
+            run(place.path(), &[command, &[option]].concat()).done();
+        }
+    }
+    drop(Vendor::serve(&text(&place.path().join("open.onnx")), &[], &["--dim", "height=150"]));
+    fs::write(place.path().join("open.toml"), "[dims]\nheight = 150\n").unwrap();
+    run(place.path(), &["check", "open.onnx"]).done();
+    fs::write(place.path().join("open.toml"), "shape = [1, 1, 150, 125]\n").unwrap();
+    run(place.path(), &["check", "open.onnx"]).done();
 }
 
 #[test]

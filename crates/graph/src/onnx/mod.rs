@@ -48,7 +48,7 @@ pub const RANK_MAX: usize = 8;
 pub const ELEMENTS_MAX: usize = 1 << 31;
 
 /// What the caller says where a file leaves it open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The name of the input that `input_shape` is meant for, to be held against the file's.
     pub input_name: Option<String>,
