@@ -25,7 +25,7 @@ use crate::factors;
 use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
 use crate::float;
 use crate::ir::{Graph, Tensor, ValueId};
-use crate::lower::{DraftStep, Lowered, lower};
+use crate::draft::{DraftStep, Lowered, lower};
 use crate::plan::{
     Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step,
     SuiteSpec, TensorSpec,

@@ -17,6 +17,7 @@
 
 pub mod calibrate;
 mod dead;
+mod draft;
 pub mod equalise;
 mod factors;
 pub mod fixed;
@@ -24,7 +25,6 @@ pub mod float;
 pub mod ir;
 mod kernels;
 pub mod local;
-mod lower;
 pub mod movement;
 pub mod npy;
 pub mod onnx;

@@ -2,7 +2,7 @@
 
 use super::{Options, Task};
 use crate::ir::{Classes, Graph};
-use crate::lower::lower;
+use crate::draft::lower;
 use crate::plan::{InputSpec, OutputPolicy, PlanError, PublicPlan};
 
 /// Makes a plan as [`super::calibrate`] does, all values taken to reach 1: its steps, shapes and checks are the real plan's, its

@@ -1,7 +1,7 @@
 //! Fraction bits: what each activation keeps, hence what each accumulator has and each rescaling drops.
 
 use super::{Precision, Task, with_widths};
-use crate::lower::{DraftNode, DraftStep, constant_step};
+use crate::draft::{DraftNode, DraftStep, constant_step};
 use crate::plan::{Step, TensorId, split_taps};
 
 /// How many more fraction bits than the coarsest branch a branch of a concatenation or sum may keep. More would only widen

@@ -1,7 +1,7 @@
 //! Integer weights, biases and constants, and the half unit in them that makes the next rescaling round to nearest.
 
 use super::{Precision, Task, scales::Scales};
-use crate::lower::{DraftStep, FloatLayer};
+use crate::draft::{DraftStep, FloatLayer};
 use crate::plan::{Constants, LayerWeights, Step, TensorId, Weights};
 
 /// All secrets as integers. Biases and constants include the rounding offsets; the steps learn how wide the constants are.
