@@ -1,126 +1,46 @@
 //! From a graph in floats to a fixed plan: scales, widths and integer weights.
 //!
 //! Every scale is a power of two and belongs to a whole tensor. The steps, in the order of the files:
-//! * what values the samples reach, in floats (here), after constant channels are folded,
+//! * what values the samples reach, in floats (`runs`), after constant channels are folded,
 //!   factors and shifts moved into the layers around them (`factors.rs`),
 //!   and uneven ones equalised (`dead.rs`, `equalise.rs`);
+//! * how many bits are spent on each activation and weight (`precision`);
 //! * how many fraction bits each activation keeps, hence each accumulator's scale and each shift (`scales`);
 //! * integer weights, and the half unit that turns floors into rounding (`weights`);
 //! * the largest integer of each tensor, proven or from the samples, and the smallest rings (`ranges`).
 //!
 //! Should a ring come out too wide, the layer's weights or activations lose a bit and all is done again.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 mod dry;
+mod options;
+mod precision;
 mod ranges;
+mod runs;
 mod scales;
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm)]
 mod tests;
 mod weights;
 
 pub use dry::dry_run;
+pub use options::{Options, WEIGHT_BITS_MAX};
 
 use crate::dead::{fold_constant_channels, intervals};
-use crate::equalise::{EvenedLayer, equalise, no_sizes, raise_sizes};
+use crate::draft::{IntegerDraft, draft};
+use crate::equalise::{EvenedLayer, equalise};
 use crate::factors;
-use crate::fixed::{dequantise, evaluate, evaluate_with, quantise_input};
-use crate::float;
+use crate::fixed::{evaluate_with, quantise_input};
 use crate::ir::{Graph, Tensor, ValueId};
-use crate::draft::{DraftStep, Lowered, lower};
 use crate::plan::{
-    Answer, FixedPlan, InputSpec, Linear, OutputPolicy, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step,
-    SuiteSpec, TensorSpec,
+    Answer, FixedPlan, InputSpec, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step, TensorSpec,
 };
 use dry::check;
-
-/// Precision is not lowered below this many bits of an activation or weight.
-const BITS_MIN: u32 = 4;
-/// Most bits that small tensors have beyond what the options ask for.
-const CHEAP_BITS_MAX: u32 = 2;
-/// Most bits of a weight with its sign, the extra ones of small layers included: what the homomorphic step takes.
-pub const WEIGHT_BITS_MAX: u32 = 16;
-
-/// How far two float runs of one function may lie apart, relative to the largest logit.
-const FLOATS_AGREE: f32 = 1e-4;
+use precision::Precision;
+use runs::ClearRuns;
 
 /// How often bounds may be raised before the plan is given up.
 const ROUNDS: usize = 8;
-
-/// How a plan is made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// Bits that the largest activation of the samples fills, 4 to 16.
-    pub activation_bits: u32,
-    /// Bits that the input's declared range fills, 4 to 16.
-    pub input_bits: u32,
-    /// Bits of a weight with its sign, 4 to 16.
-    pub weight_bits: u32,
-    /// How much further than on the samples values may go, 1 to 1024.
-    pub margin: f32,
-    /// Whether ranges must follow from the weights and the input's range alone.
-    pub proven_only: bool,
-    /// The suite that the plan is made for.
-    pub suite: SuiteSpec,
-    /// The widest ring allowed, 8 to 32.
-    pub ring_bits_max: u32,
-    /// How much of the answer the image owner gets.
-    pub policy: OutputPolicy,
-    /// Names of the classes, in order; may be empty.
-    pub class_names: Vec<String>,
-    /// The plan's name, when it is not the graph's.
-    pub name: Option<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            activation_bits: 9,
-            input_bits: 9,
-            weight_bits: 12,
-            margin: 2.0,
-            proven_only: false,
-            suite: SuiteSpec::two_party(3),
-            ring_bits_max: 32,
-            policy: OutputPolicy::Labels,
-            class_names: Vec::new(),
-            name: None,
-        }
-    }
-}
-
-impl Options {
-    /// Fewest bytes: weights of 10 bits. 3 to 7 % fewer bytes than the default; errors up to 3 times as large on the networks
-    /// of docs/performance.md.
-    pub fn fast() -> Self {
-        Self { weight_bits: 10, ..Self::default() }
-    }
-
-    /// Smallest errors: 12 bits for input, activations and weights. 5 to 8 % more bytes than the default.
-    pub fn best() -> Self {
-        Self { activation_bits: 12, input_bits: 12, ..Self::default() }
-    }
-
-    fn check(&self) -> Result<(), PlanError> {
-        if let Some((option, given, low, high)) = self.suite.out_of_range() {
-            return Err(PlanError::Option {
-                option,
-                given: given.into(),
-                low: low.into(),
-                high: high.into(),
-            });
-        }
-        let limits: [(&'static str, f64, f64, f64); 5] = [
-            ("activation_bits", f64::from(self.activation_bits), 4.0, 16.0),
-            ("input_bits", f64::from(self.input_bits), 4.0, 16.0),
-            ("weight_bits", f64::from(self.weight_bits), 4.0, f64::from(WEIGHT_BITS_MAX)),
-            ("margin", f64::from(self.margin), 1.0, 1024.0),
-            ("ring_bits_max", f64::from(self.ring_bits_max), 8.0, 32.0),
-        ];
-        match limits.into_iter().find(|&(_, given, low, high)| !(low..=high).contains(&given)) {
-            Some((option, given, low, high)) => Err(PlanError::Option { option, given, low, high }),
-            None => Ok(()),
-        }
-    }
-}
 
 /// A fixed plan, and how it came about.
 pub struct Calibrated {
@@ -160,8 +80,8 @@ pub fn calibrated(
 ) -> Result<Calibrated, PlanError> {
     check(&graph, input_spec, options)?;
     let samples_digest = digest(samples);
-    // What cannot be lowered is refused before anything is folded: a weight that is no number could vanish there.
-    lower(&graph)?;
+    // What cannot be drafted is refused before anything is folded: a weight that is no number could vanish there.
+    draft(&graph)?;
     let constant_channels = fold_constant_channels(&mut graph, input_spec.range);
     let mut clear = ClearRuns::of(&graph, input_spec, samples)?;
     if factors::has_any(&graph) {
@@ -229,82 +149,26 @@ fn fit(
     samples: &[Tensor],
     options: &Options,
 ) -> Result<Fitted, PlanError> {
-    let lowered = lower(graph)?;
+    let draft = draft(graph)?;
     let seen: Vec<f64> =
         sizes.iter().map(|sizes| sizes.iter().fold(0f64, |most, &size| most.max(size))).collect();
-    let least_bounds = vec![0; lowered.tensors.len()];
-    let mut task = Task { lowered: &lowered, seen: &seen, least_bounds, range: input_spec.range, options };
+    let least_bounds = vec![0; draft.tensors.len()];
+    let mut task = Task { draft: &draft, seen: &seen, least_bounds, range: input_spec.range, options };
     for _ in 0..ROUNDS {
         let attempt = task.narrowest()?;
         let plan = task.assemble(graph, input_spec, attempt);
         plan.public.validate()?;
         plan.weights.check(&plan.public)?;
         if !task.raise_bounds(&plan, samples)? {
-            return Ok((plan, lowered.values(graph)));
+            return Ok((plan, draft.values(graph)));
         }
     }
     Err(PlanError::Unstable)
 }
 
-/// The float runs of the samples, whose elements are first clamped to the declared range.
-struct ClearRuns {
-    /// The largest magnitude of each channel of each value.
-    sizes: Vec<Vec<f64>>,
-    /// The logits of each sample.
-    logits: Vec<Tensor>,
-}
-
-impl ClearRuns {
-    fn of(graph: &Graph, input_spec: &InputSpec, samples: &[Tensor]) -> Result<Self, PlanError> {
-        if samples.is_empty() {
-            return Err(PlanError::NoSamples);
-        }
-        let (low, high) = input_spec.range;
-        let mut runs = Self { sizes: no_sizes(graph), logits: Vec::with_capacity(samples.len()) };
-        for (index, sample) in samples.iter().enumerate() {
-            let mut clamped = sample.clone();
-            clamped.data.iter_mut().for_each(|x| *x = x.clamp(low, high));
-            let logits = float::evaluate_with(graph, &clamped, &mut |value, tensor| {
-                raise_sizes(&mut runs.sizes[value], &tensor.data);
-            })
-            .map_err(|error| PlanError::Sample { index, reason: error.to_string() })?;
-            runs.logits.push(logits);
-        }
-        match runs.sizes.iter().position(|sizes| sizes.iter().any(|size| !size.is_finite())) {
-            Some(value) => {
-                let reason = format!("value {} is not finite", graph.values[value].name);
-                Err(PlanError::Sample { index: 0, reason })
-            }
-            None => Ok(runs),
-        }
-    }
-
-    /// Whether the logits of each sample are the same but for rounding, relative to the largest of them.
-    fn agree_with(&self, other: &Self) -> bool {
-        let alike = |(a, b): (&Tensor, &Tensor)| {
-            let most = b.data.iter().fold(0f32, |most, x| most.max(x.abs()));
-            a.shape == b.shape
-                && a.data.iter().zip(&b.data).all(|(a, b)| (a - b).abs() <= FLOATS_AGREE * most)
-        };
-        self.logits.iter().zip(&other.logits).all(alike)
-    }
-
-    /// The mean square of the plan's errors on the samples.
-    fn error_of(&self, plan: &FixedPlan, samples: &[Tensor]) -> Result<f64, PlanError> {
-        let mut sum = 0.0;
-        for (sample, float) in samples.iter().zip(&self.logits) {
-            let integers = quantise_input(&plan.public, sample)?;
-            let logits = evaluate(&plan.public, &plan.weights, &integers)?.logits;
-            let fixed = dequantise(&plan.public, plan.public.output, &logits);
-            sum += fixed.data.iter().zip(&float.data).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
-        }
-        Ok(sum / samples.len() as f64)
-    }
-}
-
 /// What scales and widths are chosen from.
 struct Task<'a> {
-    lowered: &'a Lowered,
+    draft: &'a IntegerDraft,
     /// The largest absolute value of each graph value over the samples.
     seen: &'a [f64],
     /// What the bound of each tensor must be at least, because an earlier round's integers went further than the floats.
@@ -312,14 +176,6 @@ struct Task<'a> {
     /// The declared range of the real input.
     range: (f32, f32),
     options: &'a Options,
-}
-
-/// Bits to spend, which narrow where a ring would be too wide.
-struct Precision {
-    /// For each tensor that is the input or an activation.
-    activation_bits: Vec<u32>,
-    /// For each node that is a linear layer.
-    weight_bits: Vec<u32>,
 }
 
 /// Numbers for one precision.
@@ -360,9 +216,9 @@ impl Task<'_> {
             let Some(tensor) = attempt.ranges.needed_bits.iter().position(|&bits| bits > allowed) else {
                 return Ok(attempt);
             };
-            if !precision.lower(self.lowered, tensor) {
+            if !precision.lower(self.draft, tensor) {
                 return Err(PlanError::TooWide {
-                    tensor: self.lowered.tensors[tensor].name.clone(),
+                    tensor: self.draft.tensors[tensor].name.clone(),
                     needed: attempt.ranges.needed_bits[tensor],
                     allowed,
                 });
@@ -370,29 +226,9 @@ impl Task<'_> {
         }
     }
 
-    /// The bits asked for, and more where they cost little: a comparison's price is the ring's width times the number of
-    /// elements, so a tensor of a quarter of the largest's size has a bit more, one of a sixteenth two.
-    fn desired(&self) -> Precision {
-        let (tensors, nodes) = (&self.lowered.tensors, &self.lowered.nodes);
-        let elements = |id: usize| Tensor::count(&tensors[id].shape);
-        let largest = nodes.iter().map(|node| elements(node.output)).max().unwrap_or(1);
-        let cheap = |id: usize| ((largest / elements(id)).max(1).ilog2() / 2).min(CHEAP_BITS_MAX);
-        let mut precision = Precision {
-            activation_bits: (0..tensors.len())
-                .map(|id| self.options.activation_bits + cheap(id).min(1))
-                .collect(),
-            weight_bits: nodes
-                .iter()
-                .map(|node| (self.options.weight_bits + cheap(node.output)).min(WEIGHT_BITS_MAX))
-                .collect(),
-        };
-        precision.activation_bits[self.lowered.input] = self.options.input_bits;
-        precision
-    }
-
     fn attempt(&self, precision: &Precision) -> Attempt {
         let mut scales = scales::Scales::choose(self, precision);
-        let weights = weights::quantise(self, precision, &mut scales);
+        let weights = weights::quantise(self, &mut scales);
         let ranges = ranges::Ranges::find(self, &scales, &weights);
 
         Attempt { fractions: scales.fractions, steps: scales.steps, weights, ranges }
@@ -400,32 +236,32 @@ impl Task<'_> {
 
     fn assemble(&self, graph: &Graph, input_spec: &InputSpec, attempt: Attempt) -> FixedPlan {
         let Attempt { fractions, steps, weights, ranges } = attempt;
-        let tensors = self.lowered.tensors.iter().enumerate();
+        let tensors = self.draft.tensors.iter().enumerate();
         let tensors = tensors.map(|(id, draft)| TensorSpec {
             name: draft.name.clone(),
             shape: draft.shape.clone(),
             ring_bits: ranges.ring_bits[id],
             fraction: fractions[id],
             divisor: draft.divisor,
-            bound: ranges.bounds[id],
-            non_negative: ranges.non_negative[id],
+            bound: ranges.bounds[id].most,
+            non_negative: ranges.bounds[id].non_negative,
             range: ranges.kinds[id],
         });
-        let nodes = self.lowered.nodes.iter().zip(steps).map(|(node, step)| PlanNode {
+        let nodes = self.draft.nodes.iter().zip(steps).map(|(node, step)| PlanNode {
             name: node.name.clone(),
             step,
             inputs: node.inputs.clone(),
             output: node.output,
         });
-        let output_shape = &self.lowered.tensors[self.lowered.output].shape;
+        let output_shape = &self.draft.tensors[self.draft.output].shape;
         let public = PublicPlan {
             version: PLAN_VERSION,
             name: self.options.name.clone().unwrap_or_else(|| graph.name.clone()),
             input_spec: input_spec.clone(),
             tensors: tensors.collect(),
             nodes: nodes.collect(),
-            input: self.lowered.input,
-            output: self.lowered.output,
+            input: self.draft.input,
+            output: self.draft.output,
             answer: Answer {
                 class_names: self.options.class_names.clone(),
                 ..Answer::of(graph.head, graph.classes, output_shape, self.options.policy)
@@ -434,66 +270,4 @@ impl Task<'_> {
         };
         FixedPlan { public, weights }
     }
-}
-
-impl Precision {
-    /// Takes a bit from what makes `tensor` wide. False when there is none to take.
-    fn lower(&mut self, lowered: &Lowered, tensor: usize) -> bool {
-        let makers = lowered.makers();
-        let mut pending = vec![tensor];
-        let mut lowered_any = false;
-        while let Some(tensor) = pending.pop() {
-            let Some(node) = makers[tensor] else {
-                lowered_any |= take_bit(&mut self.activation_bits[tensor]);
-                continue;
-            };
-            match &lowered.nodes[node].step {
-                DraftStep::Activate { .. } => lowered_any |= take_bit(&mut self.activation_bits[tensor]),
-                DraftStep::Linear(_) => {
-                    let origins = origins(lowered, &makers, lowered.nodes[node].inputs[0]);
-                    let widest = origins.iter().map(|&id| self.activation_bits[id]).max().unwrap_or(0);
-                    if self.weight_bits[node] > widest && take_bit(&mut self.weight_bits[node]) {
-                        lowered_any = true;
-                        continue;
-                    }
-                    let mut taken = false;
-                    for id in origins {
-                        taken |=
-                            self.activation_bits[id] == widest && take_bit(&mut self.activation_bits[id]);
-                    }
-                    lowered_any |= taken || take_bit(&mut self.weight_bits[node]);
-                }
-                _ => pending.extend(&lowered.nodes[node].inputs),
-            }
-        }
-        lowered_any
-    }
-}
-
-fn take_bit(bits: &mut u32) -> bool {
-    let may = *bits > BITS_MIN;
-    *bits -= u32::from(may);
-    may
-}
-
-/// The activations (or the input) that a tensor is put together from by local steps and pools. A linear layer ends the search.
-fn origins(lowered: &Lowered, makers: &[Option<usize>], tensor: usize) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut pending = vec![tensor];
-    while let Some(tensor) = pending.pop() {
-        match makers[tensor].map(|node| &lowered.nodes[node]) {
-            None => found.push(tensor),
-            Some(node) => match node.step {
-                DraftStep::Activate { .. } => found.push(tensor),
-                DraftStep::Linear(_) => {}
-                _ => pending.extend(&node.inputs),
-            },
-        }
-    }
-    found
-}
-
-/// The integer step of a linear layer with its widths filled in.
-fn with_widths(linear: &Linear, weight_bits: u32, weight_fraction: i32) -> Linear {
-    Linear { weight_bits, weight_fraction, ..linear.clone() }
 }

@@ -8,93 +8,86 @@
 //! * a constant is added where it stands, to a narrow tensor or an accumulator;
 //! * a mean is a sum whose divisor is carried along and disappears in the next layer's weights; where padding is left out, each
 //!   position's sum is first multiplied by a public integer, so that all have one divisor (`mean`).
+#![deny(clippy::wildcard_enum_match_arm)]
 
 mod linear;
 mod mean;
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm)]
 mod tests;
 
 use std::collections::HashMap;
 
 use crate::ir::{Graph, Node, Op, Tensor as FloatTensor, ValueId, Window};
-use crate::plan::{AddConstant, Linear, PlanError, Problem, Step, TensorId, output_shape, split_taps};
+use crate::operators::{
+    Activate, Add, AddConstant, Concat, FloatSecret, Gather, Linear, MaxPool, OutputUnit, Pad, Reshape,
+    Scale, SumPool, Transpose, Unit, split_power_of_two,
+};
+use crate::plan::{PlanError, Problem, Step, TensorId, output_shape};
 
 /// Means over more elements than this are rescaled before they meet a linear layer.
 const NARROW_MEAN_TAPS: usize = 16;
 /// Largest divisor that is carried along.
 const DIVISOR_MAX: usize = 1 << 20;
 
-/// The steps without their numbers.
-pub(crate) struct Lowered {
-    pub(crate) tensors: Vec<Draft>,
-    pub(crate) nodes: Vec<DraftNode>,
+/// A plan whose numbers are still to be chosen: the steps, with weights and constants in floats.
+pub(crate) struct IntegerDraft {
+    pub(crate) tensors: Vec<DraftTensor>,
+    pub(crate) nodes: Vec<StepDraft>,
     pub(crate) input: TensorId,
     pub(crate) output: TensorId,
 }
 
 /// A tensor before it has a width.
-pub(crate) struct Draft {
+pub(crate) struct DraftTensor {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     /// The graph's value whose range holds this tensor's real values.
     pub(crate) source: ValueId,
+    /// Whether it stands between two values of the graph: a maximum that the ReLU before it has yet to follow, or sums that
+    /// their factors by position have yet to.
+    pub(crate) between: bool,
     /// See [`crate::plan::TensorSpec::divisor`].
     pub(crate) divisor: u32,
     /// An accumulator, to be rescaled before a linear layer.
     pub(crate) wide: bool,
 }
 
-/// A step before it has numbers.
-pub(crate) struct DraftNode {
+/// A step before it has numbers: shifts, widths, bits to drop and public factors are still 0.
+pub(crate) struct StepDraft {
     pub(crate) name: String,
-    pub(crate) step: DraftStep,
+    pub(crate) step: Step,
+    /// The secrets that belong to it.
+    pub(crate) floats: Option<FloatSecret>,
     pub(crate) inputs: Vec<TensorId>,
     pub(crate) output: TensorId,
 }
 
-/// What a step does.
-pub(crate) enum DraftStep {
-    /// A linear layer in floats.
-    Linear(FloatLayer),
-    /// Rescaling, of max(x, 0) when `relu`.
-    Activate { relu: bool },
-    /// A constant added, in floats: as many axes as the tensor.
-    AddConstant(FloatTensor),
-    /// Multiplication by about 1 / divisor, which makes the tensor's divisor 1.
-    Divide,
-    /// Any other step; its shifts are still 0.
-    Other(Step),
-}
-
-/// A linear layer in floats, arranged as the integer step wants it.
-pub(crate) struct FloatLayer {
-    /// Geometry; widths are still 0.
-    pub(crate) linear: Linear,
-    pub(crate) weight: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
-}
-
-/// Lowers the whole graph, or names all nodes that stand in the way.
-pub(crate) fn lower(graph: &Graph) -> Result<Lowered, PlanError> {
-    let mut lowering = Lowering::new(graph);
+/// Drafts the whole graph, or names all nodes that stand in the way.
+pub(crate) fn draft(graph: &Graph) -> Result<IntegerDraft, PlanError> {
+    let mut drafting = Drafting::new(graph);
     let mut problems = Vec::new();
     for node in &graph.nodes {
-        if node.inputs.iter().any(|&value| lowering.made[value] == Made::Refused) {
-            lowering.made[node.output] = Made::Refused;
-        } else if let Err(reason) = lowering.lower_node(node) {
+        if node.inputs.iter().any(|&value| drafting.made[value] == Made::Refused) {
+            drafting.made[node.output] = Made::Refused;
+        } else if let Err(reason) = drafting.draft_node(node) {
             problems.push(Problem { node: node.name.clone(), reason });
-            lowering.made[node.output] = Made::Refused;
+            drafting.made[node.output] = Made::Refused;
         }
     }
     if !problems.is_empty() {
         return Err(PlanError::Unsupported(problems));
     }
-    let Made::Tensor(output) = lowering.made[graph.output] else {
+    let Made::Tensor(output) = drafting.made[graph.output] else {
         let reason = "the model's output is made by no node; export the model again".into();
         return Err(PlanError::Unsupported(vec![Problem { node: graph.name.clone(), reason }]));
     };
-    Ok(Lowered { tensors: lowering.tensors, nodes: lowering.nodes, input: 0, output })
+    Ok(IntegerDraft { tensors: drafting.tensors, nodes: drafting.nodes, input: 0, output })
 }
+
+/// A ReLU with its rescaling, and a rescaling alone.
+const RELU: Activate = Activate { relu: true, drop: 0 };
+const RESCALE: Activate = Activate { relu: false, drop: 0 };
 
 /// What has become of a value of the graph.
 #[derive(Clone, Copy, PartialEq)]
@@ -106,18 +99,18 @@ enum Made {
     ReluDue(TensorId),
 }
 
-struct Lowering<'a> {
+struct Drafting<'a> {
     graph: &'a Graph,
     /// The nodes that read each value.
     readers: Vec<Vec<&'a Node>>,
     made: Vec<Made>,
     /// The rescaled form of wide tensors that have one.
     narrowed: HashMap<TensorId, TensorId>,
-    tensors: Vec<Draft>,
-    nodes: Vec<DraftNode>,
+    tensors: Vec<DraftTensor>,
+    nodes: Vec<StepDraft>,
 }
 
-impl<'a> Lowering<'a> {
+impl<'a> Drafting<'a> {
     fn new(graph: &'a Graph) -> Self {
         let mut readers = vec![Vec::new(); graph.values.len()];
         for node in &graph.nodes {
@@ -128,17 +121,18 @@ impl<'a> Lowering<'a> {
         let input = &graph.values[graph.input];
         let mut made = vec![Made::Nothing; graph.values.len()];
         made[graph.input] = Made::Tensor(0);
-        let tensors = vec![Draft {
+        let tensors = vec![DraftTensor {
             name: input.name.clone(),
             shape: input.shape.clone(),
             source: graph.input,
+            between: false,
             divisor: 1,
             wide: false,
         }];
         Self { graph, readers, made, narrowed: HashMap::new(), tensors, nodes: Vec::new() }
     }
 
-    fn lower_node(&mut self, node: &Node) -> Result<(), String> {
+    fn draft_node(&mut self, node: &Node) -> Result<(), String> {
         let output = match &node.op {
             Op::Relu => return self.relu(node),
             Op::Conv { window, groups, weight, bias } => {
@@ -155,12 +149,10 @@ impl<'a> Lowering<'a> {
             Op::Add => self.add(node)?,
             Op::AddConstant { constant } => self.add_constant(node, constant)?,
             Op::Concat { axis } => self.concat(node, *axis)?,
-            Op::Pad { begin, end } => {
-                self.moved(node, Step::Pad { begin: begin.clone(), end: end.clone() })?
-            }
-            Op::Gather { positions } => self.moved(node, Step::Gather { positions: positions.clone() })?,
-            Op::Reshape => self.moved(node, Step::Reshape)?,
-            Op::Transpose { perm } => self.moved(node, Step::Transpose { perm: perm.clone() })?,
+            Op::Pad { begin, end } => self.moved(node, Pad { begin: begin.clone(), end: end.clone() })?,
+            Op::Gather { positions } => self.moved(node, Gather { positions: positions.clone() })?,
+            Op::Reshape => self.moved(node, Reshape)?,
+            Op::Transpose { perm } => self.moved(node, Transpose { perm: perm.clone() })?,
         };
         let declared = &self.graph.values[node.output].shape;
         if self.tensors[output].shape != *declared {
@@ -181,33 +173,47 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Adds a step that gives a value of the range of `source`, and its tensor.
+    /// Adds a step without secrets that gives a value of the range of `source`, and its tensor.
     fn push(
         &mut self,
         name: String,
-        step: DraftStep,
+        step: impl Into<Step>,
         inputs: Vec<TensorId>,
         source: ValueId,
         wide: bool,
     ) -> Result<TensorId, String> {
-        let first = &self.tensors[inputs[0]];
+        self.push_with(None, name, step.into(), inputs, source, wide)
+    }
+
+    fn push_with(
+        &mut self,
+        floats: Option<FloatSecret>,
+        name: String,
+        step: Step,
+        inputs: Vec<TensorId>,
+        source: ValueId,
+        wide: bool,
+    ) -> Result<TensorId, String> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&id| self.tensors[id].shape.as_slice()).collect();
-        let (shape, divisor) = match &step {
-            DraftStep::Linear(layer) => (output_shape(&Step::Linear(layer.linear.clone()), &shapes, &[])?, 1),
-            DraftStep::Activate { .. } => (first.shape.clone(), first.divisor),
-            DraftStep::AddConstant(constant) => {
-                (output_shape(&constant_step(constant, 2, 0), &shapes, &[])?, first.divisor)
-            }
-            DraftStep::Divide => (first.shape.clone(), 1),
-            DraftStep::Other(step) => {
-                let shape = output_shape(step, &shapes, &self.graph.values[source].shape)?;
-                (shape, first.divisor)
-            }
-        };
-        self.tensors.push(Draft { name: name.clone(), shape, source, divisor, wide });
+        let shape = output_shape(&step, &shapes, &self.graph.values[source].shape)?;
+        let divisor = self.divisor(&step, &inputs)?;
+        self.tensors.push(DraftTensor { name: name.clone(), shape, source, between: false, divisor, wide });
         let output = self.tensors.len() - 1;
-        self.nodes.push(DraftNode { name, step, inputs, output });
+        self.nodes.push(StepDraft { name, step, floats, inputs, output });
         Ok(output)
+    }
+
+    /// The divisor that the output's integers have. What a public factor does is up to its numbers, and they are chosen to
+    /// bring it to 1.
+    fn divisor(&self, step: &Step, inputs: &[TensorId]) -> Result<u32, String> {
+        let unit = |&id: &TensorId| Unit { fraction: 0, divisor: self.tensors[id].divisor.into() };
+        let units: Vec<Unit> = inputs.iter().map(unit).collect();
+        let divisor = match step.operator().meaning(&units) {
+            OutputUnit::Is(unit) => unit.divisor,
+            OutputUnit::Free => 1,
+            OutputUnit::Contradictory => return Err("its inputs have different divisors".into()),
+        };
+        u32::try_from(divisor).map_err(|_| format!("its divisor {divisor} is too large"))
     }
 
     /// The tensor itself when it is narrow, else its rescaling with sign.
@@ -219,7 +225,7 @@ impl<'a> Lowering<'a> {
             return Ok(narrowed);
         }
         let (name, source) = (format!("{}/rescaled", self.tensors[tensor].name), self.tensors[tensor].source);
-        let narrowed = self.push(name, DraftStep::Activate { relu: false }, vec![tensor], source, false)?;
+        let narrowed = self.push(name, RESCALE, vec![tensor], source, false)?;
         self.narrowed.insert(tensor, narrowed);
         Ok(narrowed)
     }
@@ -232,23 +238,23 @@ impl<'a> Lowering<'a> {
             self.made[node.output] = Made::ReluDue(input);
             return Ok(());
         }
-        let step = DraftStep::Activate { relu: true };
-        let output = self.push(node.name.clone(), step, vec![input], node.output, false)?;
+        let output = self.push(node.name.clone(), RELU, vec![input], node.output, false)?;
         self.made[node.output] = Made::Tensor(output);
         Ok(())
     }
 
     fn max_pool(&mut self, node: &Node, window: &Window) -> Result<TensorId, String> {
         let input = self.input(node, 0)?;
-        let step = DraftStep::Other(Step::MaxPool(window.clone()));
+        let step = MaxPool { window: window.clone() };
         let Made::ReluDue(_) = self.made[node.inputs[0]] else {
             let wide = self.tensors[input].wide;
             return self.push(node.name.clone(), step, vec![input], node.output, wide);
         };
         let source = self.tensors[input].source;
         let pooled = self.push(node.name.clone(), step, vec![input], source, true)?;
+        self.tensors[pooled].between = true;
         let name = format!("{}/relu", node.name);
-        self.push(name, DraftStep::Activate { relu: true }, vec![pooled], node.output, false)
+        self.push(name, RELU, vec![pooled], node.output, false)
     }
 
     fn average_pool(
@@ -260,11 +266,11 @@ impl<'a> Lowering<'a> {
         let mut input = self.input(node, 0)?;
         let by_position = match padding_counts {
             true => None,
-            false => mean::ByPosition::new(window, &self.tensors[input].shape),
+            false => mean::by_position(window, &self.tensors[input].shape),
         };
         let unit = by_position.as_ref().map_or(1, |scale| scale.unit as usize);
-        let (_, odd_taps) = split_taps(window.taps());
-        let (_, odd_unit) = split_taps(unit);
+        let (_, odd_taps) = split_power_of_two(window.taps());
+        let (_, odd_unit) = split_power_of_two(unit);
         let odd = odd_taps.saturating_mul(odd_unit);
         if (self.tensors[input].divisor as usize).saturating_mul(odd) > DIVISOR_MAX {
             input = self.undivided(input)?;
@@ -274,25 +280,19 @@ impl<'a> Lowering<'a> {
             return Err(format!("a mean over {} elements is too large; pool in two steps", window.taps()));
         }
         let wide = self.tensors[input].wide || window.taps().saturating_mul(unit) > NARROW_MEAN_TAPS;
-        let step = DraftStep::Other(Step::SumPool(window.clone()));
-        let Some(mean::ByPosition { factors, unit }) = by_position else {
-            let output = self.push(node.name.clone(), step, vec![input], node.output, wide)?;
-            self.tensors[output].divisor = divisor as u32;
-            return Ok(output);
+        let step = SumPool { window: window.clone() };
+        let Some(by_position) = by_position else {
+            return self.push(node.name.clone(), step, vec![input], node.output, wide);
         };
         let sums = self.push(format!("{}/sums", node.name), step, vec![input], node.output, wide)?;
-        self.tensors[sums].divisor = (divisor / odd_unit) as u32;
-        let step = DraftStep::Other(Step::ScaleByPosition { factors, unit });
-        let output = self.push(node.name.clone(), step, vec![sums], node.output, wide)?;
-        self.tensors[output].divisor = divisor as u32;
-        Ok(output)
+        self.tensors[sums].between = true;
+        self.push(node.name.clone(), by_position, vec![sums], node.output, wide)
     }
 
     fn add(&mut self, node: &Node) -> Result<TensorId, String> {
         let inputs = self.with_one_divisor(&[self.input(node, 0)?, self.input(node, 1)?])?;
         let wide = inputs.iter().any(|&id| self.tensors[id].wide);
-        let step = DraftStep::Other(Step::Add { shift_left: [0, 0] });
-        self.push(node.name.clone(), step, inputs, node.output, wide)
+        self.push(node.name.clone(), Add { shift_left: [0, 0] }, inputs, node.output, wide)
     }
 
     /// The model owner's addition: a narrow tensor stays narrow, an accumulator an accumulator.
@@ -305,8 +305,9 @@ impl<'a> Lowering<'a> {
         }
         let input = self.input(node, 0)?;
         let wide = self.tensors[input].wide;
-        let step = DraftStep::AddConstant(constant.clone());
-        self.push(node.name.clone(), step, vec![input], node.output, wide)
+        let floats = FloatSecret::Constants(constant.data.clone());
+        let step = AddConstant::unfitted(constant.shape.clone()).into();
+        self.push_with(Some(floats), node.name.clone(), step, vec![input], node.output, wide)
     }
 
     fn concat(&mut self, node: &Node, axis: usize) -> Result<TensorId, String> {
@@ -320,15 +321,14 @@ impl<'a> Lowering<'a> {
             inputs = inputs.into_iter().map(|id| self.narrow(id)).collect::<Result<_, _>>()?;
         }
         let shift_left = vec![0; inputs.len()];
-        let step = DraftStep::Other(Step::Concat { axis, shift_left });
-        self.push(node.name.clone(), step, inputs, node.output, stays_wide)
+        self.push(node.name.clone(), Concat { axis, shift_left }, inputs, node.output, stays_wide)
     }
 
     /// A step that only moves elements.
-    fn moved(&mut self, node: &Node, step: Step) -> Result<TensorId, String> {
+    fn moved(&mut self, node: &Node, step: impl Into<Step>) -> Result<TensorId, String> {
         let input = self.input(node, 0)?;
         let wide = self.tensors[input].wide;
-        self.push(node.name.clone(), DraftStep::Other(step), vec![input], node.output, wide)
+        self.push(node.name.clone(), step, vec![input], node.output, wide)
     }
 
     /// The tensors as they are when their divisors agree, else with each divisor multiplied out.
@@ -347,62 +347,45 @@ impl<'a> Lowering<'a> {
         }
         let narrow = self.narrow(tensor)?;
         let (name, source) = (format!("{}/divided", self.tensors[narrow].name), self.tensors[narrow].source);
-        let divided = self.push(name, DraftStep::Divide, vec![narrow], source, true)?;
+        let divided = self.push(name, Scale { factor: 0 }, vec![narrow], source, true)?;
         self.narrow(divided)
     }
 
-    /// Adds a linear step behind the narrow form of `input`.
+    /// Adds a linear step behind the narrow form of `input`; weight and bias are arranged as it wants them.
     fn linear(
         &mut self,
         name: String,
         input: TensorId,
-        layer: FloatLayer,
+        (linear, weight, bias): (Linear, Vec<f32>, Vec<f32>),
         source: ValueId,
     ) -> Result<TensorId, String> {
         let finite = |numbers: &[f32]| numbers.iter().all(|x| x.is_finite());
-        if !finite(&layer.weight) || !finite(&layer.bias) {
+        if !finite(&weight) || !finite(&bias) {
             return Err(
                 "a weight or bias is not a finite number; the model was not trained or exported soundly"
                     .into(),
             );
         }
-        if layer.linear.groups == 0 {
+        if linear.groups == 0 {
             return Err("it has no groups; at least one is expected".into());
         }
-        if layer.weight.len() != layer.linear.shape().weight_count()
-            || layer.bias.len() != layer.linear.out_channels
-        {
+        if weight.len() != linear.shape().weight_count() || bias.len() != linear.out_channels {
             return Err("its weight's or bias' size does not fit its shape".into());
         }
         let input = self.narrow(input)?;
-        self.push(name, DraftStep::Linear(layer), vec![input], source, true)
+        let floats = FloatSecret::Linear { weight, bias };
+        self.push_with(Some(floats), name, linear.into(), vec![input], source, true)
     }
 }
 
-/// The integer step of a constant.
-pub(crate) fn constant_step(constant: &FloatTensor, bits: u32, shift_left: u32) -> Step {
-    Step::AddConstant(AddConstant { shape: constant.shape.clone(), bits, shift_left })
-}
-
-impl Lowered {
-    /// For each tensor the graph's value that it is in integers; none where it stands between two values: it has another
-    /// shape, is a maximum that the ReLU before it has yet to follow, or sums that their factors by position have yet to.
+impl IntegerDraft {
+    /// For each tensor the graph's value that it is in integers; none where it stands between two values or has another shape.
     pub(crate) fn values(&self, graph: &Graph) -> Vec<Option<ValueId>> {
-        let mut values: Vec<Option<ValueId>> = self
-            .tensors
-            .iter()
-            .map(|draft| Some(draft.source).filter(|&value| graph.values[value].shape == draft.shape))
-            .collect();
-        for node in &self.nodes {
-            let pooled = matches!(node.step, DraftStep::Other(Step::MaxPool(_)));
-            if pooled && self.tensors[node.output].source == self.tensors[node.inputs[0]].source {
-                values[node.output] = None;
-            }
-            if let DraftStep::Other(Step::ScaleByPosition { .. }) = node.step {
-                values[node.inputs[0]] = None;
-            }
-        }
-        values
+        let value = |draft: &DraftTensor| {
+            let is_it = !draft.between && graph.values[draft.source].shape == draft.shape;
+            is_it.then_some(draft.source)
+        };
+        self.tensors.iter().map(value).collect()
     }
 
     /// The node that makes each tensor; none for the input.

@@ -2,18 +2,16 @@
 //!
 //! Integers of 64 bits, no wrapping: where a value leaves its ring, a private run would go wrong, and the report says so by
 //! the tensor's name. Equality is promised for values within the rings.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 mod clamp;
 mod report;
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm)]
 mod tests;
 
-use blindscan_arith::conv::convolve_exact;
-
-use crate::ir::{Tensor, Window};
-use crate::local;
-use crate::movement;
-use crate::plan::{AddConstant, OutputPolicy, PlanError, PlanNode, PublicPlan, Step, TensorId, Weights};
+use crate::ir::Tensor;
+use crate::plan::{OutputPolicy, PlanError, PlanNode, PublicPlan, TensorId, Weights};
 
 pub use clamp::{Clamped, clamped};
 pub use report::TensorReport;
@@ -96,69 +94,8 @@ fn run(
 ) -> Vec<i64> {
     let inputs: Vec<&[i64]> =
         node.inputs.iter().map(|&id| values[id].as_deref().expect("a valid plan is in order")).collect();
-    match &node.step {
-        Step::Linear(linear) => {
-            let layer = weights.layer(index).expect("the weights were checked");
-            let mut sums = convolve_exact(&linear.shape(), &layer.weight, inputs[0]);
-            add_bias(&mut sums, &layer.bias, linear.window.kernel.is_empty());
-            sums
-        }
-        Step::Activate { relu, drop } => {
-            let least = if *relu { 0 } else { i64::MIN };
-            inputs[0].iter().map(|&x| x.max(least) >> drop).collect()
-        }
-        Step::AddConstant(AddConstant { shape, .. }) => {
-            let constants = weights.constants(index).expect("the weights were checked");
-            let constants = movement::broadcast(&constants.values, shape, &plan.tensors[node.output].shape);
-            let sums = local::apply(plan, node, &inputs).expect("a shift is local");
-            sums.iter().zip(constants).map(|(x, constant)| x.wrapping_add(constant)).collect()
-        }
-        Step::MaxPool(window) => {
-            max_pool(inputs[0], &plan.tensors[node.inputs[0]].shape, &plan.tensors[node.output].shape, window)
-        }
-        _ => local::apply(plan, node, &inputs).expect("all other steps are local"),
-    }
-}
 
-/// Adds each channel's bias: channels are the last axis of a dense layer's rows, the first behind batch otherwise.
-fn add_bias(sums: &mut [i64], bias: &[i64], dense: bool) {
-    if dense {
-        for row in sums.chunks_mut(bias.len()) {
-            row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = sum.wrapping_add(*bias));
-        }
-    } else {
-        let plane = sums.len() / bias.len();
-        for (channel, bias) in sums.chunks_mut(plane).zip(bias) {
-            channel.iter_mut().for_each(|sum| *sum = sum.wrapping_add(*bias));
-        }
-    }
-}
-
-/// Maxima along each spatial axis in turn; positions in the padding do not count.
-fn max_pool(input: &[i64], shape: &[usize], output: &[usize], window: &Window) -> Vec<i64> {
-    let (mut values, mut now) = (input.to_vec(), shape.to_vec());
-    for spatial in 0..window.kernel.len() {
-        let axis = spatial + 2;
-        let inner: usize = now[axis + 1..].iter().product();
-        let mut pooled = vec![i64::MIN; values.len() / now[axis] * output[axis]];
-        for (source, target) in values.chunks(now[axis] * inner).zip(pooled.chunks_mut(output[axis] * inner))
-        {
-            for (position, line) in target.chunks_mut(inner).enumerate() {
-                for tap in 0..window.kernel[spatial] {
-                    let padded = position * window.strides[spatial] + tap * window.dilations[spatial];
-                    let Some(at) = padded.checked_sub(window.pads_begin[spatial]) else { continue };
-                    if at < now[axis] {
-                        line.iter_mut()
-                            .zip(&source[at * inner..])
-                            .for_each(|(most, &x)| *most = x.max(*most));
-                    }
-                }
-            }
-        }
-        values = pooled;
-        now[axis] = output[axis];
-    }
-    values
+    node.step.clear(&inputs, &plan.shapes(node), weights.of(index))
 }
 
 /// For each tensor the last node that reads it.

@@ -4,9 +4,10 @@
 //! * [`onnx`]: reading `.onnx` files, and the report of what is supported.
 //! * [`float`]: evaluation in floats.
 //! * [`npy`]: tensors from and to NumPy's files.
-//! * [`movement`]: elements moved from place to place, whatever they are.
-//! * [`local`]: the steps that need no dialogue, for values and for shares.
 //! * [`plan`]: the model in integers, the specification of the answer.
+//! * [`operators`]: the integer steps, one file each.
+//! * [`movement`]: elements moved from place to place, whatever they are.
+//! * [`local`]: the words of steps that need no dialogue.
 //! * [`equalise`]: channels of very different size brought to one, in floats.
 //! * [`calibrate`]: from the one to the other.
 //! * [`fixed`]: the clear evaluation of a fixed plan, the ideal of the whole system.
@@ -28,6 +29,7 @@ pub mod local;
 pub mod movement;
 pub mod npy;
 pub mod onnx;
+pub mod operators;
 pub mod plan;
 #[cfg(any(test, feature = "testing"))]
 pub mod random;

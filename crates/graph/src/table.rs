@@ -1,8 +1,9 @@
-//! A public plan as a table to read: one line a step.
+//! A public plan as a table to read: one line per step.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use std::fmt::Write;
 
-use crate::plan::{PublicPlan, Range, Step, TensorSpec};
+use crate::plan::{PublicPlan, Range, TensorSpec};
 
 /// The table, header first. Columns: node, step, shape, bits of the ring, fraction bits (with divisor), bound in bits, how the
 /// bound is known, and what the step drops or shifts.
@@ -11,7 +12,12 @@ pub fn table(plan: &PublicPlan) -> String {
         vec![["node", "step", "shape", "ring", "scale", "bound", "range", "numbers"].map(String::from)];
     rows.push(row(&plan.tensors[plan.input].name, "input", &plan.tensors[plan.input], String::new()));
     for node in &plan.nodes {
-        rows.push(row(&node.name, node.step.name(), &plan.tensors[node.output], numbers(&node.step)));
+        rows.push(row(
+            &node.name,
+            node.step.name(),
+            &plan.tensors[node.output],
+            node.step.operator().numbers(),
+        ));
     }
     let widths: Vec<usize> =
         (0..8).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
@@ -52,26 +58,6 @@ fn row(node: &str, step: &str, tensor: &TensorSpec, numbers: String) -> [String;
 /// A name without what a terminal would obey: plans come from peers.
 fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).take(60).collect()
-}
-
-fn numbers(step: &Step) -> String {
-    match step {
-        Step::Linear(linear) => {
-            format!("weights {} bits, 2^-{}", linear.weight_bits, linear.weight_fraction)
-        }
-        Step::Activate { drop, .. } => format!("drops {drop}"),
-        Step::Add { shift_left } => format!("shifts {shift_left:?}"),
-        Step::AddConstant(constant) => {
-            format!("constants {} bits, shifts {}", constant.bits, constant.shift_left)
-        }
-        Step::Concat { shift_left, .. } => format!("shifts {shift_left:?}"),
-        Step::Scale { factor } => format!("times {factor}"),
-        Step::ScaleByPosition { unit, .. } => format!("unit {unit}"),
-        Step::MaxPool(window) | Step::SumPool(window) => {
-            format!("window {:?} by {:?}", window.kernel, window.strides)
-        }
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]

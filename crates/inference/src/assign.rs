@@ -1,11 +1,11 @@
 //! The assigned plan: a protocol and a demand on every node of a public plan.
 //!
 //! Made from the [`PublicPlan`] alone, so both owners make the same one.
+#![deny(clippy::wildcard_enum_match_arm)]
 
-use blindscan_arith::conv::LinearShape;
 use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::plan::{
-    self, OutputPolicy, PlanNode, PublicPlan, Rounding, Step, SuiteSpec, TensorSpec,
+    self, Local, OutputPolicy, PlanNode, PublicPlan, Rounding, Spoken, Step, SuiteSpec, TensorSpec,
 };
 use blindscan_protocols::Party;
 use blindscan_protocols::linear::{LinearLayer, WEIGHT_BOUND};
@@ -14,7 +14,6 @@ use blindscan_wire::script::Script;
 
 use crate::InferenceError;
 use crate::suite::two_party::activate::Activate;
-use crate::suite::two_party::add_constant::AddConstant;
 use crate::suite::two_party::answer::Answer;
 use crate::suite::two_party::linear::{Linear, Masked};
 use crate::suite::two_party::max_pool::{MaxPool, Stage};
@@ -37,10 +36,8 @@ pub struct AssignedPlan {
 
 /// What is done at a node.
 pub(crate) enum Operator {
-    /// Each party on its own share.
-    Local,
-    /// The same, and the model owner adds its constants.
-    AddConstant(AddConstant),
+    /// Each party on its own share; the model owner adds what only it knows.
+    Local(Local),
     Linear(Box<Linear>),
     Activate(Activate),
     MaxPool(MaxPool),
@@ -89,7 +86,7 @@ impl AssignedPlan {
     pub fn off_by_one(&self) -> OffByOne {
         let layers = self.operators.iter().filter_map(|operator| match operator {
             Operator::Linear(linear) => Some((linear.off_by_one_log2, linear.layer.shape().output_count())),
-            Operator::Local | Operator::AddConstant(_) | Operator::Activate(_) | Operator::MaxPool(_) => None,
+            Operator::Local(_) | Operator::Activate(_) | Operator::MaxPool(_) => None,
         });
         layers.fold(OffByOne::NEVER, |sum, (log2, count)| OffByOne {
             value_log2: sum.value_log2.max(log2),
@@ -101,7 +98,7 @@ impl AssignedPlan {
     pub(crate) fn linear_memory_bytes(&self) -> u64 {
         let of = |operator: &Operator| match operator {
             Operator::Linear(linear) => linear.layer.memory_bytes(),
-            _ => 0,
+            Operator::Local(_) | Operator::Activate(_) | Operator::MaxPool(_) => 0,
         };
         self.operators.iter().map(of).max().unwrap_or(0)
     }
@@ -128,12 +125,12 @@ impl OffByOne {
 impl Operator {
     /// Whether messages belong to it.
     pub(crate) fn speaks(&self) -> bool {
-        !matches!(self, Self::Local | Self::AddConstant(_))
+        !matches!(self, Self::Local(_))
     }
 
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Local | Self::AddConstant(_) => "local",
+            Self::Local(_) => "local",
             Self::Linear(_) => "linear",
             Self::Activate(activate) if activate.protocol.relu => "relu",
             Self::Activate(_) => "rescale",
@@ -143,7 +140,7 @@ impl Operator {
 
     pub(crate) fn demand(&self) -> PadDemand {
         match self {
-            Self::Local | Self::AddConstant(_) | Self::Linear(_) => PadDemand::default(),
+            Self::Local(_) | Self::Linear(_) => PadDemand::default(),
             Self::Activate(activate) => activate.demand(),
             Self::MaxPool(pool) => pool.demand(),
         }
@@ -151,7 +148,7 @@ impl Operator {
 
     pub(crate) fn stock_bytes(&self, party: Party) -> usize {
         match self {
-            Self::Local | Self::AddConstant(_) => 0,
+            Self::Local(_) => 0,
             Self::Linear(linear) => linear.stock_bytes(),
             Self::Activate(activate) => activate.stock_bytes(party),
             Self::MaxPool(pool) => pool.stock_bytes(party),
@@ -160,7 +157,7 @@ impl Operator {
 
     pub(crate) fn offline_script(&self, schedule: &mut Schedule) -> Script {
         match self {
-            Self::Local | Self::AddConstant(_) => Script::default(),
+            Self::Local(_) => Script::default(),
             Self::Linear(linear) => linear.offline_script(),
             Self::Activate(activate) => activate.offline_script(schedule),
             Self::MaxPool(pool) => pool.offline_script(schedule),
@@ -169,7 +166,7 @@ impl Operator {
 
     pub(crate) fn online_script(&self) -> Script {
         match self {
-            Self::Local | Self::AddConstant(_) => Script::default(),
+            Self::Local(_) => Script::default(),
             Self::Linear(linear) => linear.online_script(),
             Self::Activate(activate) => activate.online_script(),
             Self::MaxPool(pool) => pool.online_script(),
@@ -189,24 +186,27 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
     let input = &plan.tensors[node.inputs[0]];
     let output = &plan.tensors[node.output];
     let SuiteSpec::TwoParty { radix_bits, rounding: Rounding::Exact } = plan.suite;
-    Ok(match &node.step {
-        Step::Linear(linear) => {
+    let spoken = match &node.step {
+        Step::Local(step) => return Ok(Operator::Local(step.clone())),
+        Step::Spoken(spoken) => spoken,
+    };
+    Ok(match spoken {
+        Spoken::Linear(linear) => {
             if linear.weight_bits > WEIGHT_BITS_MAX {
                 return Err(format!("weights of {} bits; at most {WEIGHT_BITS_MAX} fit", linear.weight_bits));
             }
             let opens = !std::mem::replace(&mut opened[node.inputs[0]], true);
-            let layer =
-                LinearLayer::new(linear_shape(linear), output.ring_bits).map_err(|e| e.to_string())?;
+            let layer = LinearLayer::new(linear.shape(), output.ring_bits).map_err(|e| e.to_string())?;
             let off_by_one_log2 = off_by_one_log2(&layer, linear.weight_bits)?;
             let input = Masked { tensor: node.inputs[0], ring: ring(input), count: count(input) };
             Operator::Linear(Box::new(Linear { layer, ring: ring(output), input, opens, off_by_one_log2 }))
         }
-        Step::Activate { relu, drop } => {
+        Spoken::Activate(plan::Activate { relu, drop }) => {
             let protocol = Activation::new(input.ring_bits, *drop, output.ring_bits, *relu, radix_bits)
                 .map_err(|e| e.to_string())?;
             Operator::Activate(Activate { protocol, count: count(input) })
         }
-        Step::MaxPool(window) => {
+        Spoken::MaxPool(plan::MaxPool { window }) => {
             let stages = axis_pools(window, &input.shape)
                 .into_iter()
                 .map(|pool| {
@@ -220,20 +220,6 @@ fn assign(plan: &PublicPlan, node: &PlanNode, opened: &mut [bool]) -> Result<Ope
             let lowest = if input.non_negative { 0 } else { -(1i64 << (input.ring_bits - 2)) + 1 };
             Operator::MaxPool(MaxPool { stages, padding: ring(input).of_signed(lowest), ring: ring(input) })
         }
-        Step::AddConstant(step) => {
-            Operator::AddConstant(AddConstant { shape: step.shape.clone(), output: output.shape.clone() })
-        }
-        Step::SumPool(_)
-        | Step::Add { .. }
-        | Step::Concat { .. }
-        | Step::Pad { .. }
-        | Step::Reshape
-        | Step::Transpose { .. }
-        | Step::PixelShuffle { .. }
-        | Step::Interleave { .. }
-        | Step::Gather { .. }
-        | Step::Scale { .. }
-        | Step::ScaleByPosition { .. } => Operator::Local,
     })
 }
 
@@ -270,23 +256,8 @@ fn answer(plan: &PublicPlan) -> Result<Answer, String> {
     Ok(Answer::Labels { protocol, outer, classes, inner })
 }
 
-/// The geometry that kernels and encodings work on.
-fn linear_shape(linear: &plan::Linear) -> LinearShape {
-    LinearShape {
-        input_size: linear.input_size.clone(),
-        kernel: linear.window.kernel.clone(),
-        strides: linear.window.strides.clone(),
-        dilations: linear.window.dilations.clone(),
-        pads_begin: linear.window.pads_begin.clone(),
-        pads_end: linear.window.pads_end.clone(),
-        in_channels: linear.in_channels,
-        out_channels: linear.out_channels,
-        groups: linear.groups,
-        rows: linear.rows,
-    }
-}
-
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm)]
 mod tests {
     use super::*;
 
@@ -321,8 +292,7 @@ mod tests {
             weight_fraction: 0,
         };
         plan.tensors = vec![tensor("in", inputs, ring_bits), tensor("out", outputs, ring_bits)];
-        plan.nodes =
-            vec![PlanNode { name: "dense".into(), step: Step::Linear(layer), inputs: vec![0], output: 1 }];
+        plan.nodes = vec![PlanNode { name: "dense".into(), step: layer.into(), inputs: vec![0], output: 1 }];
         (plan.input, plan.output) = (0, 1);
         plan.answer = plan::Answer::of(
             blindscan_graph::ir::Head::Logits,
@@ -372,7 +342,7 @@ mod tests {
     fn weights_that_are_too_wide_for_the_homomorphic_step_are_refused_by_the_layers_name() {
         let mut plan = blindscan_graph::random::random_plan(1).0.public;
         let linear = |node: &mut PlanNode| match &mut node.step {
-            Step::Linear(linear) => {
+            Step::Spoken(Spoken::Linear(linear)) => {
                 linear.weight_bits = WEIGHT_BITS_MAX + 1;
                 Some(node.name.clone())
             }

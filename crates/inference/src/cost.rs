@@ -144,7 +144,7 @@ fn layer(name: String, operator: &Operator, party: Party) -> LayerCost {
         }
         Operator::Activate(activate) => cost.compared = activate.count as u64,
         Operator::MaxPool(pool) => cost.compared = pool.compared(),
-        Operator::Local | Operator::AddConstant(_) => {}
+        Operator::Local(_) => {}
     }
     cost
 }

@@ -6,7 +6,7 @@
 //! is slower than the work sets the pace of a layer: the larger of the two is taken, and the turns added. Once a connection come
 //! the start of a job, and once a stock keys and base transfers.
 
-use blindscan_graph::plan::{PlanNode, PublicPlan, Step};
+use blindscan_graph::plan::PublicPlan;
 use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
@@ -172,7 +172,7 @@ fn transfers(layer: &LayerCost) -> f64 {
 /// layer's working set, and the tensors that live at the same time.
 fn memory_bytes(plan: &AssignedPlan) -> u64 {
     const PROGRAM: u64 = 40 << 20;
-    let weights = weight_count(plan.plan());
+    let weights = plan.plan().work().weights;
     let working = live_tensor_bytes(plan.plan()).max(plan.linear_memory_bytes());
     PROGRAM + WEIGHT_BYTES * weights + working.max(SAVED_WEIGHT_BYTES * weights)
 }
@@ -181,15 +181,6 @@ fn memory_bytes(plan: &AssignedPlan) -> u64 {
 const WEIGHT_BYTES: u64 = 4;
 /// A weight of 8 to 14 bits in a saved plan.
 const SAVED_WEIGHT_BYTES: u64 = 2;
-
-/// The weights of all layers.
-fn weight_count(plan: &PublicPlan) -> u64 {
-    let of = |node: &PlanNode| match &node.step {
-        Step::Linear(linear) => linear.shape().weight_count() as u64,
-        _ => 0,
-    };
-    plan.nodes.iter().map(of).sum()
-}
 
 /// The most that a party's shares take at a time: a step holds its input, its output and about twice its output again of
 /// messages.

@@ -13,9 +13,7 @@
 //! whatever the model owner does, the weights do while the image owner follows the protocol.
 //! The image owner's roles are built from the public plan alone; the model owner's from a plan and its weights.
 
-use blindscan_arith::ring::Ring32;
-use blindscan_graph::local;
-use blindscan_graph::plan::{PlanNode, TensorId};
+use blindscan_graph::plan::{Local, PlanNode, TensorId};
 use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::Traffic;
 
@@ -81,11 +79,9 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// A local step on this party's shares.
-pub(crate) fn local_step(plan: &AssignedPlan, node: &PlanNode, shares: &Shares) -> Share {
+/// The public part of a local step on this party's shares, still to be reduced to the output's ring.
+pub(crate) fn local_step(plan: &AssignedPlan, node: &PlanNode, step: &Local, shares: &Shares) -> Share {
     let inputs: Vec<&[u32]> = node.inputs.iter().map(|&tensor| shares.get(tensor).words()).collect();
-    let words = local::apply(plan.plan(), node, &inputs).expect("steps that speak have operators");
-    let mut share = Share::of_words(words);
-    share.reduce(Ring32::new(plan.plan().tensors[node.output].ring_bits));
-    share
+
+    Share::of_words(step.words(&inputs, &plan.plan().shapes(node)))
 }

@@ -4,7 +4,7 @@ mod common;
 
 use blindscan_arith::ring::{Module, Ring32};
 use blindscan_graph::fixed::{self, quantise_input};
-use blindscan_graph::plan::{FixedPlan, OutputPolicy, Step, Weights};
+use blindscan_graph::plan::{FixedPlan, OutputPolicy, Spoken, Step, Weights};
 use blindscan_inference::stock::{Stock, StockFolder, StockWriter};
 use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
 use blindscan_protocols::ot::base;
@@ -306,10 +306,10 @@ fn a_weight_changed_at_the_model_owner_changes_the_answer_that_is_compared() {
     let honest = scene.prepare(1);
     assert!(scene.run(&honest, &scene.made.weights, &input).output.unwrap() == expected);
 
-    for layer in 0..scene.made.weights.layers.len() {
+    for layer in 0..scene.made.weights.layers().count() {
         let mut changed = Scene::new();
         // The middle tap of the first kernel, which no border leaves out.
-        let weight = &mut changed.made.weights.layers[layer].1.weight;
+        let weight = &mut changed.made.weights.layers_mut().nth(layer).expect("counted").1.weight;
         let middle = if layer == 0 { 4 } else { 0 };
         weight[middle] ^= 1 << 4;
         let stock = changed.prepare(1);
@@ -330,10 +330,10 @@ fn a_constant_changed_at_the_model_owner_changes_the_answer_and_nothing_that_the
     let expected = honest.output.unwrap();
     assert!(expected == reference(&scene.made, &input));
 
-    assert_eq!(scene.made.weights.constants.len(), 2, "one per channel, and a map");
+    assert_eq!(scene.made.weights.constants().count(), 2, "one per channel, and a map");
     for step in 0..2 {
         let mut changed = scene.made.clone();
-        changed.weights.constants[step].1.values[0] ^= 1 << 4;
+        changed.weights.constants_mut().nth(step).expect("counted").1.values[0] ^= 1 << 4;
         let ran = scene.run(&halves, &changed.weights, &input);
         let answer = ran.output.unwrap();
         assert!(answer != expected, "step {step}: one changed constant is seen");
@@ -400,7 +400,7 @@ fn tensors_of_one_image_are_opened_under_masks_of_their_own() {
     let public = &scene.made.public;
     let black = scene.image(0.0);
     let ran = scene.run(&scene.prepare(1), &scene.made.weights, &black);
-    let linear = public.nodes.iter().filter(|node| matches!(node.step, Step::Linear(_)));
+    let linear = public.nodes.iter().filter(|node| matches!(node.step, Step::Spoken(Spoken::Linear(_))));
     let [input, inner] = linear.map(|node| node.inputs[0]).collect::<Vec<_>>()[..] else {
         panic!("the model has two linear layers")
     };

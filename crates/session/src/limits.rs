@@ -2,8 +2,9 @@
 //!
 //! A plan that is valid may still describe a network that nobody could run. What it asks for is an upper bound, read off
 //! the shapes in one pass; the default leaves room for a hundred times the largest network this program is measured on.
+#![deny(clippy::wildcard_enum_match_arm)]
 
-use blindscan_graph::plan::{PublicPlan, Step};
+use blindscan_graph::plan::PublicPlan;
 
 use crate::SessionError;
 
@@ -43,51 +44,23 @@ impl Limits {
     }
 }
 
-/// What a plan asks for, at most.
+/// What a plan asks for, at most: the work of its steps, its tensors, and the labels of the answer.
 fn asked(plan: &PublicPlan) -> Limits {
     let count = |tensor: usize| plan.tensors[tensor].count() as u64;
-    let mut sum = Limits {
-        elements: (0..plan.tensors.len()).map(count).fold(0, u64::saturating_add),
-        comparisons: count(plan.output),
-        multiplications: 0,
-        linear_layers: 0,
-    };
-    for node in &plan.nodes {
-        let widest = count(node.inputs[0]).max(count(node.output));
-        match &node.step {
-            Step::Linear(linear) => {
-                sum.linear_layers += 1;
-                sum.multiplications = sum.multiplications.saturating_add(linear.shape().macs());
-            }
-            Step::Activate { .. } => sum.comparisons = sum.comparisons.saturating_add(widest),
-            Step::MaxPool(window) => {
-                let taps = window.kernel.iter().map(|&taps| taps as u64);
-                sum.elements = sum.elements.saturating_add(widest.saturating_mul(taps.clone().sum()));
-                let rivals = taps.map(|taps| taps - 1).sum();
-                sum.comparisons = sum.comparisons.saturating_add(widest.saturating_mul(rivals));
-            }
-            // Local: what they take is in their elements.
-            Step::SumPool(_)
-            | Step::Add { .. }
-            | Step::AddConstant(_)
-            | Step::Concat { .. }
-            | Step::Pad { .. }
-            | Step::Reshape
-            | Step::Transpose { .. }
-            | Step::PixelShuffle { .. }
-            | Step::Interleave { .. }
-            | Step::Gather { .. }
-            | Step::Scale { .. }
-            | Step::ScaleByPosition { .. } => {}
-        }
+    let work = plan.work();
+    Limits {
+        elements: (0..plan.tensors.len()).map(count).fold(work.gathered, u64::saturating_add),
+        comparisons: count(plan.output).saturating_add(work.comparisons),
+        multiplications: work.multiplications,
+        linear_layers: work.linear_layers,
     }
-    sum
 }
 
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm)]
 pub(crate) mod tests {
     use blindscan_graph::ir::{Classes, Head, Window};
-    use blindscan_graph::plan::{Answer, PlanNode, TensorSpec};
+    use blindscan_graph::plan::{Answer, MaxPool, PlanNode, TensorSpec};
 
     use super::*;
 
@@ -133,8 +106,12 @@ pub(crate) mod tests {
         };
         let input = TensorSpec { ring_bits: 32, bound: 1, ..line(1 << 27) };
         let output = TensorSpec { shape: vec![1, 1, (1 << 27) - kernel + 1], ..input.clone() };
-        plan.nodes =
-            vec![PlanNode { name: "pool".into(), step: Step::MaxPool(window), inputs: vec![0], output: 1 }];
+        plan.nodes = vec![PlanNode {
+            name: "pool".into(),
+            step: MaxPool { window }.into(),
+            inputs: vec![0],
+            output: 1,
+        }];
         (plan.tensors, plan.input, plan.output) = (vec![input, output], 0, 1);
         plan.answer = Answer::of(Head::Logits, Classes::Single, &plan.tensors[1].shape, plan.answer.policy);
         plan

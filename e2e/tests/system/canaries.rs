@@ -19,7 +19,7 @@ impl Plans {
         let place = tempfile::tempdir().unwrap();
         run(place.path(), &["plan", &classifier(), "--out", "sound"]).done();
         let mut plan = FixedPlan::load(&place.path().join("sound")).unwrap();
-        let weights = &mut plan.weights.layers[0].1.weight;
+        let weights = &mut plan.weights.layers_mut().next().unwrap().1.weight;
         let largest = weights.iter_mut().max_by_key(|weight| weight.unsigned_abs()).unwrap();
         *largest = -*largest;
         fs::create_dir(place.path().join("changed")).unwrap();

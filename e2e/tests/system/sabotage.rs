@@ -15,8 +15,8 @@ fn sabotaged(place: &Path, model: &str, layer: impl Fn(usize) -> usize) -> PathB
     run(place, &["plan", model, "--out", "saved"]).done();
     let folder = place.join("saved");
     let mut plan = FixedPlan::load(&folder).unwrap();
-    let layer = layer(plan.weights.layers.len());
-    let weights = &mut plan.weights.layers[layer].1.weight;
+    let layer = layer(plan.weights.layers().count());
+    let weights = &mut plan.weights.layers_mut().nth(layer).unwrap().1.weight;
     let largest = weights.iter_mut().max_by_key(|weight| weight.unsigned_abs()).unwrap();
     *largest = -*largest;
     plan.save(&folder).unwrap();

@@ -1,8 +1,8 @@
-//! The plan of a model without samples: every refusal that does not hang on the values that samples reach.
+//! The plan of a model without samples: every refusal that does not depend on the values that samples reach.
 
 use super::{Options, Task};
+use crate::draft::draft;
 use crate::ir::{Classes, Graph};
-use crate::draft::lower;
 use crate::plan::{InputSpec, OutputPolicy, PlanError, PublicPlan};
 
 /// Makes a plan as [`super::calibrate`] does, all values taken to reach 1: its steps, shapes and checks are the real plan's, its
@@ -13,10 +13,10 @@ pub fn dry_run(
     options: &Options,
 ) -> Result<Option<PublicPlan>, PlanError> {
     check(graph, input_spec, options)?;
-    let lowered = lower(graph)?;
+    let draft = draft(graph)?;
     let seen = vec![1.0; graph.values.len()];
-    let least_bounds = vec![0; lowered.tensors.len()];
-    let task = Task { lowered: &lowered, seen: &seen, least_bounds, range: input_spec.range, options };
+    let least_bounds = vec![0; draft.tensors.len()];
+    let task = Task { draft: &draft, seen: &seen, least_bounds, range: input_spec.range, options };
     let attempt = match task.narrowest() {
         Ok(attempt) => attempt,
         Err(PlanError::TooWide { .. }) => return Ok(None),

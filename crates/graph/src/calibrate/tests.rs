@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::fixed::{dequantise, evaluate, quantise_input};
+use crate::float;
 use crate::ir::{Classes, Head, Node, Op, ValueInfo, Window};
-use crate::plan::{Meaning, Range};
+use crate::plan::{Meaning, OutputPolicy, Range, Spoken, SuiteSpec};
 use crate::random::{random_graph, random_plan, random_range};
 
 /// The error of the logits against the float model, over their largest value, on each sample.
@@ -94,7 +95,7 @@ fn the_extra_bits_of_small_layers_stop_at_the_widest_weights_that_can_be_run() {
         for seed in 0..20 {
             let (plan, _) = relative_errors(seed, &options);
             let widest = plan.public.nodes.iter().filter_map(|node| match &node.step {
-                Step::Linear(linear) => Some(linear.weight_bits),
+                Step::Spoken(Spoken::Linear(linear)) => Some(linear.weight_bits),
                 _ => None,
             });
             assert!(widest.max() <= Some(WEIGHT_BITS_MAX), "seed {seed}");
@@ -270,7 +271,7 @@ fn an_accumulator_with_other_readers_keeps_its_exact_value() {
     let (graph, sample) = scaled_ramp(&[(Op::Relu, &[1]), (Op::Add, &[1, 2])]);
     let spec = InputSpec::tensor((-1.0, 1.0));
     let plan = calibrate(&graph, &spec, std::slice::from_ref(&sample), &Options::default()).unwrap();
-    assert_eq!(plan.weights.layers[0].1.bias, [0]);
+    assert_eq!(plan.weights.layers().next().unwrap().1.bias, [0]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Convolutions, transposed convolutions and dense layers as one linear step.
 
-use super::{DraftStep, FloatLayer, Lowering};
+use super::Drafting;
 use crate::ir::{Node, Tensor, Window};
-use crate::plan::{Linear, Step, TensorId};
+use crate::operators::{Interleave, Linear, PixelShuffle};
+use crate::plan::TensorId;
 
-impl Lowering<'_> {
+impl Drafting<'_> {
     pub(super) fn convolution(
         &mut self,
         node: &Node,
@@ -16,7 +17,7 @@ impl Lowering<'_> {
         let input = self.input(node, 0)?;
         let (in_channels, input_size) = channels_and_size(&self.tensors[input].shape, window)?;
         let linear = linear(window.clone(), input_size, in_channels, bias.len(), groups);
-        let layer = FloatLayer { linear, weight: weight.data.clone(), bias: bias.to_vec() };
+        let layer = (linear, weight.data.clone(), bias.to_vec());
         self.linear(node.name.clone(), input, layer, node.output)
     }
 
@@ -29,7 +30,7 @@ impl Lowering<'_> {
         let rows = shape[..shape.len().saturating_sub(1)].iter().product();
         let window = one_by_one(0);
         let linear = Linear { rows, ..linear(window, Vec::new(), in_channels, out_channels, 1) };
-        let layer = FloatLayer { linear, weight: weight.data.clone(), bias: bias.to_vec() };
+        let layer = (linear, weight.data.clone(), bias.to_vec());
         self.linear(node.name.clone(), input, layer, node.output)
     }
 
@@ -84,9 +85,9 @@ impl Lowering<'_> {
         }
         let linear = linear(one_by_one(rank), input_size, in_channels, groups * group_out * block, groups);
         let bias = bias.iter().flat_map(|&b| std::iter::repeat_n(b, block)).collect();
-        let layer = FloatLayer { linear, weight: arranged, bias };
+        let layer = (linear, arranged, bias);
         let channels = self.linear(format!("{}/blocks", node.name), input, layer, node.output)?;
-        let step = DraftStep::Other(Step::PixelShuffle { factors: window.kernel.clone() });
+        let step = PixelShuffle { factors: window.kernel.clone() };
         self.push(node.name.clone(), step, vec![channels], node.output, true)
     }
 
@@ -116,7 +117,7 @@ impl Lowering<'_> {
         let mut spread = self.narrow(input)?;
         if window.strides.iter().any(|&stride| stride != 1) {
             let (name, source) = (format!("{}/spread", node.name), self.tensors[spread].source);
-            let step = DraftStep::Other(Step::Interleave { strides: window.strides.clone() });
+            let step = Interleave { strides: window.strides.clone() };
             spread = self.push(name, step, vec![spread], source, false)?;
         }
         let turned = Window { strides: vec![1; rank], pads_begin, pads_end, ..window.clone() };
@@ -124,7 +125,7 @@ impl Lowering<'_> {
         let taps = window.taps();
         let linear = linear(turned, input_size, in_channels, groups * weight.shape[1], groups);
         let weight = turned_kernel(&weight.data, in_channels / groups, weight.shape[1], taps, groups);
-        let layer = FloatLayer { linear, weight, bias: bias.to_vec() };
+        let layer = (linear, weight, bias.to_vec());
         self.linear(node.name.clone(), spread, layer, node.output)
     }
 }

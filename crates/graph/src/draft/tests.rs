@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ir::{Classes, Head, Tensor, ValueInfo};
+use crate::plan::{Local, Spoken};
 
 /// A chain and branches of operators on a 1 x 2 x 8 x 8 input.
 struct Model(Graph);
@@ -43,20 +44,17 @@ impl Model {
 
     /// The steps in order, in words.
     fn steps(&self) -> Vec<&'static str> {
-        let lowered = lower(&self.0).unwrap();
-        let word = |node: &DraftNode| match &node.step {
-            DraftStep::Linear(_) => "linear",
-            DraftStep::Activate { relu: true } => "relu",
-            DraftStep::Activate { relu: false } => "rescale",
-            DraftStep::AddConstant(_) => "add constant",
-            DraftStep::Divide => "divide",
-            DraftStep::Other(step) => step.name(),
+        let draft = draft(&self.0).unwrap();
+        let word = |node: &StepDraft| match &node.step {
+            Step::Spoken(Spoken::Linear(_)) => "linear",
+            Step::Local(Local::Scale(_)) => "divide",
+            step => step.name(),
         };
-        lowered.nodes.iter().map(word).collect()
+        draft.nodes.iter().map(word).collect()
     }
 
     fn refusals(&self) -> Vec<Problem> {
-        match lower(&self.0) {
+        match draft(&self.0) {
             Err(PlanError::Unsupported(problems)) => problems,
             _ => Vec::new(),
         }
@@ -125,15 +123,16 @@ fn a_transposed_convolution_in_blocks_needs_no_zeros_between() {
     };
     model.add(op(window(2, 2), weight.clone()), &[0], &[1, 3, 16, 16]);
     assert_eq!(model.steps(), ["linear", "pixel shuffle"]);
-    let lowered = lower(&model.0).unwrap();
-    let DraftStep::Linear(layer) = &lowered.nodes[0].step else { panic!("a linear layer comes first") };
-    assert_eq!(layer.linear.out_channels, 12);
-    assert_eq!(
-        layer.weight[..4],
-        [0.0, 12.0, 1.0, 13.0],
-        "block place by block place, input channels innermost"
-    );
-    assert_eq!(layer.bias, [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0]);
+    let drafted = draft(&model.0).unwrap();
+    let Step::Spoken(Spoken::Linear(linear)) = &drafted.nodes[0].step else {
+        panic!("a linear layer comes first")
+    };
+    let Some(FloatSecret::Linear { weight: arranged, bias }) = &drafted.nodes[0].floats else {
+        panic!("a linear layer has weights")
+    };
+    assert_eq!(linear.out_channels, 12);
+    assert_eq!(arranged[..4], [0.0, 12.0, 1.0, 13.0], "block place by block place, input channels innermost");
+    assert_eq!(bias[..], [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0]);
 
     let mut model = Model::new();
     model.add(op(window(2, 1), weight), &[0], &[1, 3, 9, 9]);
@@ -154,8 +153,8 @@ fn means_of_other_divisors_are_divided_before_they_are_joined() {
         model.add(Op::AveragePool { window: window(3, 1), count_include_pad: true }, &[relu], &[1, 2, 6, 6]);
     let crop = model.add(Op::MaxPool { window: window(3, 1) }, &[relu], &[1, 2, 6, 6]);
     let joined = model.add(Op::Concat { axis: 1 }, &[thirds, same], &[1, 4, 6, 6]);
-    let lowered = lower(&model.0).unwrap();
-    assert_eq!(lowered.tensors[lowered.output].divisor, 9);
+    let drafted = draft(&model.0).unwrap();
+    assert_eq!(drafted.tensors[drafted.output].divisor, 9);
     model.add(Op::Concat { axis: 1 }, &[joined, crop], &[1, 6, 6, 6]);
     let steps = model.steps();
     assert_eq!(steps[steps.len() - 4..], ["concat", "divide", "rescale", "concat"]);

@@ -1,7 +1,11 @@
 //! The evaluator against a second one that is as plain as can be, in 128 bits and index by index.
 
 use super::*;
-use crate::plan::{FixedPlan, Linear};
+use crate::ir::Window;
+use crate::plan::{
+    Activate, Add, Concat, Constants, FixedPlan, Gather, Interleave, Linear, Local, MaxPool, Pad,
+    PixelShuffle, Reshape, Scale, ScaleByPosition, Secret, Spoken, Step, SumPool, Transpose,
+};
 use crate::random::random_plan;
 
 /// All index vectors of a shape, in order.
@@ -78,20 +82,22 @@ fn plain(plan: &FixedPlan, input: &[i64]) -> Vec<Vec<i128>> {
             indices(output).iter().map(|index| from(index).map_or(0, |place| x[place])).collect()
         };
         values[node.output] = match &node.step {
-            Step::Linear(step) => {
+            Step::Spoken(Spoken::Linear(step)) => {
                 let layer = plan.weights.layer(number).unwrap();
                 linear(step, &layer.weight, &layer.bias, x, output)
             }
-            Step::Activate { relu, drop } => {
+            Step::Spoken(Spoken::Activate(Activate { relu, drop })) => {
                 x.iter().map(|&x| (if *relu { x.max(0) } else { x }).div_euclid(1 << drop)).collect()
             }
-            Step::MaxPool(window) => windows(x, shape, output, window, false),
-            Step::SumPool(window) => windows(x, shape, output, window, true),
-            Step::Add { shift_left: [a, b] } => {
+            Step::Spoken(Spoken::MaxPool(MaxPool { window })) => windows(x, shape, output, window, false),
+            Step::Local(Local::SumPool(SumPool { window })) => windows(x, shape, output, window, true),
+            Step::Local(Local::Add(Add { shift_left: [a, b] })) => {
                 x.iter().zip(&values[node.inputs[1]]).map(|(x, y)| (x << a) + (y << b)).collect()
             }
-            Step::AddConstant(step) => {
-                let constants = &plan.weights.constants(number).unwrap().values;
+            Step::Local(Local::AddConstant(step)) => {
+                let Some(Secret::Constants(Constants { values: constants })) = plan.weights.of(number) else {
+                    panic!("constants belong to the step")
+                };
                 let constant = |index: &Vec<usize>| {
                     let own: Vec<usize> = index.iter().zip(&step.shape).map(|(i, n)| i % n).collect();
                     i128::from(constants[at(&step.shape, &own)])
@@ -99,7 +105,7 @@ fn plain(plan: &FixedPlan, input: &[i64]) -> Vec<Vec<i128>> {
                 let sum = |(x, index)| (x << step.shift_left) + constant(index);
                 x.iter().zip(&indices(output)).map(sum).collect()
             }
-            Step::Concat { axis, shift_left } => indices(output)
+            Step::Local(Local::Concat(Concat { axis, shift_left })) => indices(output)
                 .iter()
                 .map(|index| {
                     let mut index = index.clone();
@@ -113,20 +119,20 @@ fn plain(plan: &FixedPlan, input: &[i64]) -> Vec<Vec<i128>> {
                     unreachable!("the output is as long as its inputs")
                 })
                 .collect(),
-            Step::Pad { begin, .. } => moved(&|index| {
+            Step::Local(Local::Pad(Pad { begin, .. })) => moved(&|index| {
                 let inner: Option<Vec<usize>> =
                     index.iter().zip(begin).map(|(i, begin)| i.checked_sub(*begin)).collect();
                 inner
                     .filter(|inner| inner.iter().zip(shape).all(|(i, n)| i < n))
                     .map(|inner| at(shape, &inner))
             }),
-            Step::Reshape => x.clone(),
-            Step::Transpose { perm } => moved(&|index| {
+            Step::Local(Local::Reshape(Reshape)) => x.clone(),
+            Step::Local(Local::Transpose(Transpose { perm })) => moved(&|index| {
                 let mut from = vec![0; index.len()];
                 perm.iter().zip(index).for_each(|(&axis, &i)| from[axis] = i);
                 Some(at(shape, &from))
             }),
-            Step::PixelShuffle { factors } => moved(&|index| {
+            Step::Local(Local::PixelShuffle(PixelShuffle { factors })) => moved(&|index| {
                 let mut from = vec![index[0], index[1]];
                 for (i, factor) in index[2..].iter().zip(factors) {
                     from[1] = from[1] * factor + i % factor;
@@ -134,19 +140,21 @@ fn plain(plan: &FixedPlan, input: &[i64]) -> Vec<Vec<i128>> {
                 }
                 Some(at(shape, &from))
             }),
-            Step::Interleave { strides } => moved(&|index| {
+            Step::Local(Local::Interleave(Interleave { strides })) => moved(&|index| {
                 let on_grid = index[2..].iter().zip(strides).all(|(i, stride)| i % stride == 0);
                 let spatial = index[2..].iter().zip(strides).map(|(i, stride)| i / stride);
                 on_grid.then(|| at(shape, &index[..2].iter().copied().chain(spatial).collect::<Vec<_>>()))
             }),
-            Step::Gather { positions } => moved(&|index| {
+            Step::Local(Local::Gather(Gather { positions })) => moved(&|index| {
                 let from = index.iter().zip(positions);
                 let from: Vec<usize> =
                     from.map(|(&i, list)| if list.is_empty() { i } else { list[i] }).collect();
                 Some(at(shape, &from))
             }),
-            Step::Scale { factor } => x.iter().map(|x| x * i128::from(*factor)).collect(),
-            Step::ScaleByPosition { factors, .. } => indices(output)
+            Step::Local(Local::Scale(Scale { factor })) => {
+                x.iter().map(|x| x * i128::from(*factor)).collect()
+            }
+            Step::Local(Local::ScaleByPosition(ScaleByPosition { factors, .. })) => indices(output)
                 .iter()
                 .zip(x)
                 .map(|(index, x)| {
@@ -184,8 +192,8 @@ fn a_value_beyond_its_ring_is_reported_by_the_tensors_name() {
     let (mut plan, inputs) = random_plan(3);
     assert_eq!(evaluate(&plan.public, &plan.weights, &inputs[0]).unwrap().overflows().count(), 0);
 
-    let (node, layer) = plan.weights.layers.last_mut().expect("a random graph ends in a linear layer");
-    let output = plan.public.nodes[*node].output;
+    let (node, layer) = plan.weights.layers_mut().last().expect("a random graph ends in a linear layer");
+    let output = plan.public.nodes[node].output;
     layer.bias.iter_mut().for_each(|bias| *bias = 1 << plan.public.tensors[output].ring_bits);
     let evaluation = evaluate(&plan.public, &plan.weights, &inputs[0]).unwrap();
     let names: Vec<&str> = evaluation.overflows().map(|tensor| tensor.name.as_str()).collect();

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Step;
+use super::{Activate, Spoken, Step};
 
 /// Which protocols compute a plan, and the numbers that they share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,14 @@ impl SuiteSpec {
         }
     }
 
-    /// The same for the answer, whose logits are compared.
+    /// The fewest bits of the ring of a step's input: two remain where bits are dropped.
+    pub fn ring_bits_min(&self, step: &Step) -> u32 {
+        match self {
+            Self::TwoParty { .. } => step.bits_dropped() + 2,
+        }
+    }
+
+    /// The same headroom for the answer, whose logits are compared.
     pub fn answer_headroom(&self) -> u32 {
         match self {
             Self::TwoParty { .. } => 2,
@@ -59,9 +66,8 @@ impl SuiteSpec {
 
 fn two_party_headroom(step: &Step, non_negative: bool) -> u32 {
     match step {
-        Step::Activate { relu: true, .. } => 1,
-        Step::Activate { relu: false, .. } => 2,
-        Step::MaxPool(_) if !non_negative => 2,
-        _ => 1,
+        Step::Local(_) | Step::Spoken(Spoken::Linear(_)) => 1,
+        Step::Spoken(Spoken::Activate(Activate { relu, .. })) => 2 - u32::from(*relu),
+        Step::Spoken(Spoken::MaxPool(_)) => 2 - u32::from(non_negative),
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixed::evaluate;
-use crate::ir::{Classes, Head};
+use crate::ir::{Classes, Head, Window};
 use crate::random::random_plan;
 
 /// A folder that is removed with its content.
@@ -70,8 +70,8 @@ fn names_that_would_steer_a_terminal_are_refused() {
 fn a_digest_of_weights_tells_every_weight_and_bias_apart() {
     let weights = random_plan(1).0.weights;
     let mut others = [weights.clone(), weights.clone()];
-    others[0].layers[0].1.weight[0] ^= 1;
-    others[1].layers[0].1.bias[0] ^= 1;
+    first(&mut others[0]).weight[0] ^= 1;
+    first(&mut others[1]).bias[0] ^= 1;
     assert!(others.iter().all(|other| other.digest() != weights.digest()));
     assert_eq!(weights.clone().digest(), weights.digest());
 }
@@ -117,62 +117,78 @@ fn the_digest_sees_every_part_and_the_commitment_hides_by_its_salt() {
     assert_eq!(commitment, plan.weights.commitment(&[1; 32]));
     assert_ne!(commitment, plan.weights.commitment(&[2; 32]));
     let mut changed = plan.weights.clone();
-    changed.layers[0].1.weight[0] ^= 1;
+    first(&mut changed).weight[0] ^= 1;
     assert_ne!(commitment, changed.commitment(&[1; 32]));
 }
 
-type Layers = Vec<(usize, LayerWeights)>;
+/// The weights of the first linear layer.
+fn first(weights: &mut Weights) -> &mut LayerWeights {
+    weights.layers_mut().next().expect("a network has a linear layer").1
+}
+
+/// The constants that are added first.
+fn constants(weights: &mut Weights) -> &mut Vec<i64> {
+    &mut weights.constants_mut().next().expect("the plan adds constants").1.values
+}
 
 #[test]
 fn weights_that_do_not_fit_are_refused() {
     let (plan, _) = random_plan(8);
-    let changed = |change: fn(&mut Layers)| {
+    let changed = |change: fn(&mut Weights)| {
         let mut weights = plan.weights.clone();
-        change(&mut weights.layers);
+        change(&mut weights);
         weights.check(&plan.public)
     };
     assert!(changed(|_| ()).is_ok());
-    let refused: [fn(&mut Layers); 6] = [
-        |layers| drop(layers.pop()),
-        |layers| layers.push((usize::MAX, LayerWeights { weight: vec![], bias: vec![] })),
-        |layers| layers[0].0 += 1000,
-        |layers| layers[0].1.weight.push(0),
-        |layers| layers[0].1.bias.clear(),
-        |layers| layers[0].1.weight[0] = i32::MIN,
+    let refused: [fn(&mut Weights); 8] = [
+        |weights| drop(weights.secrets.pop()),
+        |weights| weights.secrets.push((usize::MAX, Secret::Constants(Constants { values: vec![] }))),
+        |weights| weights.secrets.insert(0, (usize::MAX, Secret::Constants(Constants { values: vec![] }))),
+        |weights| weights.secrets[0].0 += 1000,
+        |weights| weights.secrets[0].1 = Secret::Constants(Constants { values: vec![] }),
+        |weights| first(weights).weight.push(0),
+        |weights| first(weights).bias.clear(),
+        |weights| first(weights).weight[0] = i32::MIN,
     ];
     for change in refused {
         assert!(matches!(changed(change), Err(PlanError::Weights { .. })));
     }
 }
 
-type Added = Vec<(usize, Constants)>;
 
 /// A plan that adds constants.
 fn with_constants() -> FixedPlan {
-    (0..).map(|seed| random_plan(seed).0).find(|plan| !plan.weights.constants.is_empty()).unwrap()
+    let adds = |plan: &FixedPlan| plan.weights.constants().count() > 0;
+    (0..).map(|seed| random_plan(seed).0).find(adds).unwrap()
 }
 
 #[test]
 fn constants_that_do_not_fit_are_refused_and_the_digest_sees_each() {
     let plan = with_constants();
-    let check = |change: fn(&mut Added)| {
+    let check = |change: fn(&mut Weights)| {
         let mut weights = plan.weights.clone();
-        change(&mut weights.constants);
+        change(&mut weights);
         weights.check(&plan.public)
     };
     assert!(check(|_| ()).is_ok());
-    let refused: [fn(&mut Added); 5] = [
-        |constants| drop(constants.pop()),
-        |constants| constants.push((usize::MAX, Constants { values: vec![] })),
-        |constants| constants[0].0 += 1000,
-        |constants| constants[0].1.values.push(0),
-        |constants| constants[0].1.values[0] = 1 << 40,
+    let refused: [fn(&mut Weights); 4] = [
+        |weights| weights.secrets.retain(|(_, secret)| matches!(secret, Secret::Linear(_))),
+        |weights| constants(weights).push(0),
+        |weights| constants(weights)[0] = 1 << 40,
+        |weights| {
+            for (_, secret) in &mut weights.secrets {
+                if let Secret::Constants(constants) = secret {
+                    let weight = vec![0; constants.values.len()];
+                    *secret = Secret::Linear(LayerWeights { weight, bias: vec![] });
+                }
+            }
+        },
     ];
     for change in refused {
         assert!(matches!(check(change), Err(PlanError::Weights { .. })));
     }
     let mut other = plan.weights.clone();
-    other.constants[0].1.values[0] ^= 1;
+    constants(&mut other)[0] ^= 1;
     assert_ne!(other.digest(), plan.weights.digest());
     assert_ne!(other.commitment(&[1; 32]), plan.weights.commitment(&[1; 32]));
 }
@@ -191,7 +207,7 @@ fn a_step_whose_constants_do_not_fit_its_tensor_is_refused() {
         let mut broken = plan.clone();
         let steps = broken.nodes.iter_mut().map(|node| &mut node.step);
         steps.for_each(|step| {
-            if let Step::AddConstant(step) = step {
+            if let Step::Local(Local::AddConstant(step)) = step {
                 change(step);
             }
         });
@@ -338,7 +354,7 @@ fn a_window_of_absurd_size_is_refused_without_being_walked() {
             let mut broken = plan.public.clone();
             let mut before = None;
             for node in &mut broken.nodes {
-                if let Step::Linear(linear) = &mut node.step
+                if let Step::Spoken(Spoken::Linear(linear)) = &mut node.step
                     && !linear.window.kernel.is_empty()
                     && before.is_none()
                 {
@@ -353,8 +369,7 @@ fn a_window_of_absurd_size_is_refused_without_being_walked() {
 }
 
 fn has_convolution(plan: &FixedPlan) -> bool {
-    let convolution =
-        |node: &PlanNode| matches!(&node.step, Step::Linear(linear) if !linear.window.kernel.is_empty());
+    let convolution = |node: &PlanNode| matches!(&node.step, Step::Spoken(Spoken::Linear(linear)) if !linear.window.kernel.is_empty());
     plan.public.nodes.iter().any(convolution)
 }
 

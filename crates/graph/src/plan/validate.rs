@@ -2,8 +2,9 @@
 //!
 //! A plan may come from a peer. It is checked once, when it is loaded or received.
 
-use super::shapes::{count, output_shape};
-use super::{AddConstant, Linear, PLAN_VERSION, PlanError, PlanNode, PublicPlan, Step, TensorSpec};
+use super::{PLAN_VERSION, PlanError, PlanNode, PublicPlan, TensorSpec, output_shape};
+use crate::operators::shapes::count;
+use crate::operators::{OutputUnit, Unit};
 
 /// Most nodes and tensors.
 const NODES_MAX: usize = 10_000;
@@ -14,7 +15,7 @@ const NAME_MAX: usize = 1024;
 /// Most classes that may have names.
 const CLASSES_MAX: usize = 65_536;
 /// Scales lie within 2^-SCALE_MAX..2^SCALE_MAX.
-const SCALE_MAX: i32 = 256;
+pub(crate) const SCALE_MAX: i32 = 256;
 
 impl PublicPlan {
     /// Checks that the plan is whole and consistent: shapes step by step, order, rings, windows, scales, answer.
@@ -106,11 +107,17 @@ impl PublicPlan {
         if shape != output.shape {
             return Err(format!("the output is declared {:?}, but is {shape:?}", output.shape));
         }
-        check_numbers(&node.step)?;
-        check_scales(&node.step, &inputs, output)?;
-
-        let keeps_ring = !matches!(node.step, Step::Activate { .. });
-        if keeps_ring && inputs.iter().any(|input| input.ring_bits < output.ring_bits) {
+        node.step.operator().check_numbers()?;
+        let units: Vec<Unit> = inputs.iter().map(|tensor| tensor.unit()).collect();
+        let consistent = match node.step.operator().meaning(&units) {
+            OutputUnit::Is(unit) => unit == output.unit(),
+            OutputUnit::Free => true,
+            OutputUnit::Contradictory => false,
+        };
+        if !consistent {
+            return Err("the output's scale does not follow from the inputs'".into());
+        }
+        if node.step.keeps_ring() && inputs.iter().any(|input| input.ring_bits < output.ring_bits) {
             return Err("only an activation may lead into a wider ring".into());
         }
         Ok(())
@@ -128,12 +135,11 @@ impl PublicPlan {
             }
         }
         for node in &self.nodes {
-            if let Step::Activate { drop, .. } = node.step
-                && drop + 2 > self.tensors[node.inputs[0]].ring_bits
-            {
+            if self.suite.ring_bits_min(&node.step) > self.tensors[node.inputs[0]].ring_bits {
+                let dropped = node.step.bits_dropped();
                 return Err(invalid(
                     &node.name,
-                    format!("{drop} bits cannot be dropped from its input's ring"),
+                    format!("{dropped} bits cannot be dropped from its input's ring"),
                 ));
             }
         }
@@ -153,6 +159,11 @@ impl PublicPlan {
 }
 
 impl TensorSpec {
+    /// What its integers mean.
+    fn unit(&self) -> Unit {
+        Unit { fraction: self.fraction, divisor: self.divisor.into() }
+    }
+
     fn check(&self) -> Result<(), String> {
         count(&self.shape)?;
         if !(2..=32).contains(&self.ring_bits) {
@@ -168,84 +179,6 @@ impl TensorSpec {
 /// Control characters, and those that turn the direction of writing: a foreign name is printed as it is.
 pub fn steers_a_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Numbers of a step that shapes do not hold.
-fn check_numbers(step: &Step) -> Result<(), String> {
-    let shifts: &[u32] = match step {
-        Step::Add { shift_left } => shift_left,
-        Step::Concat { shift_left, .. } => shift_left,
-        Step::Activate { drop, .. } => std::slice::from_ref(drop),
-        Step::AddConstant(AddConstant { shift_left, .. }) => std::slice::from_ref(shift_left),
-        _ => &[],
-    };
-    if shifts.iter().any(|&shift| shift > 31) {
-        return Err("a shift is larger than 31".into());
-    }
-    match step {
-        Step::Scale { factor: 0 } => Err("a factor is 0".into()),
-        Step::ScaleByPosition { factors, unit } => check_position_factors(factors, *unit),
-        Step::Linear(Linear { weight_bits, .. }) if !(2..=24).contains(weight_bits) => {
-            Err(format!("weights of {weight_bits} bits; 2 to 24 are allowed"))
-        }
-        Step::AddConstant(AddConstant { bits, .. }) if !(2..=32).contains(bits) => {
-            Err(format!("constants of {bits} bits; 2 to 32 are allowed"))
-        }
-        Step::Linear(Linear { weight_fraction, .. }) if weight_fraction.unsigned_abs() > SCALE_MAX as u32 => {
-            Err(format!("weights with {weight_fraction} fraction bits are out of range"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Every product of one factor per axis is positive and fits a word.
-fn check_position_factors(factors: &[Vec<u32>], unit: u32) -> Result<(), String> {
-    let largest = factors.iter().map(|list| list.iter().max().copied().unwrap_or(1));
-    let product = largest.fold(1u32, |product, most| product.saturating_mul(most));
-    match unit == 0 || product == u32::MAX || factors.iter().flatten().any(|&factor| factor == 0) {
-        true => Err("a factor by position is 0, or their product does not fit a word".into()),
-        false => Ok(()),
-    }
-}
-
-/// What an integer means must follow from what its step's inputs mean; a public factor's meaning is free.
-fn check_scales(step: &Step, inputs: &[&TensorSpec], output: &TensorSpec) -> Result<(), String> {
-    let scale = |tensor: &TensorSpec| (tensor.fraction, tensor.divisor);
-    let shifted = |shifts: &[u32]| {
-        inputs
-            .iter()
-            .zip(shifts)
-            .all(|(input, &shift)| (input.fraction + shift as i32, input.divisor) == scale(output))
-    };
-    let consistent = match step {
-        Step::Scale { .. } => true,
-        Step::Linear(linear) => (inputs[0].fraction + linear.weight_fraction, 1) == scale(output),
-        Step::Activate { drop, .. } => {
-            (inputs[0].fraction - *drop as i32, inputs[0].divisor) == scale(output)
-        }
-        Step::SumPool(window) => {
-            let (halvings, odd) = split_taps(window.taps());
-            let divisor = u64::from(inputs[0].divisor) * odd as u64;
-            (inputs[0].fraction + halvings as i32, divisor) == (output.fraction, u64::from(output.divisor))
-        }
-        Step::ScaleByPosition { unit, .. } => {
-            let (halvings, odd) = split_taps(*unit as usize);
-            let divisor = u64::from(inputs[0].divisor) * odd as u64;
-            (inputs[0].fraction + halvings as i32, divisor) == (output.fraction, u64::from(output.divisor))
-        }
-        Step::Add { shift_left } => shifted(shift_left),
-        Step::AddConstant(AddConstant { shift_left, .. }) => shifted(std::slice::from_ref(shift_left)),
-        Step::Concat { shift_left, .. } => shifted(shift_left),
-        _ => scale(inputs[0]) == scale(output),
-    };
-    if consistent { Ok(()) } else { Err("the output's scale does not follow from the inputs'".into()) }
-}
-
-/// The number of taps as 2^k times an odd number.
-pub(crate) fn split_taps(taps: usize) -> (u32, usize) {
-    let halvings = taps.trailing_zeros();
-
-    (halvings, taps >> halvings)
 }
 
 fn invalid(place: &str, problem: String) -> PlanError {

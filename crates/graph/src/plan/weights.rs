@@ -1,20 +1,24 @@
-//! The model owner's half of a plan.
+//! The model owner's half of a plan: the secrets of each node that has any.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use super::{AddConstant, Linear, PlanError, PublicPlan, Step};
+use super::{PlanError, PublicPlan};
 
-/// Biases are added modulo the ring, so they may lie outside it; beyond this they are nonsense.
-const BIAS_LIMIT: u64 = 1 << 48;
-
-/// The model owner's half: the secrets of each node that has any, by node index.
+/// The model owner's half: the secrets of each node that has any, in the order of the nodes.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Weights {
-    /// (node index, its integers) of each [`Step::Linear`], in the order of the nodes.
-    pub layers: Vec<(usize, LayerWeights)>,
-    /// (node index, its integers) of each [`Step::AddConstant`], in the order of the nodes.
-    pub constants: Vec<(usize, Constants)>,
+    /// Node index, and what belongs to it.
+    pub secrets: Vec<(usize, Secret)>,
+}
+
+/// What only the model owner knows of a step. Erased on drop.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Secret {
+    /// Of a convolution or dense layer.
+    Linear(LayerWeights),
+    /// Of an added constant.
+    Constants(Constants),
 }
 
 /// Integer weights of one linear step. Erased on drop.
@@ -22,7 +26,7 @@ pub struct Weights {
 pub struct LayerWeights {
     /// (out channels, in channels / groups, kernel...) row major; (out, in) for dense.
     pub weight: Vec<i32>,
-    /// One an output channel, in the accumulator's scale.
+    /// One per output channel, in the accumulator's scale.
     pub bias: Vec<i64>,
 }
 
@@ -34,49 +38,60 @@ pub struct Constants {
 }
 
 impl Weights {
-    /// The integers of linear node `node`.
+    /// What belongs to a node.
+    pub fn of(&self, node: usize) -> Option<&Secret> {
+        let at = self.secrets.binary_search_by_key(&node, |(index, _)| *index).ok()?;
+
+        Some(&self.secrets[at].1)
+    }
+
+    /// The weights of a linear node.
     pub fn layer(&self, node: usize) -> Option<&LayerWeights> {
-        of_node(&self.layers, node)
+        self.of(node).and_then(Secret::layer)
     }
 
-    /// What node `node` adds.
-    pub fn constants(&self, node: usize) -> Option<&Constants> {
-        of_node(&self.constants, node)
+    /// The weights of all linear nodes, with their nodes.
+    pub fn layers(&self) -> impl Iterator<Item = (usize, &LayerWeights)> {
+        self.secrets.iter().filter_map(|(node, secret)| Some((*node, secret.layer()?)))
     }
 
-    /// Checks that there is one entry for each step with secrets, of its size and within its width. The plan must be valid.
+    /// As [`Weights::layers`], to be changed.
+    pub fn layers_mut(&mut self) -> impl Iterator<Item = (usize, &mut LayerWeights)> {
+        self.secrets.iter_mut().filter_map(|(node, secret)| match secret {
+            Secret::Linear(layer) => Some((*node, layer)),
+            Secret::Constants(_) => None,
+        })
+    }
+
+    /// What all nodes that add constants add, with their nodes.
+    pub fn constants(&self) -> impl Iterator<Item = (usize, &Constants)> {
+        self.secrets.iter().filter_map(|(node, secret)| match secret {
+            Secret::Constants(constants) => Some((*node, constants)),
+            Secret::Linear(_) => None,
+        })
+    }
+
+    /// As [`Weights::constants`], to be changed.
+    pub fn constants_mut(&mut self) -> impl Iterator<Item = (usize, &mut Constants)> {
+        self.secrets.iter_mut().filter_map(|(node, secret)| match secret {
+            Secret::Constants(constants) => Some((*node, constants)),
+            Secret::Linear(_) => None,
+        })
+    }
+
+    /// Checks that each step with secrets has its own, of their size and within their width, and no other node has any. The plan must
+    /// be valid.
     pub fn check(&self, plan: &PublicPlan) -> Result<(), PlanError> {
-        let (mut layers, mut constants) = (self.layers.iter(), self.constants.iter());
+        let mut secrets = self.secrets.iter().peekable();
         for (index, node) in plan.nodes.iter().enumerate() {
-            let problem = match &node.step {
-                Step::Linear(linear) => match layers.next() {
-                    Some((at, layer)) if *at == index => layer.problem(linear),
-                    _ => Some("its weights are missing or in the wrong place"),
-                },
-                Step::AddConstant(step) => match constants.next() {
-                    Some((at, constants)) if *at == index => constants.problem(step),
-                    _ => Some("its constants are missing or in the wrong place"),
-                },
-                Step::Activate { .. }
-                | Step::MaxPool(_)
-                | Step::SumPool(_)
-                | Step::Add { .. }
-                | Step::Concat { .. }
-                | Step::Pad { .. }
-                | Step::Reshape
-                | Step::Transpose { .. }
-                | Step::PixelShuffle { .. }
-                | Step::Interleave { .. }
-                | Step::Gather { .. }
-                | Step::Scale { .. }
-                | Step::ScaleByPosition { .. } => None,
-            };
-            if let Some(problem) = problem {
+            let Some(room) = node.step.operator().secrets() else { continue };
+            let secret = secrets.next_if(|(at, _)| *at == index).map(|(_, secret)| secret);
+            if let Some(problem) = room.problem(secret) {
                 return Err(PlanError::Weights { place: node.name.clone(), problem });
             }
         }
-        if layers.next().is_some() || constants.next().is_some() {
-            let problem = "there are more layers or constants than steps";
+        if secrets.next().is_some() {
+            let problem = "there are secrets of steps that have none";
             return Err(PlanError::Weights { place: "the end".into(), problem });
         }
         Ok(())
@@ -85,8 +100,8 @@ impl Weights {
     /// What the model owner knows its own weights by. Never leaves it: without a salt it would let others test guesses.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new_derive_key("blindscan 2026-11 weights of a model owner");
-        for (node, layer) in &self.layers {
-            hash.update(&(*node as u64).to_le_bytes());
+        for (node, layer) in self.layers() {
+            hash.update(&(node as u64).to_le_bytes());
             hash.update(&(layer.weight.len() as u64).to_le_bytes());
             let weights = layer.weight.iter().flat_map(|weight| weight.to_le_bytes());
             let mut bytes: Vec<u8> =
@@ -94,9 +109,9 @@ impl Weights {
             hash.update(&bytes);
             bytes.zeroize();
         }
-        hash.update(&(self.layers.len() as u64).to_le_bytes());
-        for (node, constants) in &self.constants {
-            hash.update(&(*node as u64).to_le_bytes());
+        hash.update(&(self.layers().count() as u64).to_le_bytes());
+        for (node, constants) in self.constants() {
+            hash.update(&(node as u64).to_le_bytes());
             hash.update(&(constants.values.len() as u64).to_le_bytes());
             let mut bytes: Vec<u8> = constants.values.iter().flat_map(|value| value.to_le_bytes()).collect();
             hash.update(&bytes);
@@ -116,42 +131,21 @@ impl Weights {
     }
 }
 
-impl LayerWeights {
-    fn problem(&self, linear: &Linear) -> Option<&'static str> {
-        if self.weight.len() != linear.shape().weight_count() {
-            return Some("the number of weights is not what its shape says");
+impl Secret {
+    /// The weights of a linear step.
+    pub fn layer(&self) -> Option<&LayerWeights> {
+        match self {
+            Self::Linear(layer) => Some(layer),
+            Self::Constants(_) => None,
         }
-        if self.bias.len() != linear.out_channels {
-            return Some("the number of biases is not the number of output channels");
-        }
-        let limit = 1u32 << (linear.weight_bits - 1);
-        if self.weight.iter().any(|w| w.unsigned_abs() >= limit) {
-            return Some("a weight is wider than the plan declares");
-        }
-        if self.bias.iter().any(|b| b.unsigned_abs() >= BIAS_LIMIT) {
-            return Some("a bias is too large for any accumulator");
-        }
-        None
     }
-}
 
-/// The entry of a node, in a list sorted by node.
-fn of_node<T>(entries: &[(usize, T)], node: usize) -> Option<&T> {
-    let at = entries.binary_search_by_key(&node, |(index, _)| *index).ok()?;
-
-    Some(&entries[at].1)
-}
-
-impl Constants {
-    fn problem(&self, step: &AddConstant) -> Option<&'static str> {
-        if self.values.len() != step.shape.iter().product::<usize>() {
-            return Some("the number of constants is not what its shape says");
+    /// The numbers that are added to the step's output: one per channel, or the constants.
+    pub(crate) fn added_mut(&mut self) -> &mut [i64] {
+        match self {
+            Self::Linear(layer) => &mut layer.bias,
+            Self::Constants(constants) => &mut constants.values,
         }
-        let limit = 1u64 << (step.bits - 1);
-        if self.values.iter().any(|value| value.unsigned_abs() >= limit) {
-            return Some("a constant is wider than the plan declares");
-        }
-        None
     }
 }
 
@@ -170,7 +164,16 @@ impl Drop for LayerWeights {
 
 impl std::fmt::Debug for Weights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Weights({} layers, {} constants, secret)", self.layers.len(), self.constants.len())
+        write!(f, "Weights(secrets of {} nodes)", self.secrets.len())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Linear(layer) => layer.fmt(f),
+            Self::Constants(constants) => constants.fmt(f),
+        }
     }
 }
 

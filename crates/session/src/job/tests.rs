@@ -150,7 +150,7 @@ fn a_stock_made_with_other_weights_is_refused_and_not_used() {
     let place = Place::new();
     place.prepare();
     let mut changed = place.plan.clone();
-    let weight = &mut changed.weights.layers[0].1.weight[0];
+    let weight = &mut changed.weights.layers_mut().next().unwrap().1.weight[0];
     *weight = if *weight == 0 { 1 } else { 0 };
     let (answer, error) = place.run(&changed, CLIENT);
     assert!(matches!(answer, Err(SessionError::Refused(_))), "{answer:?}");

@@ -206,7 +206,7 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use blindscan_graph::plan::Step;
+    use blindscan_graph::plan::Reshape;
 
     use super::*;
 
@@ -214,7 +214,7 @@ mod tests {
     fn made(errors: &[Option<f64>]) -> Option<ErrorMade> {
         let node = |index: usize| PlanNode {
             name: format!("node{index}"),
-            step: Step::Reshape,
+            step: Reshape.into(),
             inputs: vec![index],
             output: index + 1,
         };

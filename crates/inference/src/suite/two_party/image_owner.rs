@@ -63,7 +63,7 @@ impl ImageOwner {
         stock.section(seed.0.to_vec())?;
         for operator in &plan.operators {
             match operator {
-                Operator::Local | Operator::AddConstant(_) => continue,
+                Operator::Local(_) => continue,
                 Operator::Linear(linear) => {
                     let mut mask = linear.input.mask(&seed);
                     mask.reduce(linear.ring);
@@ -103,7 +103,11 @@ impl ImageOwner {
         let seed = MaskSeed(stock.section(32)?[..].try_into().expect("a section has the length asked for"));
         for (node, operator) in plan.plan().nodes.iter().zip(&plan.operators) {
             let share = match operator {
-                Operator::Local | Operator::AddConstant(_) => local_step(plan, node, &shares),
+                Operator::Local(step) => {
+                    let mut share = local_step(plan, node, step, &shares);
+                    share.reduce(Ring32::new(plan.plan().tensors[node.output].ring_bits));
+                    share
+                }
                 Operator::Linear(linear) => {
                     linear.image_owner_online(&mut shares, &seed, &mut stock, channel)?
                 }

@@ -10,7 +10,6 @@
 //! Where both parties do the same there is one function with a party; where they do not, there are two.
 
 pub(crate) mod activate;
-pub(crate) mod add_constant;
 pub(crate) mod answer;
 mod image_owner;
 pub(crate) mod linear;

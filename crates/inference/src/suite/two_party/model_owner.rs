@@ -59,7 +59,7 @@ impl ModelOwner {
         let mut ends = PadEnds::ModelOwner { forward: &mut receiving, backward: &mut sending };
         for (index, operator) in plan.operators.iter().enumerate() {
             match operator {
-                Operator::Local | Operator::AddConstant(_) => continue,
+                Operator::Local(_) => continue,
                 Operator::Linear(linear) => {
                     let layer = layer(weights, index);
                     let share = linear.layer.model_owner_offline(&layer.weight, &self.peer, rng, channel)?;
@@ -95,10 +95,9 @@ impl ModelOwner {
         shares.put(input, Share::zeros(plan.plan().tensors[input].shape.iter().product()));
         for (index, (node, operator)) in plan.plan().nodes.iter().zip(&plan.operators).enumerate() {
             let share = match operator {
-                Operator::Local => local_step(plan, node, &shares),
-                Operator::AddConstant(step) => {
-                    let mut share = local_step(plan, node, &shares);
-                    step.add(share.words_mut(), weights.constants(index).expect(CHECKED));
+                Operator::Local(step) => {
+                    let mut share = local_step(plan, node, step, &shares);
+                    step.add_secret(share.words_mut(), &plan.plan().shapes(node), weights.of(index));
                     share.reduce(Ring32::new(plan.plan().tensors[node.output].ring_bits));
                     share
                 }

@@ -1,0 +1,78 @@
+//! Zeros around a tensor.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work};
+use crate::local::Word;
+use crate::movement;
+use crate::plan::{Secret, Step};
+
+/// Zeros around.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pad {
+    /// Before each axis.
+    pub begin: Vec<usize>,
+    /// Behind each axis.
+    pub end: Vec<usize>,
+}
+
+impl Operator for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+
+    fn numbers(&self) -> String {
+        String::new()
+    }
+
+    fn input_count(&self) -> usize {
+        1
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[usize]) -> Result<Vec<usize>, String> {
+        let (begin, end, input) = (&self.begin, &self.end, inputs[0]);
+        if begin.len() != input.len() || end.len() != input.len() {
+            return Err(format!("padding has one number per axis, the input has {} axes", input.len()));
+        }
+        let padded = |axis: usize| input[axis].saturating_add(begin[axis]).saturating_add(end[axis]);
+        Ok((0..input.len()).map(padded).collect())
+    }
+
+    fn check_numbers(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn meaning(&self, inputs: &[Unit]) -> OutputUnit {
+        OutputUnit::Is(inputs[0])
+    }
+
+    fn bound(&self, inputs: &[Bound], _: Option<&Secret>) -> Bound {
+        inputs[0]
+    }
+
+    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
+        Work::default()
+    }
+
+    fn secrets(&self) -> Option<&dyn HasSecret> {
+        None
+    }
+
+    fn fitted(&self, fit: &Fit<'_>) -> (Step, Unit) {
+        (self.clone().into(), fit.inputs[0])
+    }
+
+    fn addition(&self) -> Addition<'_> {
+        Addition::Moves
+    }
+}
+
+impl LocalOperator for Pad {
+    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+        movement::pad(inputs[0], shapes.inputs[0], shapes.output, &self.begin)
+    }
+
+    fn addend(&self, _: &Shapes<'_>, _: Option<&Secret>) -> Option<Vec<i64>> {
+        None
+    }
+}
