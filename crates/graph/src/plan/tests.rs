@@ -155,7 +155,6 @@ fn weights_that_do_not_fit_are_refused() {
     }
 }
 
-
 /// A plan that adds constants.
 fn with_constants() -> FixedPlan {
     let adds = |plan: &FixedPlan| plan.weights.constants().count() > 0;
