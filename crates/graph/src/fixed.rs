@@ -11,7 +11,7 @@ mod report;
 mod tests;
 
 use crate::ir::Tensor;
-use crate::plan::{OutputPolicy, PlanError, PlanNode, PublicPlan, TensorId, Weights};
+use crate::plan::{PlanError, PlanNode, PublicPlan, TensorId, Weights};
 
 pub use clamp::{Clamped, clamped};
 pub use report::TensorReport;
@@ -23,15 +23,6 @@ pub struct Evaluation {
     pub logits: Vec<i64>,
     /// How far each tensor went, by tensor.
     pub tensors: Vec<TensorReport>,
-}
-
-/// The answer that the image owner gets.
-#[derive(Clone, PartialEq)]
-pub enum Answered {
-    /// The index of the largest logit of each place; for single logits 1 when >= 0.
-    Labels(Vec<u32>),
-    /// The logits as real numbers, and their shape.
-    Logits(Tensor),
 }
 
 impl Evaluation {
@@ -131,14 +122,6 @@ pub fn dequantise(plan: &PublicPlan, tensor: TensorId, integers: &[i64]) -> Tens
     let spec = &plan.tensors[tensor];
 
     Tensor { shape: spec.shape.clone(), data: integers.iter().map(|&x| spec.real(x) as f32).collect() }
-}
-
-/// What the plan's policy lets the image owner see of the logits.
-pub fn answer(plan: &PublicPlan, logits: &[i64]) -> Answered {
-    match plan.answer.policy {
-        OutputPolicy::Labels => Answered::Labels(labels(plan, logits)),
-        OutputPolicy::Logits => Answered::Logits(dequantise(plan, plan.output, logits)),
-    }
 }
 
 /// Labels in the logits' order without the class axis; ties go to the lower index, a single logit gives 1 when >= 0.

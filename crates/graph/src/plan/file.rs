@@ -30,7 +30,7 @@ struct Kind {
 }
 
 impl PublicPlan {
-    /// The plan in bytes: what is saved, sent and digested.
+    /// The plan in bytes as it is saved: the header, then what is sent and digested.
     pub fn to_bytes(&self) -> Vec<u8> {
         PUBLIC.seal(&postcard::to_stdvec(self).expect("plans have no part that postcard refuses"))
     }
