@@ -17,18 +17,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let cost = plan.cost(Party::ImageOwner, ot);
         let sum = |of: fn(&LayerCost) -> u64| cost.layers.iter().map(of).sum::<u64>();
         println!("{ot:?}");
-        println!("  multiplications of the clear network {}", sum(|layer| layer.macs));
+        println!("  multiplications of the clear network {}", sum(|layer| layer.work.macs));
         println!(
             "  ciphertexts in {}, out {}",
-            sum(|layer| layer.ciphertexts.0),
-            sum(|layer| layer.ciphertexts.1)
+            sum(|layer| layer.work.ciphertexts.0),
+            sum(|layer| layer.work.ciphertexts.1)
         );
-        println!("  products of a ciphertext and a kernel {}", sum(|layer| layer.products));
-        println!("  values compared {}", sum(|layer| layer.compared));
+        println!("  products of a ciphertext and a kernel {}", sum(|layer| layer.work.products));
+        println!("  values compared {}", sum(|layer| layer.work.compared));
         println!(
             "  transfers forward {}, backward {}",
-            sum(|layer| layer.pads.forward_cots),
-            sum(|layer| layer.pads.backward_cots)
+            sum(|layer| layer.work.forward_cots),
+            sum(|layer| layer.work.backward_cots)
         );
         for kind in ["linear", "relu", "rescale", "max pool", "answer"] {
             let layers = || cost.layers.iter().filter(|layer| layer.kind == kind);

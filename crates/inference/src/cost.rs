@@ -2,15 +2,45 @@
 //!
 //! Every layer has a script for each phase; one replay of them all at a party's seat, read at the borders of layers, is the cost.
 
-use blindscan_protocols::Party;
-use blindscan_protocols::linear::key_exchange;
-use blindscan_protocols::nonlinear::PadDemand;
 use blindscan_protocols::ot::source::OtKind;
 use blindscan_wire::Traffic;
 use blindscan_wire::script::{Replay, Script};
 
-use crate::assign::{AssignedPlan, Operator};
-use crate::suite::two_party::transfers::{self, Schedule};
+use crate::assigned::Plan;
+use crate::suite::{Layer, Suite};
+
+/// Work by kind: what an estimate multiplies with a machine's rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Multiplications of the clear network.
+    pub macs: u64,
+    /// Values through a comparison.
+    pub compared: u64,
+    /// Correlated transfers that the image owner sends.
+    pub forward_cots: u64,
+    /// Correlated transfers that the model owner sends.
+    pub backward_cots: u64,
+    /// Ciphertexts sent and returned.
+    pub ciphertexts: (u64, u64),
+    /// Products of a ciphertext and a kernel.
+    pub products: u64,
+    /// Kernels encoded and transformed.
+    pub kernels: u64,
+}
+
+impl std::iter::Sum for Work {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::default(), |a, b| Self {
+            macs: a.macs + b.macs,
+            compared: a.compared + b.compared,
+            forward_cots: a.forward_cots + b.forward_cots,
+            backward_cots: a.backward_cots + b.backward_cots,
+            ciphertexts: (a.ciphertexts.0 + b.ciphertexts.0, a.ciphertexts.1 + b.ciphertexts.1),
+            products: a.products + b.products,
+            kernels: a.kernels + b.kernels,
+        })
+    }
+}
 
 /// What one layer costs one party.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,26 +53,16 @@ pub struct LayerCost {
     pub offline: Traffic,
     /// Online traffic.
     pub online: Traffic,
-    /// Correlated transfers used.
-    pub pads: PadDemand,
     /// Bytes kept in the stock.
     pub stock_bytes: u64,
-    /// Multiplications of the clear network.
-    pub macs: u64,
-    /// Values through a comparison.
-    pub compared: u64,
-    /// Ciphertexts sent and returned.
-    pub ciphertexts: (u64, u64),
-    /// Products of a ciphertext and a kernel.
-    pub products: u64,
-    /// Kernels encoded and transformed.
-    pub kernels: u64,
+    /// Work, of all parties together.
+    pub work: Work,
 }
 
 /// What a plan costs one party.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanCost {
-    /// Keys and base transfers: once a connection.
+    /// Keys: once a connection.
     pub setup: Traffic,
     /// Stock for one image, set-up not included.
     pub offline: Traffic,
@@ -59,97 +79,45 @@ impl PlanCost {
     }
 }
 
-/// What one layer says in each phase.
-struct Spoken {
-    offline: Script,
-    online: Script,
-}
-
-impl AssignedPlan {
-    /// What the plan costs one party with transfers of this kind, exactly as its channel will count it.
-    pub fn cost(&self, party: Party, ot: OtKind) -> PlanCost {
-        let (mut offline, mut online) = (Replay::new(party), Replay::new(party));
-        offline.play(&transfers::setup_script());
-        // Nothing has answered the model owner's last word when the online phase begins.
-        let begun = online.play(&stored());
-        let mut layers = Vec::new();
-        for (mut layer, spoken) in self.layers(party).into_iter().zip(self.spoken(ot)) {
-            layer.offline = offline.play(&spoken.offline);
-            layer.online = online.play(&spoken.online);
-            layers.push(layer);
-        }
+impl<S: Suite> Plan<S> {
+    /// What the plan costs one party with transfers of this kind.
+    pub(crate) fn cost(&self, party: S::Party, ot: OtKind) -> PlanCost {
+        let (offline, online) = self.scripts(ot);
+        let mut replay = Replay::new(party);
+        replay.play(&S::opening_script());
+        let offline: Vec<Traffic> = offline.iter().map(|script| replay.play(script)).collect();
+        // The online phase begins where the offline phase ends: with a last word that nothing has answered.
+        let begun = replay.traffic();
+        let online: Vec<Traffic> = online.iter().map(|script| replay.play(script)).collect();
+        let layer = |((name, layer), (offline, online)): ((&str, &dyn Layer<S>), _)| LayerCost {
+            name: name.into(),
+            kind: layer.kind(),
+            offline,
+            online,
+            stock_bytes: layer.stock_bytes(party) as u64,
+            work: layer.work(),
+        };
         PlanCost {
-            setup: key_exchange::script().traffic(party),
-            offline: offline.traffic(),
-            online: online.traffic().since(begun),
-            layers,
+            setup: S::set_up_script().traffic(party),
+            offline: begun,
+            online: replay.traffic().since(begun),
+            layers: self.layers().zip(offline.into_iter().zip(online)).map(layer).collect(),
         }
     }
 
-    /// All that is said on a connection for one image, from the keys to the answer.
-    pub fn script(&self, ot: OtKind) -> Script {
-        let (offline, online): (Vec<Script>, Vec<Script>) =
-            self.spoken(ot).into_iter().map(|layer| (layer.offline, layer.online)).unzip();
-        let begin = [key_exchange::script(), transfers::setup_script()];
-        begin.into_iter().chain(offline).chain(online).collect()
+    /// All that is said on a connection for one image.
+    pub(crate) fn script(&self, ot: OtKind) -> Script {
+        let (offline, online) = self.scripts(ot);
+        [S::set_up_script(), S::opening_script()].into_iter().chain(offline).chain(online).collect()
     }
 
-    /// What each layer that speaks says, the answer last.
-    fn spoken(&self, ot: OtKind) -> Vec<Spoken> {
-        let mut schedule = Schedule::new(ot, self.demand());
-        let mut layers = Vec::new();
-        for operator in self.operators.iter().filter(|operator| operator.speaks()) {
-            let offline = operator.offline_script(&mut schedule);
-            layers.push(Spoken { offline, online: operator.online_script() });
-        }
-        let mut offline = self.answer.offline_script(&mut schedule);
-        offline.then(schedule.closing());
-        offline.then(stored());
-        layers.push(Spoken { offline, online: self.answer.online_script() });
-        layers
+    /// What each layer that speaks says in each phase; with the answer, what ends the offline phase.
+    fn scripts(&self, ot: OtKind) -> (Vec<Script>, Vec<Script>) {
+        let mut schedule = S::schedule(ot, self.demand());
+        let of =
+            |(_, layer): (&str, &dyn Layer<S>)| (layer.offline_script(&mut schedule), layer.online_script());
+        let (mut offline, online): (Vec<Script>, Vec<Script>) = self.layers().map(of).unzip();
+        offline.last_mut().expect("a plan has an answer").then(S::closing_script(&schedule));
+        (offline, online)
     }
-
-    /// The layers that speak without their traffic, the answer last.
-    fn layers(&self, party: Party) -> Vec<LayerCost> {
-        let nodes = self.plan().nodes.iter().zip(&self.operators);
-        let speaking = nodes.filter(|(_, operator)| operator.speaks());
-        let mut layers: Vec<LayerCost> =
-            speaking.map(|(node, operator)| layer(node.name.clone(), operator, party)).collect();
-        layers.push(LayerCost {
-            name: "answer".into(),
-            kind: "answer",
-            pads: self.answer.demand(),
-            stock_bytes: self.answer.stock_bytes(party) as u64,
-            compared: self.answer.compared(),
-            ..LayerCost::default()
-        });
-        layers
-    }
-}
-
-fn layer(name: String, operator: &Operator, party: Party) -> LayerCost {
-    let mut cost = LayerCost {
-        name,
-        kind: operator.kind(),
-        pads: operator.demand(),
-        stock_bytes: operator.stock_bytes(party) as u64,
-        ..LayerCost::default()
-    };
-    match operator {
-        Operator::Linear(linear) => {
-            cost.macs = linear.layer.shape().macs();
-            cost.ciphertexts = linear.layer.ciphertexts();
-            cost.products = linear.layer.product_count();
-            cost.kernels = linear.layer.kernel_count();
-        }
-        Operator::Activate(activate) => cost.compared = activate.count as u64,
-        Operator::MaxPool(pool) => cost.compared = pool.compared(),
-        Operator::Local(_) => {}
-    }
-    cost
-}
-
-/// The end of the offline phase: the model owner's half is stored.
-fn stored() -> Script {
-    Party::ModelOwner.sends(1).into()
 }

@@ -7,12 +7,11 @@
 //! the start of a job, and once a stock keys and base transfers.
 
 use blindscan_graph::plan::PublicPlan;
-use blindscan_protocols::Party;
 use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
 
 use crate::OtKind;
-use crate::assign::AssignedPlan;
+use crate::assigned::AssignedPlan;
 use crate::cost::{LayerCost, PlanCost};
 
 /// Seconds that one unit of work takes, both parties together.
@@ -112,7 +111,7 @@ pub fn estimate(
         })
         .collect();
     let set_up = Seconds { work: speed.set_up.work, wall: on_link(speed.set_up.wall, cost.setup, link) };
-    let stock = |party| plan.cost(party, kind).stock_bytes();
+    let stock = plan.seats().into_iter().map(|seat| plan.cost(seat, kind).stock_bytes()).max();
     Estimate {
         start: speed.start,
         set_up,
@@ -120,7 +119,7 @@ pub fn estimate(
         online: layers.iter().map(|layer| layer.1).sum(),
         layers,
         memory_bytes: memory_bytes(plan),
-        stock_bytes: stock(Party::ImageOwner).max(stock(Party::ModelOwner)),
+        stock_bytes: stock.expect("a suite has parties"),
     }
 }
 
@@ -133,19 +132,19 @@ fn on_link(work: f64, traffic: Traffic, link: LinkSpec) -> f64 {
 impl Rates {
     /// Seconds of a layer's offline phase.
     pub fn offline(&self, layer: &LayerCost, kind: OtKind) -> f64 {
-        let (sent, returned) = layer.ciphertexts;
+        let (sent, returned) = layer.work.ciphertexts;
         let silence = if kind == OtKind::Ferret { self.silence } else { 0.0 };
         self.layer
             + sent as f64 * self.ciphertext_in
             + returned as f64 * self.ciphertext_out
-            + layer.products as f64 * self.product
-            + layer.kernels as f64 * self.kernel
+            + layer.work.products as f64 * self.product
+            + layer.work.kernels as f64 * self.kernel
             + transfers(layer) * (self.transfer + silence)
     }
 
     /// Seconds of a layer's online phase.
     pub fn online(&self, layer: &LayerCost, _: OtKind) -> f64 {
-        self.layer + transfers(layer) * self.pad + layer.macs as f64 * self.mac
+        self.layer + transfers(layer) * self.pad + layer.work.macs as f64 * self.mac
     }
 
     /// The same with the rates of linear layers offline, of transfers, of pads and of multiplications multiplied.
@@ -165,7 +164,7 @@ impl Rates {
 }
 
 fn transfers(layer: &LayerCost) -> f64 {
-    (layer.pads.forward_cots + layer.pads.backward_cots) as f64
+    (layer.work.forward_cots + layer.work.backward_cots) as f64
 }
 
 /// The program, the weights that the model owner holds, and the largest of the saved plan that they are read from, a linear
@@ -173,7 +172,7 @@ fn transfers(layer: &LayerCost) -> f64 {
 fn memory_bytes(plan: &AssignedPlan) -> u64 {
     const PROGRAM: u64 = 40 << 20;
     let weights = plan.plan().work().weights;
-    let working = live_tensor_bytes(plan.plan()).max(plan.linear_memory_bytes());
+    let working = live_tensor_bytes(plan.plan(), plan.word_bytes()).max(plan.working_bytes());
     PROGRAM + WEIGHT_BYTES * weights + working.max(SAVED_WEIGHT_BYTES * weights)
 }
 
@@ -184,8 +183,8 @@ const SAVED_WEIGHT_BYTES: u64 = 2;
 
 /// The most that a party's shares take at a time: a step holds its input, its output and about twice its output again of
 /// messages.
-fn live_tensor_bytes(plan: &PublicPlan) -> u64 {
-    let bytes = |tensor: usize| 4 * plan.tensors[tensor].shape.iter().product::<usize>() as u64;
+fn live_tensor_bytes(plan: &PublicPlan, word_bytes: u64) -> u64 {
+    let bytes = |tensor: usize| word_bytes * plan.tensors[tensor].shape.iter().product::<usize>() as u64;
     let mut last = vec![0; plan.tensors.len()];
     for (index, node) in plan.nodes.iter().enumerate() {
         node.inputs.iter().for_each(|&tensor| last[tensor] = index);
@@ -207,9 +206,8 @@ fn live_tensor_bytes(plan: &PublicPlan) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use blindscan_protocols::nonlinear::PadDemand;
-
     use super::*;
+    use crate::cost::Work;
 
     const RATES: Rates = Rates {
         ciphertext_in: 2.0,
@@ -225,11 +223,15 @@ mod tests {
 
     fn layer() -> LayerCost {
         LayerCost {
-            ciphertexts: (10, 100),
-            products: 1000,
-            kernels: 10,
-            pads: PadDemand { forward_cots: 1, backward_cots: 2 },
-            macs: 4,
+            work: Work {
+                ciphertexts: (10, 100),
+                products: 1000,
+                kernels: 10,
+                forward_cots: 1,
+                backward_cots: 2,
+                macs: 4,
+                ..Work::default()
+            },
             ..LayerCost::default()
         }
     }

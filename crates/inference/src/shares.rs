@@ -4,12 +4,12 @@ use blindscan_graph::plan::{PublicPlan, TensorId};
 use blindscan_protocols::share::{Share, ShareView};
 
 /// Shares by tensor.
-pub(crate) struct Shares {
-    shares: Vec<Option<Share>>,
+pub(crate) struct Shares<W: Copy + Default = u32> {
+    shares: Vec<Option<Share<W>>>,
     uses_left: Vec<usize>,
 }
 
-impl Shares {
+impl<W: Copy + Default> Shares<W> {
     /// No shares yet; how often each tensor will be used is known from the plan.
     pub(crate) fn new(plan: &PublicPlan) -> Self {
         let mut uses_left = vec![0; plan.tensors.len()];
@@ -21,12 +21,12 @@ impl Shares {
     }
 
     /// The share of a tensor.
-    pub(crate) fn get(&self, tensor: TensorId) -> ShareView<'_> {
+    pub(crate) fn get(&self, tensor: TensorId) -> ShareView<'_, W> {
         self.shares[tensor].as_ref().expect("nodes stand in a runnable order").view()
     }
 
     /// Keeps a share.
-    pub(crate) fn put(&mut self, tensor: TensorId, share: Share) {
+    pub(crate) fn put(&mut self, tensor: TensorId, share: Share<W>) {
         self.shares[tensor] = Some(share);
     }
 

@@ -6,6 +6,7 @@ use blindscan_graph::plan::{FixedPlan, OutputPolicy, Spoken, Step};
 use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 use common::models;
+use common::rooms::TwoParty;
 
 /// Bytes both ways, offline and online.
 fn bytes(plan: &FixedPlan) -> u64 {
@@ -27,7 +28,7 @@ fn a_dense_block_with_signed_batch_norms_is_exact_in_private_and_has_no_layer_fo
         let mut image = models::drawn(&[1, 1, 6, 6]);
         image.data.iter_mut().for_each(|x| *x = (*x + 4.0) / 8.0);
         let input = blindscan_graph::fixed::quantise_input(&plan.public, &image).unwrap();
-        common::check(&format!("signed: {signed}"), &plan, &input, OtKind::SoftSpoken, 1);
+        common::check::<TwoParty>(&format!("signed: {signed}"), &plan, &input, OtKind::SoftSpoken, 1);
     }
 }
 

@@ -8,96 +8,99 @@ mod common;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use blindscan_graph::plan::{OutputPolicy, PublicPlan};
+use blindscan_graph::plan::{FixedPlan, OutputPolicy, PublicPlan};
 use blindscan_graph::random::random_plan;
-use blindscan_inference::cost::LayerCost;
-use blindscan_inference::{AssignedPlan, OtKind};
-use blindscan_protocols::Party;
+use blindscan_inference::AssignedPlan;
+use blindscan_inference::cost::{LayerCost, PlanCost};
 use blindscan_wire::Traffic;
 use common::models;
+use common::rooms::{Room, TwoParty, for_every_suite};
+
+for_every_suite!(costs_are_those_of_the_snapshots);
 
 const UPDATE_VARIABLE: &str = "BLINDSCAN_UPDATE_COSTS";
 
-const OWNERS: [(&str, Party); 2] = [("image owner", Party::ImageOwner), ("model owner", Party::ModelOwner)];
 /// How each snapshot begins.
 const HEADING: &str = "# Cost of";
-const KINDS: [OtKind; 2] = [OtKind::SoftSpoken, OtKind::Ferret];
 
-/// The snapshot of a plan: totals for both kinds of transfers, and layer by layer with the default kind.
-fn snapshot(name: &str, public: PublicPlan) -> String {
-    let plan = AssignedPlan::new(public).unwrap();
-    let [image, model] = OWNERS.map(|(_, party)| plan.cost(party, OtKind::SoftSpoken));
+/// The snapshot of a plan: totals for each kind of transfers, and layer by layer with the first.
+fn snapshot<R: Room>(name: &str, plan: &AssignedPlan) -> String {
+    let parties = R::PARTIES.iter().map(|(party, _)| format!("the {party} ({})", initials(party)));
     let mut text = format!(
         "{HEADING} {name}. Written by `cargo xtask costs`, compared by crates/inference/tests/costs.rs.\n\
-         # Layers: values compared, bytes that the image owner (io) and the model owner (mo) send, turns at each, bytes of\n\
-         # stock, correlated transfers forward and backward; offline bytes with SoftSpoken.\n\n"
+         # Layers: values compared, bytes that {} send, turns at each, bytes of\n\
+         # stock, correlated transfers forward and backward; offline bytes with {:?}.\n\n",
+        parties.collect::<Vec<_>>().join(" and "),
+        R::KINDS[0]
     );
-    write_totals(&mut text, &plan);
-    write_row(&mut text, HEADINGS.map(str::to_string), "");
-    for (ours, theirs) in image.layers.iter().zip(&model.layers) {
-        write_layer(&mut text, ours, theirs);
+    write_totals::<R>(&mut text, plan);
+    write_row(&mut text, headings::<R>(), "");
+    let costs: Vec<PlanCost> = R::PARTIES.iter().map(|(_, seat)| plan.cost(*seat, R::KINDS[0])).collect();
+    for layer in 0..costs[0].layers.len() {
+        write_layer(&mut text, &costs.iter().map(|cost| &cost.layers[layer]).collect::<Vec<_>>());
     }
     write_rings(&mut text, plan.plan());
     text
 }
 
-fn write_totals(text: &mut String, plan: &AssignedPlan) {
-    for (owner, party) in OWNERS {
-        let cost = plan.cost(party, OtKind::SoftSpoken);
-        write_traffic(text, owner, "set-up", cost.setup);
-        for kind in KINDS {
-            write_traffic(text, owner, &format!("offline, {kind:?}"), plan.cost(party, kind).offline);
+/// A party's name in the heads of columns.
+fn initials(party: &str) -> String {
+    party.split(' ').filter_map(|word| word.chars().next()).collect()
+}
+
+fn write_totals<R: Room>(text: &mut String, plan: &AssignedPlan) {
+    for &(party, seat) in R::PARTIES {
+        let cost = plan.cost(seat, R::KINDS[0]);
+        write_traffic(text, party, "set-up", cost.setup);
+        for &kind in R::KINDS {
+            write_traffic(text, party, &format!("offline, {kind:?}"), plan.cost(seat, kind).offline);
         }
-        write_traffic(text, owner, "online", cost.online);
-        let _ = writeln!(text, "{owner}  stock: {} bytes\n", cost.stock_bytes());
+        write_traffic(text, party, "online", cost.online);
+        let _ = writeln!(text, "{party}  stock: {} bytes\n", cost.stock_bytes());
     }
-    let demand = plan.demand();
-    let _ = writeln!(text, "transfers: {} forward, {} backward\n", demand.forward_cots, demand.backward_cots);
+    let work = plan.work();
+    let _ = writeln!(text, "transfers: {} forward, {} backward\n", work.forward_cots, work.backward_cots);
 }
 
-fn write_traffic(text: &mut String, owner: &str, phase: &str, traffic: Traffic) {
+fn write_traffic(text: &mut String, party: &str, phase: &str, traffic: Traffic) {
     let Traffic { bytes_sent, bytes_received, turns } = traffic;
-    let _ = writeln!(text, "{owner}  {phase}: {bytes_sent} sent, {bytes_received} received, {turns} turns");
+    let _ = writeln!(text, "{party}  {phase}: {bytes_sent} sent, {bytes_received} received, {turns} turns");
 }
 
-const HEADINGS: [&str; 12] = [
-    "kind",
-    "values",
-    "offline io",
-    "offline mo",
-    "turns",
-    "online io",
-    "online mo",
-    "turns",
-    "stock io",
-    "stock mo",
-    "forward",
-    "backward",
-];
+fn headings<R: Room>() -> Vec<String> {
+    let each = |what: &str| -> Vec<String> {
+        R::PARTIES.iter().map(|(party, _)| format!("{what} {}", initials(party))).collect()
+    };
+    let [begin, turns, end] = [vec!["kind", "values"], vec!["turns"], vec!["forward", "backward"]]
+        .map(|words| words.into_iter().map(String::from).collect::<Vec<_>>());
+    [begin, each("offline"), turns.clone(), each("online"), turns, each("stock"), end].concat()
+}
 
-fn write_row(text: &mut String, [kind, cells @ ..]: [String; 12], name: &str) {
-    let mut line = format!("{kind:<9}");
-    cells.iter().for_each(|cell| line.push_str(&format!("{cell:>11}")));
+fn write_row(text: &mut String, cells: Vec<String>, name: &str) {
+    let mut line = format!("{:<9}", cells[0]);
+    cells[1..].iter().for_each(|cell| line.push_str(&format!("{cell:>11}")));
     let _ = writeln!(text, "{}", format!("{line}  {name}").trim_end());
 }
 
-fn write_layer(text: &mut String, image: &LayerCost, model: &LayerCost) {
-    let turns = |phase: fn(&LayerCost) -> Traffic| format!("{}/{}", phase(image).turns, phase(model).turns);
+/// One layer as each party has it.
+fn write_layer(text: &mut String, parties: &[&LayerCost]) {
+    let each = |of: &dyn Fn(&LayerCost) -> u64| -> Vec<String> {
+        parties.iter().map(|layer| of(layer).to_string()).collect()
+    };
+    let phase = |of: fn(&LayerCost) -> Traffic| {
+        let mut cells = each(&|layer| of(layer).bytes_sent);
+        cells.push(each(&|layer| of(layer).turns).join("/"));
+        cells
+    };
+    let LayerCost { kind, name, work, .. } = parties[0];
     let cells = [
-        image.kind.to_string(),
-        image.compared.to_string(),
-        image.offline.bytes_sent.to_string(),
-        model.offline.bytes_sent.to_string(),
-        turns(|layer| layer.offline),
-        image.online.bytes_sent.to_string(),
-        model.online.bytes_sent.to_string(),
-        turns(|layer| layer.online),
-        image.stock_bytes.to_string(),
-        model.stock_bytes.to_string(),
-        image.pads.forward_cots.to_string(),
-        image.pads.backward_cots.to_string(),
+        vec![kind.to_string(), work.compared.to_string()],
+        phase(|layer| layer.offline),
+        phase(|layer| layer.online),
+        each(&|layer| layer.stock_bytes),
+        vec![work.forward_cots.to_string(), work.backward_cots.to_string()],
     ];
-    write_row(text, cells, &image.name);
+    write_row(text, cells.concat(), name);
 }
 
 /// The widths that the costs follow from.
@@ -125,22 +128,21 @@ fn difference(before: &str, now: &str) -> String {
 }
 
 /// Every model with a snapshot.
-fn all() -> Vec<(String, PublicPlan)> {
+fn all<R: Room>() -> Vec<(String, FixedPlan)> {
     let mut models = vec![
-        ("covid_unet_w8_128".to_string(), models::covid_ct().plan.public),
-        ("dnn1_150x125".to_string(), models::xray().plan.public),
-        ("small_labels".to_string(), models::small(OutputPolicy::Labels, false).public),
-        ("small_logits".to_string(), models::small(OutputPolicy::Logits, true).public),
+        ("covid_unet_w8_128".to_string(), models::covid_ct().plan),
+        ("dnn1_150x125".to_string(), models::xray().plan),
+        ("small_labels".to_string(), models::small(OutputPolicy::Labels, false)),
+        ("small_logits".to_string(), models::small(OutputPolicy::Logits, true)),
     ];
-    models.extend([3, 18, 40].map(|seed| (format!("random_{seed}"), random_plan(seed).0.public)));
-    models
+    models.extend([3, 18, 40].map(|seed| (format!("random_{seed}"), random_plan(seed).0)));
+    models.into_iter().map(|(name, made)| (format!("{}{name}", R::PREFIX), R::fitted(made))).collect()
 }
 
-#[test]
-fn costs_are_those_of_the_snapshots() {
+fn costs_are_those_of_the_snapshots<R: Room>() {
     let mut changed = String::new();
-    for (name, public) in all() {
-        let now = snapshot(&name, public);
+    for (name, made) in all::<R>() {
+        let now = snapshot::<R>(&name, &AssignedPlan::new(made.public).unwrap());
         if std::env::var(UPDATE_VARIABLE).is_ok() {
             std::fs::write(path(&name), now).unwrap();
             continue;
@@ -158,7 +160,7 @@ fn costs_are_those_of_the_snapshots() {
 
 #[test]
 fn every_cost_snapshot_is_of_a_model() {
-    let names: Vec<PathBuf> = all().into_iter().map(|(name, _)| path(&name)).collect();
+    let names: Vec<PathBuf> = all::<TwoParty>().into_iter().map(|(name, _)| path(&name)).collect();
     for entry in std::fs::read_dir(path("x").parent().unwrap()).unwrap() {
         let found = entry.unwrap().path();
         let is_snapshot = std::fs::read_to_string(&found).is_ok_and(|text| text.starts_with(HEADING));

@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use blindscan_arith::freed::{Freed, SecretId, WORDS};
 use blindscan_graph::plan::{FixedPlan, TensorId};
 use blindscan_graph::random::random_plan;
-use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
+use blindscan_inference::roles::Unobserved;
 use blindscan_inference::stock::StockWriter;
+use blindscan_inference::tap::{self, Tap};
 use blindscan_inference::{AssignedPlan, OtKind};
 use blindscan_protocols::Party;
 use blindscan_protocols::share::ShareView;
-use blindscan_wire::Traffic;
 use blindscan_wire::memory::play_within;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -30,19 +30,13 @@ struct Watch(Vec<(TensorId, SecretId)>);
 /// Held while a secret is added.
 static ADDING: Mutex<()> = Mutex::new(());
 
-impl Observer for Watch {
-    fn layer(&mut self, _: Phase, _: usize, _: usize, _: Traffic) {}
-
+impl Tap for Watch {
     fn share(&mut self, tensor: TensorId, share: ShareView<'_>) {
         let words = share.words();
         if words.len() >= WORDS && words[..WORDS].iter().all(|&word| word >= LEAST) {
             let _one_at_a_time = ADDING.lock().unwrap();
             self.0.push((tensor, FREED.watch(words)));
         }
-    }
-
-    fn wants_shares(&self) -> bool {
-        true
     }
 }
 
@@ -62,7 +56,7 @@ fn watched(made: &FixedPlan, input: &[i64], seed: u64) -> [Watch; 2] {
                 common::image_owner_offline(&plan, writer(&plan, Party::ImageOwner, seed), how, channel);
             let stock = made.unwrap().into_stock().unwrap();
             let mut watch = Watch::default();
-            ImageOwner::online(&plan, input, stock, &mut watch, channel).unwrap();
+            tap::image_owner_online(&plan, input, stock, &mut Unobserved, &mut watch, channel).unwrap();
             watch
         },
         |channel| {
@@ -70,7 +64,8 @@ fn watched(made: &FixedPlan, input: &[i64], seed: u64) -> [Watch; 2] {
             let half = common::model_owner_offline(&plan, &made.weights, writer, how, channel);
             let stock = half.unwrap().into_stock().unwrap();
             let mut watch = Watch::default();
-            ModelOwner::online(&plan, &made.weights, stock, &mut watch, channel).unwrap();
+            tap::model_owner_online(&plan, &made.weights, stock, &mut Unobserved, &mut watch, channel)
+                .unwrap();
             watch
         },
     );

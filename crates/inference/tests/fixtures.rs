@@ -11,6 +11,7 @@ use blindscan_graph::plan::OutputPolicy;
 use blindscan_inference::OtKind;
 use common::files::shared;
 use common::models::{self, Case};
+use common::rooms::TwoParty;
 
 const BOTH: &[OutputPolicy] = &[OutputPolicy::Labels, OutputPolicy::Logits];
 
@@ -19,7 +20,7 @@ fn run(name: &str, mut case: Case, policies: &[OutputPolicy]) {
     for (&policy, ot) in policies.iter().zip([OtKind::SoftSpoken, OtKind::Ferret]) {
         let begun = Instant::now();
         case.plan.public.answer.policy = policy;
-        common::check(name, &case.plan, &case.input, ot, 1);
+        common::check::<TwoParty>(name, &case.plan, &case.input, ot, 1);
         let seconds = begun.elapsed().as_secs_f64();
         println!("{name}: {policy:?} by {ot:?} equal those of the fixed plan, {seconds:.1} s");
     }

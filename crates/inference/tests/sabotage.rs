@@ -276,7 +276,7 @@ fn a_peer_that_tells_wrong_sums_of_seed_trees_is_found_at_once() {
 #[test]
 fn a_peer_that_spoils_a_silent_tree_is_found_before_a_stock_is_made() {
     let scene = Scene::of(models::wide(), OtKind::Ferret);
-    let demand = scene.plan.demand();
+    let demand = scene.plan.work();
     for (cheater, total) in
         [(Party::ImageOwner, demand.forward_cots), (Party::ModelOwner, demand.backward_cots)]
     {

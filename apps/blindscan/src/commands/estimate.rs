@@ -177,12 +177,12 @@ fn printed(plan: &AssignedPlan, link: LinkSpec, kind: OtKind, speed: &Speed, ima
                 turns: Phases { offline: layer.offline.turns, online: layer.online.turns },
                 seconds: Phases { offline: offline.wall, online: online.wall },
                 operations: Operations {
-                    ciphertexts_sent: layer.ciphertexts.0,
-                    ciphertexts_returned: layer.ciphertexts.1,
-                    products: layer.products,
-                    kernels: layer.kernels,
-                    transfers: layer.pads.forward_cots + layer.pads.backward_cots,
-                    multiplications: layer.macs,
+                    ciphertexts_sent: layer.work.ciphertexts.0,
+                    ciphertexts_returned: layer.work.ciphertexts.1,
+                    products: layer.work.products,
+                    kernels: layer.work.kernels,
+                    transfers: layer.work.forward_cots + layer.work.backward_cots,
+                    multiplications: layer.work.macs,
                 },
             })
             .collect(),

@@ -21,7 +21,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{HEADER_BYTES, StockError, StockId, make_private, sync_folder_of};
+use super::folder::{make_private, sync_folder_of};
+use super::header::HEADER_BYTES;
+use super::{StockError, StockId};
 
 /// Bytes of a key.
 pub(super) const KEY_BYTES: usize = 32;

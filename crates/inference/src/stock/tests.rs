@@ -1,13 +1,18 @@
 //! A stock is made, taken, crashed on, tampered with and copied: it is used once, by whom it was made for, or not at all.
 
+use blindscan_wire::script::Seat;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use std::fs;
 
-use super::seal::KEY_BYTES;
+use super::header::HEADER_BYTES;
+use super::seal::{KEY_BYTES, Key, TAG_BYTES};
 use super::*;
 
+const PURPOSE: Purpose = Purpose { made_for: [7; 32], suite: "two-party", seat: Seat(0) };
+
 fn header(id: u8) -> StockHeader {
-    StockHeader { id: StockId([id; 16]), made_for: [7; 32], party: Party::ImageOwner }
+    StockHeader { id: StockId([id; 16]), purpose: PURPOSE }
 }
 
 /// A folder of stock and, beside it, that of its keys.
@@ -145,13 +150,46 @@ fn opening_a_folder_in_use_leaves_what_is_being_made() {
 }
 
 #[test]
-fn a_stock_of_another_plan_is_refused() {
+fn a_stock_of_another_plan_suite_or_seat_is_refused() {
     let scene = Scene::new();
     let folder = scene.open();
-    made(&folder, 1);
-    let other = StockHeader { made_for: [8; 32], ..header(1) };
-    assert!(matches!(folder.take_any(other.made_for, other.party), Err(StockError::Empty(_))));
-    assert!(folder.take_any([7; 32], Party::ImageOwner).is_ok());
+    let others = [
+        Purpose { made_for: [8; 32], ..PURPOSE },
+        Purpose { suite: "two-part", ..PURPOSE },
+        Purpose { suite: "two-party-16byte", ..PURPOSE },
+        Purpose { seat: Seat(1), ..PURPOSE },
+    ];
+    for (id, other) in (1..).zip(others) {
+        made(&folder, id);
+        assert!(matches!(folder.take_any(other), Err(StockError::Empty(_))), "{other:?}");
+        let wanted = StockHeader { purpose: other, ..header(id) };
+        assert!(matches!(folder.take(wanted), Err(StockError::Foreign(_))), "{other:?}");
+    }
+    made(&folder, 9);
+    assert!(folder.take_any(PURPOSE).is_ok());
+}
+
+#[test]
+fn a_stock_of_another_version_is_refused_as_that() {
+    let scene = Scene::new();
+    let age = |bytes: &mut Vec<u8>| bytes[8] -= 1;
+    let is_old = |error: &StockError| {
+        let old = matches!(error, StockError::Version { found, expected, .. } if found + 1 == *expected);
+        old && error.to_string().contains("another version made it")
+    };
+    assert!(is_old(&scene.tampered(1, age).unwrap_err()));
+
+    let folder = scene.open();
+    made(&folder, 2);
+    let path = folder.stock_path(StockId([2; 16]));
+    let mut bytes = fs::read(&path).unwrap();
+    age(&mut bytes);
+    // The header was shorter then.
+    bytes.truncate(61);
+    fs::write(&path, bytes).unwrap();
+    assert!(is_old(&folder.take_any(PURPOSE).unwrap_err()), "and is not passed over in silence");
+    made(&folder, 3);
+    assert_eq!(folder.take_any(PURPOSE).unwrap().0, StockId([3; 16]), "but does not stand in the way");
 }
 
 #[test]
@@ -163,7 +201,7 @@ fn programs_that_take_at_once_share_the_stocks_and_none_comes_twice() {
         let folder = scene.open();
         let mut taken = Vec::new();
         loop {
-            match folder.take_any([7; 32], Party::ImageOwner) {
+            match folder.take_any(PURPOSE) {
                 Ok((id, stock)) => taken.push((id.0, stock)),
                 Err(StockError::Empty(_)) => return taken,
                 Err(error) => panic!("a stock that another program took is no error: {error}"),
@@ -242,10 +280,10 @@ fn a_changed_header_is_an_error_also_to_whom_it_was_changed_for() {
 
     let folder = scene.open();
     made(&folder, 2);
-    let other = StockHeader { made_for: [8; 32], ..header(2) };
+    let other = StockHeader { purpose: Purpose { made_for: [8; 32], ..PURPOSE }, ..header(2) };
     let path = folder.stock_path(other.id);
     let mut bytes = fs::read(&path).unwrap();
-    bytes[..HEADER_BYTES].copy_from_slice(&header_bytes(other));
+    bytes[..HEADER_BYTES].copy_from_slice(&other.bytes());
     fs::write(&path, bytes).unwrap();
     let read = read(&folder, other);
     assert!(
@@ -268,8 +306,8 @@ fn a_stock_whose_key_is_missing_or_cut_short_is_an_error_and_the_next_one_is_tak
 
     made(&folder, 2);
     fs::remove_file(key(2)).unwrap();
-    assert_eq!(folder.take_any([7; 32], Party::ImageOwner).unwrap().0, StockId([3; 16]));
-    assert!(matches!(folder.take_any([7; 32], Party::ImageOwner), Err(StockError::NoKey { .. })));
+    assert_eq!(folder.take_any(PURPOSE).unwrap().0, StockId([3; 16]));
+    assert!(matches!(folder.take_any(PURPOSE), Err(StockError::NoKey { .. })));
     assert_eq!(folder.unused().unwrap(), [StockId([2; 16])], "one without a key is not spent");
 }
 

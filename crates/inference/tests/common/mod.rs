@@ -1,4 +1,4 @@
-//! Both owners in one process, phase by phase, for the tests of whole inferences.
+//! All parties of a suite in one process, for the tests of whole inferences.
 //!
 //! Each test file uses a part of this.
 #![allow(dead_code)]
@@ -6,6 +6,7 @@
 #[path = "../../../graph/tests/plan_common/mod.rs"]
 pub(crate) mod files;
 pub(crate) mod models;
+pub(crate) mod rooms;
 pub(crate) mod taps;
 
 use flate2 as _; // by the files above
@@ -18,11 +19,11 @@ use blindscan_inference::roles::{ImageOwner, ModelOwner, Unobserved};
 use blindscan_inference::stock::{Stock, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
 use blindscan_protocols::Party;
-use blindscan_wire::memory::play_within;
+use blindscan_wire::script::Seat;
 use blindscan_wire::{Channel, Traffic};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use taps::Shape;
+use rooms::{Room, Scene};
 
 /// The session's id, which the handshake would give.
 const SESSION: [u8; 32] = [9; 32];
@@ -58,7 +59,7 @@ impl Readings {
 
 /// What a stock of this plan is called.
 pub(crate) fn header(plan: &AssignedPlan, party: Party) -> StockHeader {
-    StockHeader { id: StockId([3; 16]), made_for: plan.digest(), party }
+    StockHeader { id: StockId([3; 16]), purpose: plan.purpose(party, plan.digest()) }
 }
 
 /// The image owner's set-up and offline phase, written to `writer`.
@@ -153,8 +154,8 @@ pub(crate) fn model_owner_online(
 }
 
 /// What the plan declares for a party. Layers must add up to the whole.
-fn declared(plan: &AssignedPlan, party: Party, ot: OtKind) -> Phases {
-    let cost = plan.cost(party, ot);
+fn declared(plan: &AssignedPlan, seat: Seat, ot: OtKind) -> Phases {
+    let cost = plan.cost(seat, ot);
     let online: Traffic = cost.layers.iter().map(|layer| layer.online).sum();
     let bytes = |traffic: Traffic| (traffic.bytes_sent, traffic.bytes_received);
     assert_eq!(bytes(online), bytes(cost.online), "layers add up to the whole");
@@ -173,32 +174,24 @@ pub(crate) fn reference(made: &FixedPlan, input: &[i64]) -> Output {
     }
 }
 
-/// Plays both owners: the answer must be the reference's bit for bit, the traffic at both ends the declared one, and every
-/// message as long as the script says.
-pub(crate) fn check(name: &str, made: &FixedPlan, input: &[i64], ot: OtKind, seed: u64) {
+/// Plays all parties of a suite: the answer must be the reference's bit for bit, the traffic at every seat the declared one, and
+/// every message as long as the script says.
+pub(crate) fn check<R: Room>(name: &str, made: &FixedPlan, input: &[i64], ot: OtKind, seed: u64) {
     let plan = AssignedPlan::new(made.public.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let played = play_within(
-        PATIENCE,
-        |channel| {
-            let mut shape = Shape::new(channel);
-            (image_owner(&plan, input, (ot, seed), &mut shape).unwrap(), shape.sent)
-        },
-        |channel| {
-            let mut shape = Shape::new(channel);
-            (model_owner(&plan, &made.weights, (ot, seed), &mut shape).unwrap(), shape.sent)
-        },
-    );
-    let ((output, image_phases), image_sent) = played.left;
-    let (model_phases, model_sent) = played.right;
-    // Not `assert_eq!`, which would print whole masks.
-    assert!(output == reference(made, input), "{name}: the private answer is the fixed one");
-    assert_eq!(image_phases, declared(&plan, Party::ImageOwner, ot), "{name}: image owner's cost");
-    assert_eq!(model_phases, declared(&plan, Party::ModelOwner, ot), "{name}: model owner's cost");
-    let script = plan.script(ot);
-    for (party, sent) in [(Party::ImageOwner, image_sent), (Party::ModelOwner, model_sent)] {
+    let script = plan.script(ot).messages();
+    let parties = R::play(&Scene { plan: &plan, made, input, ot, seed }, None);
+    let mut answers = 0;
+    for (&(party, seat), ended) in R::PARTIES.iter().zip(parties) {
+        let (output, phases) = ended.outcome.unwrap_or_else(|error| panic!("{name}, {party}: {error}"));
+        answers += usize::from(output.is_some());
+        // Not `assert_eq!`, which would print whole masks.
         assert!(
-            sent == script.lengths(party, party.peer()),
-            "{name}: {party:?}'s messages are those of the script"
+            output.is_none_or(|output| output == reference(made, input)),
+            "{name}: the answer is the fixed one"
         );
+        assert_eq!(phases, declared(&plan, seat, ot), "{name}: {party}'s cost");
+        let said = script.iter().filter(|message| message.from == seat).map(|message| message.bytes);
+        assert!(said.eq(ended.sent), "{name}: {party}'s messages are those of the script");
     }
+    assert!(answers > 0, "{name}: somebody gets the answer");
 }

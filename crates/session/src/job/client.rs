@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use blindscan_inference::roles::{ImageOwner, Observer, Phase};
-use blindscan_inference::stock::{Stock, StockFolder, StockHeader, StockId, StockWriter};
+use blindscan_inference::stock::{Purpose, Stock, StockFolder, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_wire::Channel;
@@ -105,7 +105,7 @@ impl<R: CryptoRng> ClientSession<R> {
         observer: &mut dyn Observer,
         channel: &mut dyn Channel,
     ) -> Result<Output, SessionError> {
-        let (id, taken) = folder.take_any(self.made_for, Party::ImageOwner).map_err(crate::inference)?;
+        let (id, taken) = folder.take_any(self.purpose()).map_err(crate::inference)?;
         ask(Request::RunPrepared { id: id.0 }, channel)?;
         let stock = taken.begin().map_err(crate::inference)?;
         self.online(input, stock, observer, channel)
@@ -120,7 +120,11 @@ impl<R: CryptoRng> ClientSession<R> {
     pub(super) fn fresh_header(&mut self) -> StockHeader {
         let mut id = [0; 16];
         self.rng.fill_bytes(&mut id);
-        StockHeader { id: StockId(id), made_for: self.made_for, party: Party::ImageOwner }
+        StockHeader { id: StockId(id), purpose: self.purpose() }
+    }
+
+    fn purpose(&self) -> Purpose {
+        self.plan.purpose(Party::ImageOwner, self.made_for)
     }
 
     fn online(

@@ -212,6 +212,7 @@ impl<'a, R: CryptoRng> ServerSession<'a, R> {
     }
 
     fn header(&self, id: [u8; 16]) -> StockHeader {
-        StockHeader { id: StockId(id), made_for: self.made_for, party: Party::ModelOwner }
+        let purpose = self.service.plan.purpose(Party::ModelOwner, self.made_for);
+        StockHeader { id: StockId(id), purpose }
     }
 }

@@ -1,14 +1,14 @@
 //! The private side: both parties in this process with a look at every share, or as two processes.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::{OutputPolicy, PublicPlan, TensorId};
 use blindscan_graph::{fixed, npy};
-use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase};
+use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase, Unobserved};
 use blindscan_inference::stock::{StockHeader, StockId, StockWriter};
+use blindscan_inference::tap::{self, Tap};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::Party;
 use blindscan_protocols::share::{Share, ShareView};
@@ -60,45 +60,47 @@ fn in_memory(
     let plan = AssignedPlan::new(model.plan.clone())?;
     let integers = fixed::quantise_input(&model.plan, input)?;
     let cost = plan.cost(Party::ImageOwner, kind);
-    let seen: [Mutex<Shares>; 2] = Default::default();
     let mut watch = Watch::new(cost, 1, &[Phase::Offline, Phase::Online], events);
     let (mut image_end, mut model_end) = pair(Duration::from_secs(3600));
     watch.begin(Phase::Offline, Traffic::default());
     let session = fresh_session();
-    let header = |party| StockHeader { id: StockId([0; 16]), made_for: plan.digest(), party };
-    let output = std::thread::scope(|scope| -> Result<Output> {
-        let theirs = scope.spawn(|| -> Result<()> {
-            let mut tap = Tap { inner: None, shares: &seen[1] };
+    let header = |party| StockHeader { id: StockId([0; 16]), purpose: plan.purpose(party, plan.digest()) };
+    let (output, mine, theirs) = std::thread::scope(|scope| -> Result<(Output, Shares, Shares)> {
+        let theirs = scope.spawn(|| -> Result<Shares> {
+            let mut shares = Shares::default();
             let mut rng = random::random();
             let result = (|| {
                 let mut owner = ModelOwner::set_up(session, &mut model_end)?;
                 owner.set_ot(kind);
                 let stock = StockWriter::anonymous(header(Party::ModelOwner), &mut rng)?;
-                let made = owner.offline(&plan, &model.weights, stock, &mut rng, &mut tap, &mut model_end)?;
+                let made =
+                    owner.offline(&plan, &model.weights, stock, &mut rng, &mut Unobserved, &mut model_end)?;
                 let stock = made.into_stock()?;
                 ModelOwner::stored(&mut model_end)?;
-                Ok(ModelOwner::online(&plan, &model.weights, stock, &mut tap, &mut model_end)?)
+                let weights = &model.weights;
+                tap::model_owner_online(&plan, weights, stock, &mut Unobserved, &mut shares, &mut model_end)?;
+                Ok(shares)
             })();
             let _ = model_end.finish();
             result
         });
-        let mut tap = Tap { inner: Some(&mut watch), shares: &seen[0] };
+        let mut shares = Shares::default();
         let mut rng = random::random();
         let mine = (|| -> Result<Output> {
             let mut owner = ImageOwner::set_up(session, &mut rng, &mut image_end)?;
             owner.set_ot(kind);
             let stock = StockWriter::anonymous(header(Party::ImageOwner), &mut rng)?;
-            let made = owner.offline(&plan, stock, &mut rng, &mut tap, &mut image_end)?;
-            Ok(ImageOwner::online(&plan, &integers, made.into_stock()?, &mut tap, &mut image_end)?)
+            let made = owner.offline(&plan, stock, &mut rng, &mut watch, &mut image_end)?;
+            let stock = made.into_stock()?;
+            Ok(tap::image_owner_online(&plan, &integers, stock, &mut watch, &mut shares, &mut image_end)?)
         })();
         let _ = image_end.finish();
-        theirs.join().expect("the model owner's thread does not panic")?;
-        mine
+        let theirs = theirs.join().expect("the model owner's thread does not panic")?;
+        Ok((mine?, shares, theirs))
     })?;
-    let [mine, theirs] = seen.map(|shares| shares.into_inner().expect("no thread has panicked"));
     if let Some(ByTensor { rows, integers, .. }) = by_tensor {
-        for (tensor, share) in mine {
-            let other = theirs.iter().find(|(other, _)| *other == tensor);
+        for (tensor, share) in mine.0 {
+            let other = theirs.0.iter().find(|(other, _)| *other == tensor);
             let other = &other.ok_or_else(|| no_share(&model.plan, tensor))?.1;
             rows[tensor].private_equals_fixed =
                 Some(joined(&model.plan, tensor, &share, other) == integers[tensor]);
@@ -119,28 +121,13 @@ fn in_memory(
     Ok((output, report))
 }
 
-/// Shares by tensor, as a role produced them.
-type Shares = Vec<(TensorId, Share)>;
+/// A look at shares: by tensor, as a role produced them.
+#[derive(Default)]
+struct Shares(Vec<(TensorId, Share)>);
 
-/// Looks at shares, and passes progress on.
-struct Tap<'a, 'w> {
-    inner: Option<&'a mut Watch<'w>>,
-    shares: &'a Mutex<Shares>,
-}
-
-impl Observer for Tap<'_, '_> {
-    fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic) {
-        if let Some(inner) = &mut self.inner {
-            inner.layer(phase, done, of, traffic);
-        }
-    }
-
+impl Tap for Shares {
     fn share(&mut self, tensor: TensorId, share: ShareView<'_>) {
-        self.shares.lock().expect("no thread has panicked").push((tensor, share.copied()));
-    }
-
-    fn wants_shares(&self) -> bool {
-        true
+        self.0.push((tensor, share.copied()));
     }
 }
 

@@ -3,71 +3,85 @@
 //! | question | answer |
 //! |---|---|
 //! | ideal | floor(max(x, 0) / 2^drop), or floor(x / 2^drop), bit for bit |
-//! | demand | pads of [`Activation`], a stock section a chunk |
-//! | cost | [`Activation::script`] once per chunk |
+//! | demand | pads of [`Activation`], a stock section per chunk |
+//! | messages | [`Activation::script`] per chunk |
 //! | both parties | the same call; see [`blindscan_protocols::nonlinear`] |
 
+use blindscan_graph::plan::PlanNode;
 use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{Activation, PadDemand, PadEnds};
-use blindscan_protocols::share::{Share, ShareView};
-use blindscan_wire::Channel;
+use blindscan_protocols::nonlinear::{Activation, PadDemand};
+use blindscan_protocols::share::Share;
 use blindscan_wire::script::Script;
 
+use super::TwoParty;
+use super::chunks::Chunks;
+use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
-use super::{chunked, chunks};
 use crate::InferenceError;
-use crate::stock::{Stock, StockWriter};
+use crate::cost::Work;
+use crate::shares::Shares;
+use crate::suite::{Layer, Node};
 
 /// One activation layer.
 #[derive(Clone, Debug)]
-pub(crate) struct Activate {
-    pub(crate) protocol: Activation,
-    pub(crate) count: usize,
+pub(super) struct Activate {
+    pub(super) protocol: Activation,
+    pub(super) count: usize,
 }
 
 impl Activate {
-    pub(crate) fn demand(&self) -> PadDemand {
+    fn chunks(&self) -> Chunks {
+        Chunks::new(self.count, 1)
+    }
+}
+
+impl Layer<TwoParty> for Activate {
+    fn kind(&self) -> &'static str {
+        if self.protocol.relu { "relu" } else { "rescale" }
+    }
+
+    fn demand(&self) -> PadDemand {
         self.protocol.demand(self.count)
     }
 
-    pub(crate) fn stock_bytes(&self, party: Party) -> usize {
-        chunks(self.count, 1).map(|chunk| self.protocol.stock_bytes(party, chunk.len())).sum()
+    fn work(&self) -> Work {
+        Work { compared: self.count as u64, ..self.demand().into() }
     }
 
-    pub(crate) fn offline_script(&self, schedule: &mut Schedule) -> Script {
-        chunks(self.count, 1).map(|chunk| schedule.dialogue(self.protocol.demand(chunk.len()))).collect()
+    fn stock_bytes(&self, party: Party) -> usize {
+        self.chunks().lengths().map(|count| self.protocol.stock_bytes(party, count)).sum()
     }
 
-    pub(crate) fn online_script(&self) -> Script {
-        chunked(self.count, 1, |count| self.protocol.script(count))
+    fn offline_script(&self, schedule: &mut Schedule) -> Script {
+        self.chunks().offline_script(schedule, |count| self.protocol.demand(count))
     }
 
-    pub(crate) fn offline(
+    fn online_script(&self) -> Script {
+        self.chunks().online_script(|count| self.protocol.script(count))
+    }
+
+    fn make(&self, at: &mut Maker<'_>) -> Result<(), InferenceError> {
+        self.chunks().lengths().try_for_each(|count| {
+            at.pads(self.protocol.demand(count), |ends, channel| {
+                Ok(self.protocol.offline(count, ends, channel)?.to_bytes())
+            })
+        })
+    }
+}
+
+impl Node<TwoParty> for Activate {
+    fn run(
         &self,
-        ends: &mut PadEnds<'_>,
-        channel: &mut dyn Channel,
-        stock: &mut StockWriter,
-    ) -> Result<(), InferenceError> {
-        for chunk in chunks(self.count, 1) {
-            ends.reserve(self.protocol.demand(chunk.len()), channel)?;
-            let part = self.protocol.offline(chunk.len(), ends, channel)?;
-            stock.section(part.to_bytes())?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn online(
-        &self,
-        party: Party,
-        input: ShareView<'_>,
-        stock: &mut Stock,
-        channel: &mut dyn Channel,
+        node: &PlanNode,
+        shares: &mut Shares,
+        at: &mut Runner<'_>,
     ) -> Result<Share, InferenceError> {
+        let (party, input) = (at.party(), shares.get(node.inputs[0]));
         let mut output = Share::with_room(self.count);
-        for chunk in chunks(self.count, 1) {
-            let bytes = stock.section(self.protocol.stock_bytes(party, chunk.len()))?;
+        for chunk in self.chunks().ranges() {
+            let bytes = at.stock.section(self.protocol.stock_bytes(party, chunk.len()))?;
             let part = self.protocol.stock_from_bytes(party, chunk.len(), &bytes)?;
-            output.append(self.protocol.online(party, input.part(chunk), part, channel)?.view());
+            output.append(self.protocol.online(party, input.part(chunk), part, at.channel)?.view());
         }
         Ok(output)
     }

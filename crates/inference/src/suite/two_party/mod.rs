@@ -1,52 +1,115 @@
-//! The operators that speak: each answers four questions in its own file.
+//! The two-party suite: the image owner and the model owner, exact to the bit, nobody else.
 //!
-//! | question | where |
-//! |---|---|
-//! | demand: which one-time material | `demand` |
-//! | cost: the messages of each phase | `offline_script`, `online_script` |
-//! | the image owner's step | `offline` and `online` with `Party::ImageOwner` |
-//! | the model owner's step | the same with `Party::ModelOwner` |
+//! | phase | who | what |
+//! |---|---|---|
+//! | set-up | image owner | a fresh key pair, its public half to the model owner |
+//! | offline | both | base transfers, one fresh instance per direction |
+//! | offline | both | layer by layer: shares of W*r, pads; each half written to that party's stock |
+//! | offline | both | the check of all transfers of this stock |
+//! | offline | model owner | one byte: its half is stored |
+//! | online | both | layer by layer, from the stock |
 //!
-//! Where both parties do the same there is one function with a party; where they do not, there are two.
+//! Cost: [`crate::AssignedPlan::cost`], equal to what the channel counts. Security: two parties, no helper; the image stays private
+//! whatever the model owner does, the weights do while the image owner follows the protocol.
+//! The image owner's role is built from the public plan alone; the model owner's from a plan and its weights.
+//!
+//! Each layer is a file that answers the questions of [`Layer`](super::Layer): material, messages, both parties' steps. Where the
+//! parties do different things, the file says so by a `match` on the side; nothing above it knows of sides.
 
-pub(crate) mod activate;
-pub(crate) mod answer;
+mod activate;
+mod answer;
+mod assign;
+mod chunks;
 mod image_owner;
-pub(crate) mod linear;
-pub(crate) mod max_pool;
+mod linear;
+mod local;
+mod max_pool;
 mod model_owner;
-pub(crate) mod transfers;
-pub(crate) mod windows;
+mod sides;
+mod transfers;
+mod windows;
 
-use std::ops::Range;
-
+use blindscan_graph::plan::{PublicPlan, Rounding};
+use blindscan_protocols::Party;
+use blindscan_protocols::linear::{AGREED, key_exchange};
+use blindscan_protocols::nonlinear::{self, PadDemand};
+use blindscan_protocols::ot::buffered::BATCH;
+use blindscan_protocols::ot::ferret::sets::SETS;
+use blindscan_protocols::ot::security::CHECKS;
+use blindscan_protocols::ot::source::OtKind;
 use blindscan_wire::script::Script;
 
 pub use image_owner::ImageOwner;
 pub use model_owner::ModelOwner;
 
-/// Elements that one dialogue of a non-linear step handles: long vectors are cut, so that memory does not grow with the image.
-pub(crate) const CHUNK: usize = 1 << 18;
+use super::{Assignment, Suite};
+use crate::InferenceError;
+use crate::cost::Work;
+use sides::{Maker, Runner};
+use transfers::Schedule;
 
-/// The pieces of a vector of `count` elements each of which is compared so many times.
-pub(crate) fn chunks(count: usize, comparisons: usize) -> impl Iterator<Item = Range<usize>> {
-    let length = chunk_length(comparisons);
-    (0..count).step_by(length).map(move |start| start..(start + length).min(count))
-}
+/// The two-party suite.
+pub(crate) struct TwoParty;
 
-/// The messages of a dialogue that is held once for each of the [`chunks`].
-pub(crate) fn chunked(count: usize, comparisons: usize, dialogue: impl Fn(usize) -> Script) -> Script {
-    let length = chunk_length(comparisons);
-    let mut script = Script::default();
-    if count >= length {
-        script.repeat(count / length, dialogue(length));
+impl Suite for TwoParty {
+    type Party = Party;
+    type Numbers = Numbers;
+    type Word = u32;
+    type Demand = PadDemand;
+    type Schedule = Schedule;
+    type Maker<'a> = Maker<'a>;
+    type Runner<'a> = Runner<'a>;
+
+    const PARTIES: &'static [Party] = &[Party::ImageOwner, Party::ModelOwner];
+    const NAME: &'static str = "two-party";
+
+    fn parameters() -> String {
+        format!(
+            "{:?} {AGREED:?} {:?} {SETS:?} checks {CHECKS} batch {BATCH} step {} chunk {}",
+            blindscan_rlwe::parameters::EXACT,
+            transfers::FIELD,
+            nonlinear::STEP,
+            chunks::CHUNK
+        )
     }
-    if count % length > 0 {
-        script.then(dialogue(count % length));
+
+    fn assign(plan: &PublicPlan, numbers: Numbers) -> Result<Assignment<Self>, InferenceError> {
+        assign::assign(plan, numbers)
     }
-    script
+
+    fn schedule(ot: OtKind, demand: PadDemand) -> Schedule {
+        Schedule::new(ot, demand)
+    }
+
+    fn set_up_script() -> Script {
+        key_exchange::script()
+    }
+
+    fn opening_script() -> Script {
+        transfers::setup_script()
+    }
+
+    fn closing_script(schedule: &Schedule) -> Script {
+        let mut script = schedule.closing();
+        script.message(Party::ModelOwner.sends(STORED.len()));
+        script
+    }
 }
 
-fn chunk_length(comparisons: usize) -> usize {
-    (CHUNK / comparisons.max(1)).max(1)
+/// The suite's own numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    /// Bits of a digit in comparisons.
+    pub(crate) radix_bits: u32,
+    /// How rescaling rounds.
+    pub(crate) rounding: Rounding,
 }
+
+impl From<PadDemand> for Work {
+    fn from(PadDemand { forward_cots, backward_cots }: PadDemand) -> Self {
+        Self { forward_cots, backward_cots, ..Self::default() }
+    }
+}
+
+/// The model owner's last word offline: its half is stored.
+const STORED: [u8; 1] = [1];
