@@ -9,6 +9,7 @@ mod front_pages;
 mod length;
 mod lints;
 mod rust_text;
+mod taps;
 mod unsafe_code;
 mod unused;
 mod words;
@@ -30,12 +31,13 @@ pub(crate) struct Violation {
 pub(crate) type Rule = (&'static str, fn(&Workspace) -> Vec<Violation>);
 
 /// All of them.
-pub(crate) const RULES: [Rule; 10] = [
+pub(crate) const RULES: [Rule; 11] = [
     ("edges between crates", edges::check),
     ("test features stay in tests", features::check),
     ("dependencies are used", unused::check),
     ("workspace lints", lints::check),
     ("unsafe only in arith", unsafe_code::check),
+    ("a look at shares only in compare and tests", taps::check),
     ("front lines", front_lines::check),
     ("front pages of protocols", front_pages::check),
     ("length of files", length::check),
