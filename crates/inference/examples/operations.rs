@@ -7,8 +7,8 @@ use std::path::Path;
 use blindscan_graph::plan::PublicPlan;
 use blindscan_inference::AssignedPlan;
 use blindscan_inference::cost::LayerCost;
-use blindscan_protocols::Party;
 use blindscan_protocols::ot::source::OtKind;
+use blindscan_protocols::two_party::Party;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("give the folder of a saved plan")?;

@@ -1,6 +1,7 @@
 //! Why an inference could not be made or finished.
 
-use blindscan_protocols::{ProtocolError, nonlinear};
+use blindscan_protocols::ProtocolError;
+use blindscan_protocols::two_party::nonlinear;
 use blindscan_wire::WireError;
 use thiserror::Error;
 

@@ -4,7 +4,7 @@ mod common;
 
 use blindscan_graph::plan::{FixedPlan, OutputPolicy, Spoken, Step};
 use blindscan_inference::{AssignedPlan, OtKind};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use common::models;
 use common::rooms::TwoParty;
 

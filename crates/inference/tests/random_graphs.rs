@@ -7,7 +7,7 @@ mod common;
 
 use blindscan_graph::random::random_plan;
 use blindscan_inference::{AssignedPlan, OtKind};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use common::rooms::{Room, TwoParty, for_every_suite};
 
 const GRAPHS_DEFAULT: u64 = 200;

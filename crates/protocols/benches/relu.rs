@@ -6,14 +6,15 @@
 mod common;
 
 use blindscan_arith::prg::Prg;
-use blindscan_protocols::nonlinear::{Activation, ActivationStock, PadEnds};
+use blindscan_protocols::ProtocolError;
 use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use blindscan_protocols::ot::source::{OtKind, Source};
 use blindscan_protocols::ot::{CotReceiver, CotSender, Direction, Instance};
 use blindscan_protocols::share::Share;
-use blindscan_protocols::{Party, ProtocolError};
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::nonlinear::{Activation, ActivationStock, PadEnds};
 use blindscan_wire::memory::{MemoryChannel, play};
 use blindscan_wire::{Channel, Traffic};
 use common::{Clock, Taken};

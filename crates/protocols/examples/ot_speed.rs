@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use blindscan_arith::hash::CorrelationHash;
 use blindscan_arith::transpose::BitRows;
-use blindscan_protocols::Party;
 use blindscan_protocols::ot::buffered::{BATCH, BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_protocols::ot::ferret::{FerretReceiver, FerretSender};
@@ -16,6 +15,7 @@ use blindscan_protocols::ot::security::Checked;
 use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use blindscan_protocols::ot::{CotReceiver, CotSender, Direction, Instance};
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::memory::play;
 use blindscan_wire::{Channel, Traffic, WireError};
 

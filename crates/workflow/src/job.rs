@@ -9,7 +9,7 @@ use blindscan_graph::fixed::{self, Clamped};
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
 use blindscan_inference::{OtKind, Output};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::Channel;
 
 use crate::canaries::{Canaries, Slot};

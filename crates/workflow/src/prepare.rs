@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use blindscan_inference::roles::Phase;
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 
 use crate::connection::{Connection, ServerOptions, connect, stock};
 use crate::error::Result;

@@ -12,7 +12,7 @@ use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
 use blindscan_inference::cost::LayerCost;
 use blindscan_inference::estimate::{Rates, Seconds, Speed};
 use blindscan_inference::{AssignedPlan, OtKind};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 
 use crate::error::Result;
 use crate::pair::Pair;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use blindscan_inference::estimate::{Estimate, Speed, estimate};
 use blindscan_inference::{AssignedPlan, OtKind};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::Traffic;
 use blindscan_wire::link::LinkSpec;
 use blindscan_workflow::connection::{Connection, ServerOptions, connect};

@@ -18,7 +18,7 @@ use blindscan_graph::plan::{FixedPlan, OutputPolicy, Weights};
 use blindscan_inference::roles::{ImageOwner, ModelOwner, Unobserved};
 use blindscan_inference::stock::{Stock, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::script::Seat;
 use blindscan_wire::{Channel, Traffic};
 use rand_chacha::ChaCha20Rng;

@@ -4,7 +4,7 @@
 
 use blindscan_graph::plan::FixedPlan;
 use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::memory::play_within;
 use blindscan_wire::script::Seat;
 use blindscan_wire::{Channel, WireError};

@@ -40,7 +40,8 @@ use blindscan_wire::script::{Message, Seat};
 use subtle::ConstantTimeEq;
 
 use self::security::{Check, Security};
-use crate::{Party, ProtocolError};
+use crate::ProtocolError;
+use crate::two_party::Party;
 
 /// Correlated transfers are made in multiples of this; what is left over is dropped.
 pub const COT_MULTIPLE: usize = 128;

@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 use super::security::{Checked, Security};
 use super::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use super::{Direction, Instance, base};
-use crate::{Party, ProtocolError};
+use crate::ProtocolError;
+use crate::two_party::Party;
 
 /// Sets up the direction in which `party` is the sender, and that in which it is the receiver. The session's id must be
 /// one that no other call has used; both parties call with the same one.

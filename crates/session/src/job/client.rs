@@ -6,7 +6,7 @@ use std::time::Duration;
 use blindscan_inference::roles::{ImageOwner, Observer, Phase};
 use blindscan_inference::stock::{Purpose, Stock, StockFolder, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::Channel;
 use blindscan_wire::fingerprint::Fingerprint;
 use rand_core::CryptoRng;

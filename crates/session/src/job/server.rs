@@ -6,7 +6,7 @@ use blindscan_graph::plan::Weights;
 use blindscan_inference::roles::{ModelOwner, Observer};
 use blindscan_inference::stock::{Stock, StockError, StockFolder, StockHeader, StockId, StockWriter};
 use blindscan_inference::{AssignedPlan, OtKind};
-use blindscan_protocols::Party;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::Channel;
 use blindscan_wire::fingerprint::Fingerprint;
 use rand_core::CryptoRng;

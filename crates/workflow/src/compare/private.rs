@@ -10,8 +10,8 @@ use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase, Unobse
 use blindscan_inference::stock::{StockHeader, StockId, StockWriter};
 use blindscan_inference::tap::{self, Tap};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
-use blindscan_protocols::Party;
 use blindscan_protocols::share::{Share, ShareView};
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::memory::pair;
 use blindscan_wire::{Channel, Traffic};
 

@@ -5,12 +5,12 @@
 //! | ideal | floor(max(x, 0) / 2^drop), or floor(x / 2^drop), bit for bit |
 //! | demand | pads of [`Activation`], a stock section per chunk |
 //! | messages | [`Activation::script`] per chunk |
-//! | both parties | the same call; see [`blindscan_protocols::nonlinear`] |
+//! | both parties | the same call; see [`blindscan_protocols::two_party::nonlinear`] |
 
 use blindscan_graph::plan::PlanNode;
-use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{Activation, PadDemand};
 use blindscan_protocols::share::Share;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::nonlinear::{Activation, PadDemand};
 use blindscan_wire::script::Script;
 
 use super::TwoParty;

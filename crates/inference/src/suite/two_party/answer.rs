@@ -9,9 +9,9 @@
 //! | image owner | sends nothing in the last step |
 
 use blindscan_arith::ring::{Module, Ring, Ring32};
-use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{Label, PadDemand};
 use blindscan_protocols::share::{Share, ShareView};
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::nonlinear::{Label, PadDemand};
 use blindscan_wire::script::Script;
 
 use super::TwoParty;

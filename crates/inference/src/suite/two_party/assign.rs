@@ -4,8 +4,8 @@
 use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::ir::Window;
 use blindscan_graph::plan::{self, OutputPolicy, PublicPlan, Rounding, Spoken, Step, TensorSpec};
-use blindscan_protocols::linear::{LinearLayer, WEIGHT_BOUND};
-use blindscan_protocols::nonlinear::{Activation, Label, Tournament};
+use blindscan_protocols::two_party::linear::{LinearLayer, WEIGHT_BOUND};
+use blindscan_protocols::two_party::nonlinear::{Activation, Label, Tournament};
 
 use super::activate::Activate;
 use super::answer::{Labels, Logits};

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use blindscan_protocols::nonlinear::PadDemand;
+use blindscan_protocols::two_party::nonlinear::PadDemand;
 use blindscan_wire::script::Script;
 
 use super::transfers::Schedule;

@@ -1,10 +1,10 @@
 //! The image owner: has the scan and the secret key, gets the answer.
 
 use blindscan_arith::ring::{Ring, Ring32};
-use blindscan_protocols::Party;
-use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::ot::source::OtKind;
 use blindscan_protocols::share::Share;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::linear::key_exchange;
 use blindscan_rlwe::keys::SecretKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;

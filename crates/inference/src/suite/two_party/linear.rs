@@ -2,7 +2,7 @@
 //!
 //! | phase | who | message |
 //! |---|---|---|
-//! | offline | both | shares of W*r for the mask r of the input tensor: [`blindscan_protocols::linear`] |
+//! | offline | both | shares of W*r for the mask r of the input tensor: [`blindscan_protocols::two_party::linear`] |
 //! | online | image owner | its share of the input minus r, at the tensor's ring width; once a tensor, whoever consumes it |
 //! | online | model owner | nothing: it convolves x - r in the clear and adds its share and the bias |
 //!
@@ -15,9 +15,9 @@ use blindscan_arith::conv::convolve_wrapping;
 use blindscan_arith::prg::Prg;
 use blindscan_arith::ring::{Module, Ring32};
 use blindscan_graph::plan::{LayerWeights, PlanNode, TensorId, Weights};
-use blindscan_protocols::Party;
-use blindscan_protocols::linear::LinearLayer;
 use blindscan_protocols::share::Share;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::linear::LinearLayer;
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 

@@ -9,9 +9,9 @@
 
 use blindscan_arith::ring::Ring32;
 use blindscan_graph::plan::PlanNode;
-use blindscan_protocols::Party;
-use blindscan_protocols::nonlinear::{PadDemand, Tournament};
 use blindscan_protocols::share::Share;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::nonlinear::{PadDemand, Tournament};
 use blindscan_wire::script::Script;
 
 use super::TwoParty;

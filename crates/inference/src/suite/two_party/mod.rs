@@ -30,13 +30,13 @@ mod transfers;
 mod windows;
 
 use blindscan_graph::plan::{PublicPlan, Rounding};
-use blindscan_protocols::Party;
-use blindscan_protocols::linear::{AGREED, key_exchange};
-use blindscan_protocols::nonlinear::{self, PadDemand};
 use blindscan_protocols::ot::buffered::BATCH;
 use blindscan_protocols::ot::ferret::sets::SETS;
 use blindscan_protocols::ot::security::CHECKS;
 use blindscan_protocols::ot::source::OtKind;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::linear::{AGREED, key_exchange};
+use blindscan_protocols::two_party::nonlinear::{self, PadDemand};
 use blindscan_wire::script::Script;
 
 pub use image_owner::ImageOwner;

@@ -1,10 +1,10 @@
 //! The model owner: has the weights, learns nothing.
 
 use blindscan_graph::plan::Weights;
-use blindscan_protocols::Party;
-use blindscan_protocols::linear::key_exchange;
 use blindscan_protocols::ot::source::OtKind;
 use blindscan_protocols::share::Share;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::linear::key_exchange;
 use blindscan_rlwe::keys::PublicKey;
 use blindscan_wire::Channel;
 use rand_core::CryptoRng;

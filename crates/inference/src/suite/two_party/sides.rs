@@ -1,8 +1,9 @@
 //! What a party has at hand in each phase: its side's secrets, the stock, and the way to its peer.
 
 use blindscan_graph::plan::{PublicPlan, Weights};
-use blindscan_protocols::nonlinear::{PadDemand, PadEnds};
-use blindscan_protocols::{Party, ProtocolError};
+use blindscan_protocols::ProtocolError;
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::nonlinear::{PadDemand, PadEnds};
 use blindscan_rlwe::keys::{PublicKey, SecretKey};
 use blindscan_wire::{Channel, Traffic};
 use rand_core::CryptoRng;

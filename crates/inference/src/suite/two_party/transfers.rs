@@ -14,13 +14,14 @@
 //! [`Transfers::close`] is that. Until it has passed, pads are made and kept, and nothing that was said depends on them.
 
 use blindscan_arith::block::Block;
-use blindscan_protocols::nonlinear::PadDemand;
+use blindscan_protocols::ProtocolError;
 use blindscan_protocols::ot::buffered::{BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::setup::{self, setup};
 use blindscan_protocols::ot::softspoken::SmallField;
 use blindscan_protocols::ot::source::{Making, OtKind, Source};
 use blindscan_protocols::ot::{Direction, Instance};
-use blindscan_protocols::{Party, ProtocolError};
+use blindscan_protocols::two_party::Party;
+use blindscan_protocols::two_party::nonlinear::PadDemand;
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
@@ -114,7 +115,7 @@ impl Schedule {
     }
 
     /// The messages that make the transfers of one dialogue ready, which then are used: those of
-    /// [`PadEnds::reserve`](blindscan_protocols::nonlinear::PadEnds::reserve).
+    /// [`PadEnds::reserve`](blindscan_protocols::two_party::nonlinear::PadEnds::reserve).
     pub(crate) fn dialogue(&mut self, demand: PadDemand) -> Script {
         let together = [&self.forward, &self.backward].iter().all(|end| end.source().receiver_never_waits());
         let mut script = Script::default();

@@ -14,6 +14,7 @@ use rand_core::SeedableRng;
 
 use super::sets::SETS;
 use super::*;
+use crate::ProtocolError;
 use crate::ot::buffered::{BufferedReceiver, BufferedSender};
 use crate::ot::constant::Constant;
 use crate::ot::pads::{PadReceiver, PadSender};
@@ -21,7 +22,7 @@ use crate::ot::security::{Check, Checked, Security, SemiHonest};
 use crate::ot::setup::{setup, setup_at};
 use crate::ot::source::Source;
 use crate::ot::{CotReceiver, CotSender, Direction, ideal};
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// 64 trees of 64 leaves, of which 54 are handed out; 640 transfers are kept.
 const TOY: LpnSet = LpnSet::new(64, 8, 6);

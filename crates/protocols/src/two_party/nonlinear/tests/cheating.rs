@@ -7,12 +7,12 @@ use blindscan_arith::block::Block;
 
 use super::*;
 use crate::ProtocolError;
-use crate::nonlinear::Label;
 use crate::ot::buffered::{BATCH, BufferedReceiver, BufferedSender, hash_of};
 use crate::ot::security::{Check, Checked, Security, SemiHonest};
 use crate::ot::setup::setup_at;
 use crate::ot::softspoken::{SmallField, SoftSpokenReceiver};
 use crate::ot::{Claim, CotReceiver, CotSender, Direction, Instance};
+use crate::two_party::nonlinear::Label;
 
 /// Positions whose last backward transfer is turned: 32 for each group of Delta but the first.
 const POSITIONS: usize = 31 * 32;

@@ -21,8 +21,9 @@ use super::digits::Verdict;
 use super::message::{Reader, Writer};
 use super::pads::Digits;
 use super::supply::{PadDemand, PadEnds};
+use crate::ProtocolError;
 use crate::ot::pads::{DigitPadsReceiver, DigitPadsSender};
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// Shares of a, and of b and ab for each product. Erased on drop; not `Clone`.
 pub(super) struct Triple {

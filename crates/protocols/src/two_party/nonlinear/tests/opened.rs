@@ -10,8 +10,8 @@ use blindscan_arith::erase::Erased;
 
 use super::*;
 use crate::ProtocolError;
-use crate::nonlinear::ideal;
 use crate::ot::pads::*;
+use crate::two_party::nonlinear::ideal;
 
 /// Elements; a plane takes 512 bytes, and words a multiple of that.
 const N: usize = 4096;

@@ -3,7 +3,7 @@
 use blindscan_arith::ring::Ring32;
 
 use super::*;
-use crate::nonlinear::{Maximum, Sign, StockError, Tournament, ideal};
+use crate::two_party::nonlinear::{Maximum, Sign, StockError, Tournament, ideal};
 
 #[test]
 fn the_larger_of_two_is_found_for_all_pairs_of_small_values() {

@@ -3,7 +3,7 @@
 use blindscan_arith::ring::{Module, Ring, Ring32};
 
 use super::*;
-use crate::nonlinear::{PadDemand, ShapeError, StockError, ideal};
+use crate::two_party::nonlinear::{PadDemand, ShapeError, StockError, ideal};
 
 /// All pairs of shares of all values of `least..=most` modulo 2^8.
 fn all_pairs(least: i64, most: i64) -> (Share, Share, Vec<i64>) {

@@ -13,7 +13,8 @@ use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
 
-use crate::{Party, ProtocolError};
+use crate::ProtocolError;
+use crate::two_party::Party;
 
 /// Makes a key and sends its public half.
 pub fn image_owner<R: CryptoRng + ?Sized>(

@@ -27,8 +27,9 @@ use super::products;
 use super::select::{self, SelectStock};
 use super::sign::{Sign, SignStock};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::ProtocolError;
 use crate::share::{Share, ShareView};
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// The public numbers of an argmax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

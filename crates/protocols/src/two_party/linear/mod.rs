@@ -49,8 +49,9 @@ use blindscan_wire::script::Script;
 pub use blindscan_rlwe::keys::{PublicKey, SecretKey};
 pub use blindscan_rlwe::packing::PackingError;
 
+use crate::ProtocolError;
 use crate::share::Share;
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// What the model owner holds of ciphertexts and sums at a time. Both parties cut a layer into blocks by it.
 pub const MEMORY_BYTES: usize = 512 << 20;

@@ -5,8 +5,9 @@ use thiserror::Error;
 
 use super::message::Reader;
 use super::pads::{Half, Kind};
+use crate::ProtocolError;
 use crate::ot::pads::{PadReceiver, PadSender};
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// Correlated transfers that a stock uses up. Forward: the image owner is the sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

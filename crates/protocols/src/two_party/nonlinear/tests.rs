@@ -16,9 +16,9 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::{Activation, PadEnds};
-use crate::Party;
 use crate::ot::dealer::{self, DealtReceiver, DealtSender};
 use crate::share::Share;
+use crate::two_party::Party;
 
 fn image_ends((forward, backward): &mut (DealtSender, DealtReceiver)) -> PadEnds<'_> {
     PadEnds::ImageOwner { forward, backward }

@@ -4,7 +4,7 @@ use blindscan_arith::ring::{Module, Ring32};
 use blindscan_wire::Traffic;
 
 use super::*;
-use crate::nonlinear::{Label, StockError, ideal};
+use crate::two_party::nonlinear::{Label, StockError, ideal};
 
 enum Told {
     Labels(Vec<u8>),

@@ -35,7 +35,8 @@ use super::digits::{self, Verdict};
 use super::message::{Reader, Writer};
 use super::pads::{Digits, Half};
 use super::supply::{PadDemand, PadEnds};
-use crate::{Party, ProtocolError};
+use crate::ProtocolError;
+use crate::two_party::Party;
 
 /// What is compared: `low_bits + high_bits` bits, in digits of `radix_bits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,8 +16,9 @@ use blindscan_wire::script::Script;
 use super::activation::{Activation, ActivationStock};
 use super::message::Writer;
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::ProtocolError;
 use crate::share::{Share, ShareView};
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// The public numbers of a maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

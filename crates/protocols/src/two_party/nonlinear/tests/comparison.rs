@@ -3,9 +3,9 @@
 use blindscan_arith::bits::{Bits, planes};
 
 use super::*;
-use crate::nonlinear::comparison::{Comparison, Rider};
-use crate::nonlinear::ideal;
-use crate::nonlinear::message::{Reader, Writer};
+use crate::two_party::nonlinear::comparison::{Comparison, Rider};
+use crate::two_party::nonlinear::ideal;
+use crate::two_party::nonlinear::message::{Reader, Writer};
 
 /// The shares of (low, all) and the rider that was received.
 type Outcome = (Bits, Bits, Option<Bits>);

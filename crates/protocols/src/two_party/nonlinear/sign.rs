@@ -16,8 +16,9 @@ use blindscan_wire::script::Script;
 use super::comparison::{Comparison, ComparisonStock, ComparisonTree, Rider};
 use super::message::{Reader, Writer};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::ProtocolError;
 use crate::share::ShareView;
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// The public numbers of a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -49,8 +49,9 @@ use super::pads::{Half, Words};
 use super::products;
 use super::select::{self, SelectStock};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use crate::ProtocolError;
 use crate::share::{Share, ShareView};
-use crate::{Party, ProtocolError};
+use crate::two_party::Party;
 
 /// The public numbers of a ReLU or a rescaling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +72,8 @@ pub struct Activation {
 ///
 /// It cannot be copied, and [`Activation::online`] takes it by value:
 /// ```compile_fail,E0382
-/// use blindscan_protocols::{Party, nonlinear::{Activation, ActivationStock}, share::ShareView};
+/// use blindscan_protocols::share::ShareView;
+/// use blindscan_protocols::two_party::{Party, nonlinear::{Activation, ActivationStock}};
 /// use blindscan_wire::Channel;
 /// fn twice(step: Activation, x: ShareView<'_>, stock: ActivationStock, channel: &mut dyn Channel) {
 ///     let _ = step.online(Party::ImageOwner, x, stock, channel);
