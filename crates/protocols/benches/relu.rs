@@ -47,7 +47,7 @@ fn report(what: &str, runs: &[(Taken, Traffic)]) {
 
 /// Base transfers of both directions.
 fn set_up(party: Party, channel: &mut MemoryChannel) -> Ends {
-    setup(party, SESSION, FIELD, &mut rand::rng(), channel).expect("an honest peer")
+    setup(party.direction(), SESSION, FIELD, &mut rand::rng(), channel).expect("an honest peer")
 }
 
 /// One direction, in batches as stocks ask for them; set-up is not timed.
@@ -110,7 +110,7 @@ fn offline(
         Direction::Forward => demand.forward_cots as usize,
         Direction::Backward => demand.backward_cots as usize,
     };
-    let (sends, receives) = (Direction::of_sender(party), Direction::of_receiver(party));
+    let (sends, receives) = (party.direction(), party.peer().direction());
     let source = |direction| Source::choose(kind, FIELD, total(direction));
     let sender = source(sends).sender(sender, &instance(sends), rand::random());
     let receiver = source(receives).receiver(receiver, &instance(receives));

@@ -15,7 +15,6 @@ use blindscan_protocols::ot::security::Checked;
 use blindscan_protocols::ot::setup::setup;
 use blindscan_protocols::ot::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use blindscan_protocols::ot::{CotReceiver, CotSender, Direction, Instance};
-use blindscan_protocols::two_party::Party;
 use blindscan_wire::memory::play;
 use blindscan_wire::{Channel, Traffic, WireError};
 
@@ -130,10 +129,10 @@ fn both(field: SmallField) -> (Ends, Ends) {
     let start = Instant::now();
     let played = play(
         |channel| {
-            setup(Party::ImageOwner, [1; 32], field, &mut rand::rng(), channel).expect("an honest peer")
+            setup(Direction::Forward, [1; 32], field, &mut rand::rng(), channel).expect("an honest peer")
         },
         |channel| {
-            setup(Party::ModelOwner, [1; 32], field, &mut rand::rng(), channel).expect("an honest peer")
+            setup(Direction::Backward, [1; 32], field, &mut rand::rng(), channel).expect("an honest peer")
         },
     );
     println!(

@@ -13,7 +13,7 @@
 //!
 //! Ideal of a correlated transfer: the sender has Delta, once for all, and a key q; the receiver has a random bit c
 //! and the key `t = q xor c * Delta`. Two independent instances serve a session, one a direction, each with its own
-//! Delta and its own base transfers: in `forward` the image owner is the sender, in `backward` the model owner.
+//! Delta and its own base transfers: in `forward` the first of two parties is the sender, in `backward` the second.
 //! Security: with [`security::Checked`], the only level that deployed programs can name, against a peer that does anything.
 //! When all transfers of an instance are made, its receiver *claims* them, and its sender *answers*; an end may use what it has
 //! made when its own side of that has passed.
@@ -41,7 +41,6 @@ use subtle::ConstantTimeEq;
 
 use self::security::{Check, Security};
 use crate::ProtocolError;
-use crate::two_party::Party;
 
 /// Correlated transfers are made in multiples of this; what is left over is dropped.
 pub const COT_MULTIPLE: usize = 128;
@@ -156,36 +155,27 @@ pub trait CotReceiver {
 /// Which of a session's two instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// The image owner is the sender; the bulk of transfers.
+    /// The first party is the sender; the bulk of transfers.
     Forward,
-    /// The model owner is the sender.
+    /// The second party is the sender.
     Backward,
 }
 
 impl Direction {
-    /// The direction in which `party` is the sender.
-    pub fn of_sender(party: Party) -> Self {
-        match party {
-            Party::ImageOwner => Self::Forward,
-            Party::ModelOwner => Self::Backward,
+    /// The other one.
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
         }
     }
 
-    /// The direction in which `party` is the receiver.
-    pub fn of_receiver(party: Party) -> Self {
-        match party {
-            Party::ImageOwner => Self::Backward,
-            Party::ModelOwner => Self::Forward,
+    /// Who has its ends, between a first party and a second.
+    pub const fn ends(self, [first, second]: [Seat; 2]) -> Ends {
+        match self {
+            Self::Forward => Ends { sender: first, receiver: second },
+            Self::Backward => Ends { sender: second, receiver: first },
         }
-    }
-
-    /// Who has its ends.
-    pub fn ends(self) -> Ends {
-        let sender = match self {
-            Self::Forward => Party::ImageOwner,
-            Self::Backward => Party::ModelOwner,
-        };
-        Ends { sender: sender.seat(), receiver: sender.peer().seat() }
     }
 }
 

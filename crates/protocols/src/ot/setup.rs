@@ -12,7 +12,7 @@
 
 use blindscan_arith::block::Block;
 use blindscan_wire::Channel;
-use blindscan_wire::script::Script;
+use blindscan_wire::script::{Message, Script, Seat};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -20,30 +20,29 @@ use super::security::{Checked, Security};
 use super::softspoken::{SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use super::{Direction, Instance, base};
 use crate::ProtocolError;
-use crate::two_party::Party;
 
-/// Sets up the direction in which `party` is the sender, and that in which it is the receiver. The session's id must be
+/// Sets up the direction in which this party `sends`, and that in which it is the receiver. The session's id must be
 /// one that no other call has used; both parties call with the same one.
 pub fn setup<R: CryptoRng + ?Sized>(
-    party: Party,
+    sends: Direction,
     session: [u8; 32],
     field: SmallField,
     rng: &mut R,
     channel: &mut dyn Channel,
 ) -> Result<(SoftSpokenSender, SoftSpokenReceiver), ProtocolError> {
-    setup_at::<Checked, R>(party, session, field, rng, channel)
+    setup_at::<Checked, R>(sends, session, field, rng, channel)
 }
 
 /// The same, for a security level of the tests' choice.
 pub fn setup_at<S: Security, R: CryptoRng + ?Sized>(
-    party: Party,
+    sends: Direction,
     session: [u8; 32],
     field: SmallField,
     rng: &mut R,
     channel: &mut dyn Channel,
 ) -> Result<(SoftSpokenSender<S>, SoftSpokenReceiver<S>), ProtocolError> {
-    let sending = Instance { session, direction: Direction::of_sender(party) };
-    let receiving = Instance { session, direction: Direction::of_receiver(party) };
+    let sending = Instance { session, direction: sends };
+    let receiving = Instance { session, direction: sends.reversed() };
 
     // Delta is the complement of the choices.
     let choices = Zeroizing::new(random_block(rng) & !1);
@@ -59,11 +58,12 @@ pub fn setup_at<S: Security, R: CryptoRng + ?Sized>(
     Ok((sender, receiver))
 }
 
-/// The messages of [`setup`].
-pub fn script(field: SmallField) -> Script {
+/// The messages of [`setup`] between two seats.
+pub fn script([first, second]: [Seat; 2], field: SmallField) -> Script {
     let mut script = Script::default();
     for bytes in [base::RECEIVER_BYTES, base::SENDER_BYTES + field.first_bytes()] {
-        script.at_once(Party::exchange(bytes, bytes));
+        let message = |from, to| Message { from, to, bytes };
+        script.at_once([message(first, second), message(second, first)]);
     }
     script
 }
@@ -84,13 +84,15 @@ mod tests {
     use super::*;
     use crate::ot::{CotReceiver, CotSender};
 
+    const SEATS: [Seat; 2] = [Seat(0), Seat(1)];
+
     type Ends = (SoftSpokenSender, SoftSpokenReceiver);
 
     fn played_setup(field: SmallField, seed: u64) -> Played<Ends, Ends> {
         let (mut left, mut right) = (ChaCha20Rng::seed_from_u64(seed), ChaCha20Rng::seed_from_u64(seed + 1));
         play(
-            |channel| setup(Party::ImageOwner, [9; 32], field, &mut left, channel).unwrap(),
-            |channel| setup(Party::ModelOwner, [9; 32], field, &mut right, channel).unwrap(),
+            |channel| setup(Direction::Forward, [9; 32], field, &mut left, channel).unwrap(),
+            |channel| setup(Direction::Backward, [9; 32], field, &mut right, channel).unwrap(),
         )
     }
 
@@ -113,8 +115,8 @@ mod tests {
             assert!(correlated(&mut forward, &mut forward_receiver));
             assert!(correlated(&mut backward, &mut backward_receiver));
             assert_ne!(forward.delta(), backward.delta());
-            assert_eq!(played.left_traffic, script(field).traffic(Party::ImageOwner));
-            assert_eq!(played.right_traffic, script(field).traffic(Party::ModelOwner));
+            assert_eq!(played.left_traffic, script(SEATS, field).traffic(SEATS[0]));
+            assert_eq!(played.right_traffic, script(SEATS, field).traffic(SEATS[1]));
         }
     }
 
@@ -138,7 +140,9 @@ mod tests {
         let refused = |message: &[u8]| {
             let mut rng = ChaCha20Rng::seed_from_u64(7);
             play(
-                |channel| setup(Party::ImageOwner, [9; 32], SmallField::Bits4, &mut rng, channel).map(|_| ()),
+                |channel| {
+                    setup(Direction::Forward, [9; 32], SmallField::Bits4, &mut rng, channel).map(|_| ())
+                },
                 |channel| channel.send(message).unwrap(),
             )
             .left

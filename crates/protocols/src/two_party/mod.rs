@@ -10,6 +10,8 @@ pub mod nonlinear;
 
 use blindscan_wire::script::{Message, Seat};
 
+use crate::ot::Direction;
+
 /// Which of the two owners runs this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party {
@@ -33,6 +35,17 @@ impl Party {
         match self {
             Self::ImageOwner => Seat(0),
             Self::ModelOwner => Seat(1),
+        }
+    }
+
+    /// The seats of both, the image owner's first.
+    pub const SEATS: [Seat; 2] = [Self::ImageOwner.seat(), Self::ModelOwner.seat()];
+
+    /// The direction of transfers in which it is the sender: forward is the image owner's.
+    pub const fn direction(self) -> Direction {
+        match self {
+            Self::ImageOwner => Direction::Forward,
+            Self::ModelOwner => Direction::Backward,
         }
     }
 

@@ -65,9 +65,9 @@ pub(crate) fn transfers(
     channel: &mut dyn Channel,
 ) -> Result<Transfers, ProtocolError> {
     let session = stock_session(session, count, ot);
-    let (sender, receiver) = setup(party, session, FIELD, rng, channel)?;
-    let sending = Instance { session, direction: Direction::of_sender(party) };
-    let receiving = Instance { session, direction: Direction::of_receiver(party) };
+    let (sender, receiver) = setup(party.direction(), session, FIELD, rng, channel)?;
+    let sending = Instance { session, direction: party.direction() };
+    let receiving = Instance { session, direction: party.peer().direction() };
     let total = |instance: &Instance| match instance.direction {
         Direction::Forward => demand.forward_cots as usize,
         Direction::Backward => demand.backward_cots as usize,
@@ -92,7 +92,7 @@ fn stock_session(session: &[u8; 32], count: u64, ot: OtKind) -> [u8; 32] {
 
 /// The messages of base transfers.
 pub(crate) fn setup_script() -> Script {
-    setup::script(FIELD)
+    setup::script(Party::SEATS, FIELD)
 }
 
 /// When the transfers of a stock are made, and by which messages: the arithmetic of both ends, without the transfers.
@@ -106,7 +106,7 @@ impl Schedule {
     pub(crate) fn new(ot: OtKind, demand: PadDemand) -> Self {
         let making = |direction: Direction, total: u64| {
             let total = total as usize;
-            Making::new(Source::choose(ot, FIELD, total), direction.ends(), total)
+            Making::new(Source::choose(ot, FIELD, total), direction.ends(Party::SEATS), total)
         };
         Self {
             forward: making(Direction::Forward, demand.forward_cots),

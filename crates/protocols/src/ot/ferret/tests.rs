@@ -22,7 +22,6 @@ use crate::ot::security::{Check, Checked, Security, SemiHonest};
 use crate::ot::setup::{setup, setup_at};
 use crate::ot::source::Source;
 use crate::ot::{CotReceiver, CotSender, Direction, ideal};
-use crate::two_party::Party;
 
 /// 64 trees of 64 leaves, of which 54 are handed out; 640 transfers are kept.
 const TOY: LpnSet = LpnSet::new(64, 8, 6);
@@ -47,7 +46,7 @@ fn ends_at<S: Security>(source: Source, seed: u64) -> Made {
             setup_at::<S, _>(party, FORWARD.session, FIELD, rng, channel).unwrap()
         }
     };
-    let played = play(made(Party::ImageOwner, seed), made(Party::ModelOwner, seed + 1000));
+    let played = play(made(Direction::Forward, seed), made(Direction::Backward, seed + 1000));
     (
         source.sender(played.left.0, &FORWARD, Block::from(seed) << 77),
         source.receiver(played.right.1, &FORWARD),
@@ -197,11 +196,11 @@ fn the_choices_do_not_depend_on_delta_or_on_the_trees_of_the_sender() {
         let played = play(
             |channel| {
                 let rng = &mut ChaCha20Rng::seed_from_u64(sender_seed);
-                setup(Party::ImageOwner, FORWARD.session, FIELD, rng, channel).unwrap().0
+                setup(Direction::Forward, FORWARD.session, FIELD, rng, channel).unwrap().0
             },
             |channel| {
                 let rng = &mut ChaCha20Rng::seed_from_u64(77);
-                setup(Party::ModelOwner, FORWARD.session, FIELD, rng, channel).unwrap().1
+                setup(Direction::Backward, FORWARD.session, FIELD, rng, channel).unwrap().1
             },
         );
         let source = Source::Ferret(FIELD, TOY);

@@ -95,8 +95,13 @@ fn attacked<S: Security>() -> (Block, Result<Loot, ProtocolError>) {
         logits.iter().map(|logits| shares(Ring32::new(24), logits, &mut rng)).unzip();
     let played = play(
         |channel| {
-            let made =
-                setup_at::<S, _>(Party::ImageOwner, SESSION, SmallField::Bits4, &mut super::rng(41), channel);
+            let made = setup_at::<S, _>(
+                Party::ImageOwner.direction(),
+                SESSION,
+                SmallField::Bits4,
+                &mut super::rng(41),
+                channel,
+            );
             let (sender, inner) = made.unwrap();
             let (binding, (keys, kept)) = (inner.binding(), std::sync::mpsc::channel());
             let cheat = Cheat { inner, first_turned: backward_total - POSITIONS, keys };
@@ -111,8 +116,13 @@ fn attacked<S: Security>() -> (Block, Result<Loot, ProtocolError>) {
             Some(Loot { labels, keys, first_turned: backward_total - POSITIONS, binding })
         },
         |channel| {
-            let made =
-                setup_at::<S, _>(Party::ModelOwner, SESSION, SmallField::Bits4, &mut super::rng(42), channel);
+            let made = setup_at::<S, _>(
+                Party::ModelOwner.direction(),
+                SESSION,
+                SmallField::Bits4,
+                &mut super::rng(42),
+                channel,
+            );
             let (sender, receiver) = made.unwrap();
             let delta = sender.delta();
             let mut sender = BufferedSender::new(Box::new(sender), &BACKWARD, backward_total);
