@@ -11,6 +11,7 @@ use blindscan_graph::ir::Tensor;
 use blindscan_graph::onnx;
 use blindscan_graph::plan::{InputSpec, PublicPlan};
 use blindscan_session::handshake::{self, Binding};
+use blindscan_wire::fingerprint::Fingerprint;
 use blindscan_wire::memory::play;
 use blindscan_wire::{Channel, Traffic, WireError};
 use rand_chacha::ChaCha8Rng;
@@ -36,7 +37,8 @@ fn plan_of(model: &Path) -> Result<PublicPlan, Box<dyn Error>> {
 
 /// A whole handshake, as the frames that the server sends in it.
 fn what_a_server_says(plan: &PublicPlan) -> Vec<u8> {
-    let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+    let binding =
+        Binding::two_party([1; 32], Fingerprint::from_bytes([2; 32]), Fingerprint::from_bytes([3; 32]));
     let rng = |seed| ChaCha8Rng::seed_from_u64(seed);
     let played = play(
         |channel| {

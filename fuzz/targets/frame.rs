@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use blindscan_session::handshake::{self, Binding};
+use blindscan_wire::fingerprint::Fingerprint;
 use blindscan_wire::link::LinkConfig;
 use blindscan_wire::stream::StreamChannel;
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +21,8 @@ static LISTENER: LazyLock<TcpListener> =
 
 fuzz_target!(|bytes: &[u8]| {
     let mut channel = channel_that_hears(bytes);
-    let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+    let binding =
+        Binding::two_party([1; 32], Fingerprint::from_bytes([2; 32]), Fingerprint::from_bytes([3; 32]));
     // The nonces of the seeds: the proof of an honest server is right, and is wrong for any other plan.
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     if let Ok((_, plan)) = handshake::client(&binding, None, &mut rng, &mut channel) {

@@ -5,15 +5,18 @@
 //! | 1 | client | magic, version, nonce: 8 + 4 + 32 bytes |
 //! | 2 | server | magic, version, nonce: 8 + 4 + 32 bytes |
 //! | 3 | server | the public plan, a control message of at most [`PLAN_BYTES_MAX`] |
-//! | 4 | both, at once | a digest of the session id and the own role: 32 bytes |
+//! | 4 | both, at once | a digest of the session id and the own seat: 32 bytes |
 //!
 //! Ideal: both ends hold the same [`SessionId`] and the same valid plan, or both stop. The id binds the certificates of
-//! both, TLS's exporter, both nonces, the version, the plan's digest, the cryptographic parameters and the roles; the
-//! transfers that follow derive every hash and tweak from it. Source: the rule of notes on session binding (DESIGN.md 6, rule 3);
+//! both with their seats, TLS's exporter, both nonces, the version, the plan's digest (which covers the suite) and the
+//! cryptographic parameters; the transfers that follow derive every hash and tweak from it. Source: the rule of notes on session binding (DESIGN.md 6, rule 3);
 //! exporter as in RFC 9266.
 
 use blindscan_graph::plan::PublicPlan;
+use blindscan_protocols::two_party::Party;
 use blindscan_wire::Channel;
+use blindscan_wire::fingerprint::Fingerprint;
+use blindscan_wire::script::Seat;
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 
@@ -30,19 +33,26 @@ const MAGIC: &[u8; 8] = b"BLINDSCN";
 
 const HELLO_BYTES: usize = 8 + 4 + 32;
 
-/// Whose proof it is that the session ids are equal.
-const CLIENT: &str = "blindscan 1 session confirmation of the client";
-const SERVER: &str = "blindscan 1 session confirmation of the server";
+/// The seat of the end that connects.
+const CLIENT: Seat = Party::ImageOwner.seat();
+/// The seat of the end that listens.
+const SERVER: Seat = Party::ModelOwner.seat();
 
-/// What TLS already knows of this connection; the same on both ends.
+/// What is known of this connection before anything is said; the same at all ends.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Binding {
     /// Keying material exported from the TLS session.
     pub exporter: [u8; 32],
-    /// Fingerprint of the client's certificate.
-    pub client: [u8; 32],
-    /// Fingerprint of the server's certificate.
-    pub server: [u8; 32],
+    /// Who takes part, by seat: the fingerprint of each one's certificate.
+    pub seats: Vec<(Seat, Fingerprint)>,
+}
+
+impl Binding {
+    /// Two owners: the image owner is the client, the model owner the server.
+    pub fn two_party(exporter: [u8; 32], client: Fingerprint, server: Fingerprint) -> Self {
+        let seats = vec![(Party::ImageOwner.seat(), client), (Party::ModelOwner.seat(), server)];
+        Self { exporter, seats }
+    }
 }
 
 impl std::fmt::Debug for Binding {
@@ -133,24 +143,33 @@ fn check_digest(expected: Option<PlanDigest>, plan: &PublicPlan) -> Result<(), S
 }
 
 fn session_id(binding: &Binding, client: &[u8; 32], server: &[u8; 32], plan: &PublicPlan) -> SessionId {
-    let mut hash = blake3::Hasher::new_derive_key(
-        "blindscan 1 session id: image owner is client, model owner is server",
-    );
-    for part in [&binding.exporter, &binding.client, &binding.server, client, server, &plan.digest()] {
-        hash.update(part);
+    let mut hash = blake3::Hasher::new_derive_key("blindscan 3 session id");
+    hash.update(&binding.exporter);
+    hash.update(&(binding.seats.len() as u64).to_le_bytes());
+    for (seat, fingerprint) in &binding.seats {
+        hash.update(&[seat.0]).update(fingerprint.as_bytes());
     }
+    // The plan's digest covers the suite and its numbers.
+    hash.update(client).update(server).update(&plan.digest());
     hash.update(&PROTOCOL_VERSION.to_le_bytes());
     hash.update(&blindscan_inference::parameters_digest());
     SessionId(*hash.finalize().as_bytes())
 }
 
-/// Both show that they hold the same id without showing it. Each role has a proof of its own: an echo proves nothing.
-fn confirm(id: SessionId, [own, peer]: [&str; 2], channel: &mut dyn Channel) -> Result<(), SessionError> {
-    let theirs = channel.exchange(&blake3::derive_key(own, &id.0), 32)?;
-    if !bool::from(theirs[..].ct_eq(&blake3::derive_key(peer, &id.0))) {
+/// Both show that they hold the same id without showing it. Each seat has a proof of its own: an echo proves nothing.
+fn confirm(id: SessionId, [own, peer]: [Seat; 2], channel: &mut dyn Channel) -> Result<(), SessionError> {
+    let theirs = channel.exchange(&proof(id, own), 32)?;
+    if !bool::from(theirs[..].ct_eq(&proof(id, peer))) {
         return Err(SessionError::Disagreement);
     }
     Ok(())
+}
+
+/// What shows that a seat holds this id.
+fn proof(id: SessionId, seat: Seat) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new_derive_key("blindscan 3 session confirmation");
+    hash.update(&id.0).update(&[seat.0]);
+    *hash.finalize().as_bytes()
 }
 
 #[cfg(test)]
@@ -191,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_client_leaves_a_server_whose_plan_asks_for_too_much() {
-        let binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+        let binding = binding(1, 2, 3);
         let mut rngs = [1, 2].map(ChaCha20Rng::seed_from_u64);
         let [client_rng, server_rng] = &mut rngs;
         let played = play(
@@ -204,17 +223,20 @@ mod tests {
 
     #[test]
     fn every_part_of_the_binding_changes_the_session_id() {
-        let base = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+        let base = binding(1, 2, 3);
         let plan = blindscan_graph::random::random_plan(2).0.public;
         let id = |binding: &Binding, plan| session_id(binding, &[4; 32], &[5; 32], plan).0;
         let first = id(&base, &plan);
         let mut renamed = plan.clone();
         renamed.name.push('x');
         let others = [
-            id(&Binding { exporter: [9; 32], ..base.clone() }, &plan),
-            id(&Binding { client: [9; 32], ..base.clone() }, &plan),
-            id(&Binding { server: [9; 32], ..base.clone() }, &plan),
-            id(&Binding { client: [3; 32], server: [2; 32], ..base.clone() }, &plan),
+            id(&binding(9, 2, 3), &plan),
+            id(&binding(1, 9, 3), &plan),
+            id(&binding(1, 2, 9), &plan),
+            id(&binding(1, 3, 2), &plan),
+            id(&Binding { seats: base.seats[..1].to_vec(), ..base.clone() }, &plan),
+            id(&Binding { seats: base.seats.iter().rev().copied().collect(), ..base.clone() }, &plan),
+            id(&Binding { seats: vec![(Seat(2), print(2)), base.seats[1]], ..base.clone() }, &plan),
             session_id(&base, &[9; 32], &[5; 32], &plan).0,
             session_id(&base, &[4; 32], &[9; 32], &plan).0,
             id(&base, &renamed),
@@ -223,7 +245,19 @@ mod tests {
         assert_eq!(format!("{base:?} {ID:?}"), "Binding(secret) SessionId(secret)");
     }
 
-    const BINDING: Binding = Binding { exporter: [1; 32], client: [2; 32], server: [3; 32] };
+    fn print(byte: u8) -> Fingerprint {
+        Fingerprint::from_bytes([byte; 32])
+    }
+
+    /// A binding of these bytes.
+    fn binding(exporter: u8, client: u8, server: u8) -> Binding {
+        Binding::two_party([exporter; 32], print(client), print(server))
+    }
+
+    /// The server's.
+    fn honest() -> Binding {
+        binding(1, 2, 3)
+    }
 
     fn rng(seed: u64) -> ChaCha20Rng {
         ChaCha20Rng::seed_from_u64(seed)
@@ -240,7 +274,7 @@ mod tests {
     fn meet(client_binding: &Binding, change: impl FnMut(usize, &mut Vec<u8>) + Send) -> Ends {
         let played = play(
             |channel| client(client_binding, None, &mut rng(1), channel),
-            |channel| server(&BINDING, &plan(), &mut rng(2), &mut Between { channel, change, sent: 0 }),
+            |channel| server(&honest(), &plan(), &mut rng(2), &mut Between { channel, change, sent: 0 }),
         );
         (played.left, played.right)
     }
@@ -287,7 +321,7 @@ mod tests {
 
     #[test]
     fn both_ends_come_to_hold_the_same_id_and_plan() {
-        let (at_client, at_server) = meet(&BINDING, |_, _| ());
+        let (at_client, at_server) = meet(&honest(), |_, _| ());
         let (id, received) = at_client.unwrap();
         assert_eq!(id, at_server.unwrap());
         assert_eq!(received, plan());
@@ -298,10 +332,10 @@ mod tests {
         let meet = |expected: PlanDigest| {
             play(
                 |channel| {
-                    let met = client(&BINDING, Some(expected), &mut rng(1), channel).map(drop);
+                    let met = client(&honest(), Some(expected), &mut rng(1), channel).map(drop);
                     (met, channel.traffic().bytes_sent)
                 },
-                |channel| server(&BINDING, &plan(), &mut rng(2), channel).map(drop),
+                |channel| server(&honest(), &plan(), &mut rng(2), channel).map(drop),
             )
         };
         let served = PlanDigest(plan().digest());
@@ -330,11 +364,7 @@ mod tests {
 
     #[test]
     fn ends_of_other_connections_disagree() {
-        let others = [
-            Binding { exporter: [9; 32], ..BINDING },
-            Binding { client: [9; 32], ..BINDING },
-            Binding { server: [9; 32], ..BINDING },
-        ];
+        let others = [binding(9, 2, 3), binding(1, 9, 3), binding(1, 2, 9)];
         for other in others {
             let (at_client, at_server) = meet(&other, |_, _| ());
             assert!(matches!(at_client, Err(SessionError::Disagreement)));
@@ -344,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_server_of_another_version_is_named_with_both_versions() {
-        let (at_client, at_server) = meet(&BINDING, |message, bytes| {
+        let (at_client, at_server) = meet(&honest(), |message, bytes| {
             if message == 0 {
                 bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
             }
@@ -363,7 +393,7 @@ mod tests {
                 let answer = channel.receive(HELLO_BYTES).unwrap();
                 u32::from_le_bytes(answer[8..12].try_into().unwrap())
             },
-            |channel| server(&BINDING, &plan(), &mut rng(2), channel),
+            |channel| server(&honest(), &plan(), &mut rng(2), channel),
         );
         assert_eq!(played.left, PROTOCOL_VERSION);
         assert!(matches!(played.right, Err(SessionError::Version { ours: PROTOCOL_VERSION, theirs: 7 })));
@@ -375,11 +405,11 @@ mod tests {
         assert_eq!(words.len(), HELLO_BYTES);
         let played = play(
             |channel| channel.send(words).unwrap(),
-            |channel| server(&BINDING, &plan(), &mut rng(2), channel),
+            |channel| server(&honest(), &plan(), &mut rng(2), channel),
         );
         assert!(matches!(played.right, Err(SessionError::Stranger)));
         let played = play(
-            |channel| client(&BINDING, None, &mut rng(1), channel),
+            |channel| client(&honest(), None, &mut rng(1), channel),
             |channel| {
                 channel.receive(HELLO_BYTES).unwrap();
                 channel.send(words).unwrap();
@@ -394,7 +424,7 @@ mod tests {
         // The server's messages: hello, the plan's length, the plan.
         let places = (12..HELLO_BYTES).map(|at| (0, at)).chain((0..plan_bytes).map(|at| (2, at)));
         for (number, at) in places {
-            let (at_client, at_server) = meet(&BINDING, |message, bytes| {
+            let (at_client, at_server) = meet(&honest(), |message, bytes| {
                 if message == number {
                     bytes[at] ^= 1 << (at % 8);
                 }
@@ -408,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_plan_above_the_cap_is_refused_before_it_is_read() {
-        let (at_client, _) = meet(&BINDING, |message, bytes| {
+        let (at_client, _) = meet(&honest(), |message, bytes| {
             if message == 1 {
                 bytes.copy_from_slice(&(PLAN_BYTES_MAX as u32 + 1).to_le_bytes());
             }

@@ -89,11 +89,8 @@ pub fn connect(options: &ServerOptions, events: &dyn Events) -> Result<Connectio
     let config = LinkConfig { deadline: options.deadline, ..LinkConfig::default() };
     let mut channel = StreamChannel::connect(&line.address(), &tls, &config)?;
     enrol::knock(&mut channel, line.secret.as_ref())?;
-    let binding = Binding {
-        exporter: channel.exporter().ok_or(WorkflowError::NoTls)?,
-        client: *identity.fingerprint().as_bytes(),
-        server: *line.server.as_bytes(),
-    };
+    let exporter = channel.exporter().ok_or(WorkflowError::NoTls)?;
+    let binding = Binding::two_party(exporter, identity.fingerprint(), line.server);
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, options.plan_digest, &mut rng, &mut channel)?;
     if let Err(error) = Card::of(&plan).keep(&options.keys, &line.server) {

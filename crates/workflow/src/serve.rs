@@ -223,11 +223,7 @@ impl House {
 
     fn session(&self, admitted: &mut Admitted) -> Result<()> {
         let client = admitted.client().clone();
-        let binding = Binding {
-            exporter: admitted.exporter(),
-            client: *client.fingerprint.as_bytes(),
-            server: *self.server.as_bytes(),
-        };
+        let binding = Binding::two_party(admitted.exporter(), client.fingerprint, self.server);
         let channel = admitted.channel();
         let mut rng = random::random();
         let session = handshake::server(&binding, self.service.plan().plan(), &mut rng, channel)?;
