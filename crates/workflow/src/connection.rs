@@ -14,7 +14,9 @@ use blindscan_session::handshake::{self, Binding};
 use blindscan_session::job::{self, ClientSession};
 use blindscan_session::join::JoinLine;
 use blindscan_session::{PlanDigest, enrol, keys};
+use blindscan_wire::fingerprint::Fingerprint;
 use blindscan_wire::link::LinkConfig;
+use blindscan_wire::script::Seat;
 use blindscan_wire::stream::StreamChannel;
 use blindscan_wire::tls::{ClientTls, Identity};
 
@@ -47,6 +49,8 @@ pub struct Connection {
     pub client: ClientSession<Random>,
     /// How the transfers of its stocks are made: what was asked for, until [`Connection::settle`].
     pub ot: OtChoice,
+    /// Who takes part, by seat.
+    pub seats: Vec<(Seat, Fingerprint)>,
 }
 
 impl Connection {
@@ -65,7 +69,7 @@ impl Connection {
 
     /// Settles how transfers are made on a connection that will make stock: with `auto` by a probe of 1 MiB, sent by the server.
     pub fn settle(&mut self) -> Result<OtKind> {
-        let Self { client, channel, ot } = self;
+        let Self { client, channel, ot, .. } = self;
         let begun = Instant::now();
         let kind = ot.kind(|| Ok(client.probe(|| begun.elapsed(), channel)?.bits_per_second()))?;
         *ot = kind.into();
@@ -97,7 +101,7 @@ pub fn connect(options: &ServerOptions, events: &dyn Events) -> Result<Connectio
         events.note(&format!("what this server takes was not kept for the next time: {}", error.told()));
     }
     let client = ClientSession::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
-    Ok(Connection { channel, client, ot: options.ot })
+    Ok(Connection { channel, client, ot: options.ot, seats: binding.seats })
 }
 
 /// The card that this client keeps of a server from an earlier connection, and the file.

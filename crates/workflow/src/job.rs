@@ -11,6 +11,8 @@ use blindscan_inference::stock::StockFolder;
 use blindscan_inference::{OtKind, Output};
 use blindscan_protocols::two_party::Party;
 use blindscan_wire::Channel;
+use blindscan_wire::fingerprint::Fingerprint;
+use blindscan_wire::script::Seat;
 
 use crate::canaries::{Canaries, Slot};
 use crate::connection::Connection;
@@ -18,7 +20,7 @@ use crate::error::{At, Result, WorkflowError};
 use crate::events::Events;
 use crate::fit::Source;
 use crate::random::random;
-use crate::report::{CanaryReport, LayerReport, Report};
+use crate::report::{CanaryReport, LayerReport, Report, SeatReport};
 use crate::watch::{Watch, phase_bytes, turns};
 use crate::{hex, machine, transfers};
 
@@ -131,7 +133,8 @@ pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, b
     let mut report = Report {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
-        suite: transfers::suite(kind),
+        suite: transfers::suite(plan.plan().suite, kind),
+        seats: connection.seats.iter().map(seat).collect(),
         ot: kind.map(|kind| transfers::name(kind).into()),
         bytes: phase_bytes(&layers),
         overhead_bytes: (raw.bytes_sent + raw.bytes_received)
@@ -145,6 +148,11 @@ pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, b
     report.layers = layers.into_iter().filter(LayerReport::happened).collect();
     close(&mut report, begun);
     report
+}
+
+fn seat(&(seat, fingerprint): &(Seat, Fingerprint)) -> SeatReport {
+    let role = if seat == Party::ImageOwner.seat() { "image owner" } else { "model owner" };
+    SeatReport { seat: seat.0, role: role.into(), fingerprint: fingerprint.to_string() }
 }
 
 /// What is known only at the very end, and when the job began.

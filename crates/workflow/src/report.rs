@@ -18,6 +18,9 @@ pub struct Report {
     pub plan_digest: String,
     /// The protocols, the rounding and the kind of oblivious transfer.
     pub suite: String,
+    /// Who took part; empty where both parties ran in one process.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub seats: Vec<SeatReport>,
     /// The kind of oblivious transfer that made the stock, `softspoken` or `ferret`; null for stock that was prepared.
     #[serde(default)]
     pub ot: Option<String>,
@@ -89,6 +92,17 @@ pub struct Report {
     /// Why the answers are not to be trusted; absent when nothing speaks against them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub untrusted: Option<String>,
+}
+
+/// One of those that took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatReport {
+    /// Its number.
+    pub seat: u8,
+    /// What it has in this suite: `image owner` or `model owner`.
+    pub role: String,
+    /// The fingerprint of its certificate.
+    pub fingerprint: String,
 }
 
 /// Images with known answers in a batch.

@@ -4,6 +4,7 @@
 //! `ot_speed` of the crate of protocols). A link of 1 Gbit/s carries 31 bits in 31 ns, longer than the work of both ends:
 //! below that `auto` takes Ferret. Up to about 3 Gbit/s the two differ little.
 
+use blindscan_graph::plan::{Rounding, SuiteSpec};
 use blindscan_inference::OtKind;
 use blindscan_wire::link::LinkSpec;
 
@@ -70,7 +71,8 @@ pub fn name(kind: OtKind) -> &'static str {
 }
 
 /// The protocols that answer, for reports.
-pub fn suite(kind: Option<OtKind>) -> String {
+pub fn suite(suite: SuiteSpec, kind: Option<OtKind>) -> String {
+    let SuiteSpec::TwoParty { rounding: Rounding::Exact, .. } = suite;
     let made_by = match kind {
         Some(OtKind::SoftSpoken) => "SoftSpoken k=4",
         Some(OtKind::Ferret) => "Ferret, regular noise",

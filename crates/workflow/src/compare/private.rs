@@ -108,7 +108,7 @@ fn in_memory(
     }
     let (layers, images) = watch.finish();
     let mut report = Report {
-        suite: transfers::suite(Some(kind)),
+        suite: transfers::suite(model.plan.suite, Some(kind)),
         ot: Some(transfers::name(kind).into()),
         images,
         ..Report::default()
