@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use blindscan_inference::roles::Phase;
-use blindscan_workflow::events::{Events, Progress};
+use blindscan_workflow::events::{Events, JobProgress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Time between two lines where there is no terminal.
@@ -43,8 +43,8 @@ fn new_bar() -> ProgressBar {
 }
 
 impl Events for Screen {
-    fn progress(&self, progress: &Progress<'_>) {
-        let Progress { phase, layer, layers, kind, bytes_done, bytes_expected, elapsed } = *progress;
+    fn progress(&self, progress: &JobProgress<'_>) {
+        let JobProgress { phase, layer, layers, kind, bytes_done, bytes_expected, elapsed } = *progress;
         let word = match phase {
             Phase::Offline => "offline",
             Phase::Online => "online",

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{At, CanaryError, Result};
 use crate::files::write_new;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::hex;
 use crate::random::Random;
 use crate::reference;
@@ -75,7 +75,7 @@ impl Notes {
     ) -> Result<Self> {
         let mut answers = Vec::new();
         for (file, study) in set.images {
-            let source = Source::new(study, plan)?;
+            let source = FittedStudy::new(study, plan)?;
             let slices = match slices {
                 Some(text) => selection(text, source.count())?,
                 None => vec![source.count() / 2],
@@ -219,8 +219,8 @@ impl DrawnCanaries {
         if let Some(noted) = plan_digest.filter(|noted| *noted != served.to_string()) {
             return Err(CanaryError::OtherPlan { path: folder.join(ANSWERS), noted, served }.into());
         }
-        let fit = |(file, study)| Ok((file, Source::new(study, plan)?));
-        let sources = studies.into_iter().map(fit).collect::<Result<BTreeMap<String, Source>>>()?;
+        let fit = |(file, study)| Ok((file, FittedStudy::new(study, plan)?));
+        let sources = studies.into_iter().map(fit).collect::<Result<BTreeMap<String, FittedStudy>>>()?;
         let with_input = |note: Note| {
             let input = input(&folder, &note, &sources[&note.file], plan)?;
             Ok((note, input))
@@ -277,7 +277,7 @@ fn place(folder: &Path, file: &str) -> Result<PathBuf, CanaryError> {
 }
 
 /// The input of a noted image, which must be the one that was noted.
-fn input(folder: &Path, note: &Note, source: &Source, plan: &PublicPlan) -> Result<Vec<i64>> {
+fn input(folder: &Path, note: &Note, source: &FittedStudy, plan: &PublicPlan) -> Result<Vec<i64>> {
     let path = folder.join(&note.file);
     if note.slice >= source.count() {
         return Err(CanaryError::NoSlice { path, slice: note.slice }.into());

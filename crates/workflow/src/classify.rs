@@ -12,12 +12,12 @@ use crate::canaries::{CanaryOptions, DrawnCanaries};
 use crate::connection::{ServerOptions, connect, stock};
 use crate::error::{InputError, Result};
 use crate::events::Events;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::job::{self, run_images};
 use crate::out::OutFolder;
 use crate::random::random;
 use crate::reference;
-use crate::report::{FindingReport, Report};
+use crate::report::{FindingReport, JobReport};
 use crate::study::{Study, StudyOptions};
 
 /// What is classified, by whom, and what comes of it.
@@ -42,7 +42,7 @@ pub struct ClassifyOptions {
 }
 
 /// Classifies one image. Returns the report and how many labels the answer has.
-pub fn classify(image: &Path, options: &ClassifyOptions, events: &dyn Events) -> Result<(Report, usize)> {
+pub fn classify(image: &Path, options: &ClassifyOptions, events: &dyn Events) -> Result<(JobReport, usize)> {
     let begun = Instant::now();
     let server = &options.server;
     let stock = options.stock.as_deref().map(|folder| stock(folder, server)).transpose()?;
@@ -50,7 +50,7 @@ pub fn classify(image: &Path, options: &ClassifyOptions, events: &dyn Events) ->
     let study = Study::before_connecting(image, &options.study, server)?;
     let canaries = DrawnCanaries::draw(&options.canaries, &mut random())?;
     let (mut connection, (source, slice, canaries)) = connect(server, events)?.judged(|plan| {
-        let source = Source::new(study, plan)?;
+        let source = FittedStudy::new(study, plan)?;
         let slice = one_slice(options.slice, source.count())?;
         let canaries = canaries.fitted(plan)?;
         job::check_stock(stock.as_ref(), 1 + canaries.count())?;
@@ -88,7 +88,7 @@ fn one_slice(asked: Option<usize>, count: usize) -> Result<usize> {
 
 /// Puts the answer into the report: a class, or a yes or no to each finding; probabilities where the policy opens the logits.
 /// Returns how many labels there are.
-fn tell(plan: &PublicPlan, output: &Output, report: &mut Report) -> usize {
+fn tell(plan: &PublicPlan, output: &Output, report: &mut JobReport) -> usize {
     let labels = reference::labels(plan, output);
     if let Output::Logits(logits) = output {
         let real = fixed::dequantise(plan, plan.output, logits);

@@ -20,11 +20,11 @@ use serde::Serialize;
 
 use crate::error::{At, CompareError, InputError, Result};
 use crate::events::Events;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::model::Model;
-use crate::report::Report;
+use crate::report::JobReport;
 use crate::{hex, job, reference};
-use clear::{Clear, ErrorMade, Row, clear_by_tensor};
+use clear::{Clear, ErrorMade, TensorRow, clear_by_tensor};
 use private::Private;
 
 /// One image, tensor by tensor: the report's keys, and these.
@@ -32,7 +32,7 @@ use private::Private;
 pub struct Comparison {
     /// What the private run did, and what was read.
     #[serde(flatten)]
-    pub report: Report,
+    pub report: JobReport,
     /// Largest difference between our float answer and the other framework's, when one was given.
     pub float_max_abs_error: Option<f64>,
     /// Largest difference between the fixed answer and the float answer, in real units.
@@ -50,7 +50,7 @@ pub struct Comparison {
     /// The tensor that left its ring: the private answer will differ.
     pub leaves_ring: Option<String>,
     /// One row a tensor.
-    pub tensors: Vec<Row>,
+    pub tensors: Vec<TensorRow>,
 }
 
 /// What one image is compared with.
@@ -74,7 +74,7 @@ pub fn compare(
     begun: Instant,
     events: &dyn Events,
 ) -> Result<Comparison> {
-    let source = Source::open(input, options.unit, &model.plan)?;
+    let source = FittedStudy::open(input, options.unit, &model.plan)?;
     let slice = options.slice.unwrap_or(source.count() / 2);
     if slice >= source.count() {
         return Err(InputError::NoSuchSlice { slice, count: source.count() }.into());
@@ -88,7 +88,7 @@ pub fn compare(
         }
         None => None,
     };
-    let mut report = Report::default();
+    let mut report = JobReport::default();
     if let Some(private) = options.private {
         let output;
         (output, report) = private.run(model, &input, Some(&mut by_tensor), events)?;
@@ -139,7 +139,7 @@ fn private_equals(output: &Output, answer: &Output) -> Result<bool> {
 }
 
 /// Fills in the report's verdict on a private answer.
-fn judge(plan: &PublicPlan, output: &Output, clear: &Clear, report: &mut Report) -> Result<()> {
+fn judge(plan: &PublicPlan, output: &Output, clear: &Clear, report: &mut JobReport) -> Result<()> {
     let expected = reference::values(&clear.answer);
     let equal = reference::equal_count(&reference::values(output), &expected)?;
     report.values_total = Some(expected.len() as u64);

@@ -7,7 +7,7 @@ use blindscan_inference::roles::Phase;
 /// Hears what goes on. Every method may be called from several threads; none may fail.
 pub trait Events: Send + Sync {
     /// A layer is done.
-    fn progress(&self, _progress: &Progress<'_>) {}
+    fn progress(&self, _progress: &JobProgress<'_>) {}
 
     /// No more progress of this job comes.
     fn finished(&self) {}
@@ -27,7 +27,7 @@ impl Events for Silent {}
 
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress<'a> {
+pub struct JobProgress<'a> {
     /// Offline or online.
     pub phase: Phase,
     /// Layers of this phase that are done.

@@ -39,14 +39,14 @@ impl Study {
 }
 
 /// What a job takes its inputs from: a study that fits the plan.
-pub struct Source {
+pub struct FittedStudy {
     study: Study,
     /// How a scan becomes the network's input; nothing of a tensor.
     preparation: Option<Preparation>,
     notes: Vec<String>,
 }
 
-impl Source {
+impl FittedStudy {
     /// Opens a file for a plan, and refuses what does not fit its input specification. `unit` is the user's word for what grey
     /// values mean.
     pub fn open(path: &Path, unit: Option<Kind>, plan: &PublicPlan) -> Result<Self> {

@@ -18,9 +18,9 @@ use crate::canaries::{Canaries, Slot};
 use crate::connection::Connection;
 use crate::error::{At, Result, WorkflowError};
 use crate::events::Events;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::random::random;
-use crate::report::{CanaryReport, LayerReport, Report, SeatReport};
+use crate::report::{CanaryReport, JobReport, LayerReport, SeatReport};
 use crate::watch::{Watch, phase_bytes, turns};
 use crate::{hex, machine, transfers};
 
@@ -29,13 +29,13 @@ pub struct Finished {
     /// One answer an image.
     pub outputs: Vec<Output>,
     /// Time, bytes, memory.
-    pub report: Report,
+    pub report: JobReport,
 }
 
 /// Runs images through the network, one after another: memory does not grow with their number.
 pub fn run_images(
     connection: &mut Connection,
-    source: &Source,
+    source: &FittedStudy,
     which: &[usize],
     stock: Option<&StockFolder>,
     canaries: &Canaries,
@@ -103,7 +103,7 @@ fn made_ahead<'scope, T: Send + 'scope>(
 }
 
 /// Where the answers of a job go: into `out`, or into a folder in it that says that they are not to be trusted.
-pub fn place(out: &Path, report: &Report) -> Result<PathBuf> {
+pub fn place(out: &Path, report: &JobReport) -> Result<PathBuf> {
     if report.untrusted.is_none() {
         return Ok(out.into());
     }
@@ -123,14 +123,14 @@ pub fn check_stock(stock: Option<&StockFolder>, images: usize) -> Result<()> {
 }
 
 /// The report of what a connection has done; `kind` made its stock, unless that was there before.
-pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, begun: Instant) -> Report {
+pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, begun: Instant) -> JobReport {
     let (layers, images) = watch.finish();
     let seconds =
         |phase: &str| layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.seconds).sum();
     let traffic = connection.channel.traffic();
     let raw = connection.channel.raw_traffic();
     let plan = connection.client.plan();
-    let mut report = Report {
+    let mut report = JobReport {
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
         suite: transfers::suite(plan.plan().suite, kind),
@@ -141,7 +141,7 @@ pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, b
             .saturating_sub(traffic.bytes_sent + traffic.bytes_received),
         turns: turns(&layers),
         images,
-        ..Report::default()
+        ..JobReport::default()
     };
     report.seconds.offline = seconds("offline");
     report.seconds.online = seconds("online");
@@ -156,7 +156,7 @@ fn seat(&(seat, fingerprint): &(Seat, Fingerprint)) -> SeatReport {
 }
 
 /// What is known only at the very end, and when the job began.
-pub fn close(report: &mut Report, begun: Instant) {
+pub fn close(report: &mut JobReport, begun: Instant) {
     report.program = concat!("blindscan ", env!("CARGO_PKG_VERSION")).into();
     report.started = machine::utc_before(begun.elapsed());
     report.seconds.total = begun.elapsed().as_secs_f64();

@@ -25,7 +25,7 @@ use crate::fit;
 use crate::hex;
 use crate::images::images_at;
 
-pub use record::{FittedTo, Record};
+pub use record::{FittedTo, PlanRecord};
 
 /// A choice of widths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub struct Model {
     /// The secret half.
     pub weights: Weights,
     /// How the plan came about; none for one that was saved without it.
-    pub record: Option<Record>,
+    pub record: Option<PlanRecord>,
     /// What a person should know of how the plan came about.
     pub notes: Vec<String>,
     /// How long it took to read the ONNX file and to make the plan; none for a saved plan.
@@ -105,7 +105,7 @@ impl Model {
         plan.save(folder).at(folder)?;
         match &self.record {
             Some(record) => record.save(folder),
-            None => Record::remove(folder),
+            None => PlanRecord::remove(folder),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Model {
 /// The file beside a model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Card {
+struct ModelCard {
     name: Option<String>,
     input: Option<InputSpec>,
     #[serde(default)]
@@ -171,13 +171,13 @@ pub fn load(path: &Path, options: &PlanOptions, extra: Option<&Path>) -> Result<
 }
 
 /// Reads the ONNX file with what its card and the command line say of it.
-fn import(path: &Path, card: &Card, said: &onnx::Options) -> Result<onnx::Import> {
+fn import(path: &Path, card: &ModelCard, said: &onnx::Options) -> Result<onnx::Import> {
     let options = import_options(card, said);
     onnx::read(path, &options).at(path)
 }
 
 /// What the card leaves open, and what is said above it.
-fn import_options(card: &Card, said: &onnx::Options) -> onnx::Options {
+fn import_options(card: &ModelCard, said: &onnx::Options) -> onnx::Options {
     let mut dimensions = card.dims.clone();
     dimensions.extend(said.dimensions.clone());
     onnx::Options {
@@ -202,7 +202,7 @@ pub fn inspect(path: &Path, options: &onnx::Options) -> Result<onnx::Import> {
 }
 
 /// Every refusal of a plan that does not hang on samples.
-fn dry_run(graph: &Graph, card: &Card) -> Result<()> {
+fn dry_run(graph: &Graph, card: &ModelCard) -> Result<()> {
     let spec = specification(graph, card.input.as_ref(), (0.0, 1.0))?;
     let settings = settings(card, &PlanOptions::default());
     if let Some(plan) = calibrate::dry_run(graph, &spec, &settings)? {
@@ -258,8 +258,8 @@ fn load_saved(path: &Path, options: &PlanOptions) -> Result<Model> {
     if let Some(policy) = options.policy {
         plan.answer.policy = policy;
     }
-    let record = Record::load(path)?;
-    let notes = record.as_ref().map(Record::notes).unwrap_or_default();
+    let record = PlanRecord::load(path)?;
+    let notes = record.as_ref().map(PlanRecord::notes).unwrap_or_default();
     Ok(Model { graph: None, fitted: None, values: Vec::new(), plan, weights, record, notes, made_in: None })
 }
 
@@ -279,16 +279,21 @@ fn check_saved(folder: &Path, plan: &PublicPlan, options: &PlanOptions) -> Resul
 }
 
 /// The plan's name: the card's, or the file's.
-fn name_of(path: &Path, card: &Card) -> String {
+fn name_of(path: &Path, card: &ModelCard) -> String {
     let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     card.name.clone().unwrap_or_else(|| stem().chars().filter(|&c| !steers_a_terminal(c)).collect())
 }
 
-fn record(made: &Calibrated, settings: &calibrate::Options, fitted_to: FittedTo, samples: usize) -> Record {
+fn record(
+    made: &Calibrated,
+    settings: &calibrate::Options,
+    fitted_to: FittedTo,
+    samples: usize,
+) -> PlanRecord {
     let folded = made.constant_channels.iter().map(|(node, kernels)| {
         format!("{node} reads constant channels: {kernels} kernel(s) were folded into its bias (the answer in floats is the same)")
     });
-    Record {
+    PlanRecord {
         program: env!("CARGO_PKG_VERSION").into(),
         fitted_to,
         samples,
@@ -300,16 +305,16 @@ fn record(made: &Calibrated, settings: &calibrate::Options, fitted_to: FittedTo,
     }
 }
 
-fn read_card(model: &Path) -> Result<Card> {
+fn read_card(model: &Path) -> Result<ModelCard> {
     let path = model.with_extension("toml");
     if !path.exists() {
-        return Ok(Card::default());
+        return Ok(ModelCard::default());
     }
     let text = std::fs::read_to_string(&path).at(&path)?;
     toml::from_str(&text).map_err(|source| ModelError::NoCard { path, source: Box::new(source) }.into())
 }
 
-fn settings(card: &Card, options: &PlanOptions) -> calibrate::Options {
+fn settings(card: &ModelCard, options: &PlanOptions) -> calibrate::Options {
     let default = match options.accuracy {
         Some(Accuracy::Fast) => calibrate::Options::fast(),
         Some(Accuracy::Best) => calibrate::Options::best(),
@@ -329,7 +334,7 @@ fn settings(card: &Card, options: &PlanOptions) -> calibrate::Options {
 /// Where sample inputs come from.
 struct Samples<'a> {
     model: &'a Path,
-    card: &'a Card,
+    card: &'a ModelCard,
     options: &'a PlanOptions,
     extra: Option<&'a Path>,
     graph: &'a Graph,
@@ -479,7 +484,7 @@ mod tests {
     #[test]
     fn a_plan_is_named_by_its_card_or_its_file_without_what_steers_a_terminal() {
         let name = |path: &str, card: Option<&str>| {
-            name_of(Path::new(path), &Card { name: card.map(str::to_string), ..Card::default() })
+            name_of(Path::new(path), &ModelCard { name: card.map(str::to_string), ..ModelCard::default() })
         };
         assert_eq!(name("models/lesions.onnx", None), "lesions");
         assert_eq!(name("models/lesions.onnx", Some("Lesions 2")), "Lesions 2");

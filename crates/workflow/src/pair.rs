@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::error::{At, PairError, Result};
-use crate::report::Report;
+use crate::report::JobReport;
 
 /// A vendor that serves, and a place for the hospital.
 pub struct Pair {
@@ -75,7 +75,7 @@ impl Pair {
     }
 
     /// Runs `blindscan` in the hospital's folder with these arguments and `--server`, `--keys`, `--json`; its report.
-    pub fn ask(&self, arguments: &[&str]) -> Result<Report> {
+    pub fn ask(&self, arguments: &[&str]) -> Result<JobReport> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)
             .args(["--server", &self.join, "--keys", "keys", "--json"])

@@ -10,7 +10,7 @@ use crate::connection::{Connection, ServerOptions, connect, stock};
 use crate::error::Result;
 use crate::events::Events;
 use crate::job;
-use crate::report::Report;
+use crate::report::JobReport;
 use crate::watch::Watch;
 
 /// Makes `count` stocks in a folder. Returns the report, and how many unused stocks lie there now.
@@ -19,7 +19,7 @@ pub fn prepare(
     folder: &Path,
     count: usize,
     events: &dyn Events,
-) -> Result<(Report, usize)> {
+) -> Result<(JobReport, usize)> {
     let begun = Instant::now();
     let folder = stock(folder, server)?;
     let mut connection = connect(server, events)?;

@@ -11,9 +11,9 @@ use blindscan_inference::Output;
 
 use crate::error::{CompareError, Result};
 use crate::events::Events;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::model::{self, Model, PlanOptions};
-use crate::report::Report;
+use crate::report::JobReport;
 
 /// The answer as integers, whatever the policy: labels, or logits at their own scale.
 pub fn values(output: &Output) -> Vec<i64> {
@@ -61,10 +61,10 @@ pub fn float_labels(plan: &PublicPlan, logits: &Tensor) -> Vec<u8> {
 pub fn compare(
     path: &Path,
     served: &PublicPlan,
-    source: &Source,
+    source: &FittedStudy,
     which: &[usize],
     outputs: &[Output],
-    report: &mut Report,
+    report: &mut JobReport,
     events: &dyn Events,
 ) -> Result<()> {
     let (owner, note) = owner(path, served)?;

@@ -11,7 +11,7 @@ use crate::study::Found;
 
 /// What one job did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Report {
+pub struct JobReport {
     /// The model's name.
     pub model: String,
     /// Digest of the public plan, hexadecimal.
@@ -33,7 +33,7 @@ pub struct Report {
     /// Overlap of masks.
     pub dice: Dice,
     /// Wall time.
-    pub seconds: Seconds,
+    pub seconds: WallSeconds,
     /// Payload bytes as this end counted them.
     pub bytes: PhaseBytes,
     /// Bytes on the socket above the payload: frames and TLS, both directions.
@@ -180,7 +180,7 @@ pub struct Dice {
 
 /// Wall seconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Seconds {
+pub struct WallSeconds {
     /// Keys, base transfers and stock.
     pub offline: f64,
     /// From the input to the answer.
@@ -233,7 +233,7 @@ impl LayerReport {
     }
 }
 
-impl Report {
+impl JobReport {
     /// Writes `report.json` into a folder, whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join("report.json");

@@ -14,12 +14,12 @@ use crate::canaries::{CanaryOptions, DrawnCanaries};
 use crate::connection::{ServerOptions, connect, stock};
 use crate::error::{InputError, Result};
 use crate::events::Events;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::job::{self, run_images};
 use crate::out::OutFolder;
 use crate::random::random;
 use crate::reference;
-use crate::report::{ClassReport, Report};
+use crate::report::{ClassReport, JobReport};
 use crate::slices::{listed, selection};
 use crate::study::{Study, StudyOptions};
 
@@ -45,7 +45,7 @@ pub struct SegmentOptions {
 }
 
 /// Segments slices of a scan, and writes mask, overlay and report into the folder of answers.
-pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Result<Report> {
+pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Result<JobReport> {
     let begun = Instant::now();
     let server = &options.server;
     let stock = options.stock.as_deref().map(|folder| stock(folder, server)).transpose()?;
@@ -90,7 +90,7 @@ pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Re
 
 /// What is segmented: all that can be refused is refused when this is made.
 struct Job {
-    source: Source,
+    source: FittedStudy,
     which: Vec<usize>,
     /// Rows and columns of the answer.
     size: (usize, usize),
@@ -98,7 +98,7 @@ struct Job {
 
 impl Job {
     fn new(study: Study, plan: &PublicPlan, slices: &str, expert: Option<&Mask>) -> Result<Self> {
-        let source = Source::new(study, plan)?;
+        let source = FittedStudy::new(study, plan)?;
         let (scan, _) = source.scan().ok_or(InputError::NoScan)?;
         let which = selection(slices, source.count())?;
         if let (Some(expert), Scan::Volume(volume)) = (expert, scan) {
@@ -115,7 +115,7 @@ fn mask_size(plan: &PublicPlan) -> Result<(usize, usize)> {
 
 /// The answer on the scan's own grid.
 struct MaskFiles<'a> {
-    source: &'a Source,
+    source: &'a FittedStudy,
     which: &'a [usize],
     /// One for each of `which`.
     masks: &'a [Labels],
@@ -126,7 +126,7 @@ struct MaskFiles<'a> {
 impl MaskFiles<'_> {
     /// mask.nii.gz or mask.png, overlay.png of the slice with the largest area, and where only some slices were segmented
     /// covered.nii.gz, which is 1 there. Counts what each class covers.
-    fn write(&self, out: &Path, report: &mut Report) -> Result<()> {
+    fn write(&self, out: &Path, report: &mut JobReport) -> Result<()> {
         let (scan, preparation) = self.source.scan().expect("only scans are segmented");
         let area = |mask: &Labels| mask.labels().iter().filter(|&&label| label != 0).count();
         let shown =

@@ -16,7 +16,7 @@ use blindscan_protocols::two_party::Party;
 
 use crate::error::Result;
 use crate::pair::Pair;
-use crate::report::Report;
+use crate::report::JobReport;
 
 /// A machine of 2 cores with AVX-512 and VAES, both parties on it. Fitted to the layers of two U-Nets, of 256x256 and
 /// 512x512, as `bench --json` gives them on idle cores; rates of the processor to the sums of the whole jobs.
@@ -141,7 +141,7 @@ fn run(made: &FixedPlan) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-fn job(report: &Report, wall: f64, vendor_work: f64) -> Job {
+fn job(report: &JobReport, wall: f64, vendor_work: f64) -> Job {
     let of = |phase: &str| -> Vec<f64> {
         report.layers.iter().filter(|layer| layer.phase == phase).map(|layer| layer.seconds).collect()
     };

@@ -6,7 +6,7 @@ use blindscan_inference::cost::PlanCost;
 use blindscan_inference::roles::{Observer, Phase};
 use blindscan_wire::Traffic;
 
-use crate::events::{Events, Progress};
+use crate::events::{Events, JobProgress};
 use crate::report::{LayerReport, PhaseBytes, Ways};
 
 /// Fills a report while the roles work, and says how far they are.
@@ -80,7 +80,7 @@ impl Observer for Watch<'_> {
         if phase == Phase::Online && done == of {
             self.images += 1;
         }
-        self.events.progress(&Progress {
+        self.events.progress(&JobProgress {
             phase,
             layer: done,
             layers: of,

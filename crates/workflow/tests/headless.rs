@@ -8,7 +8,7 @@ use blindscan_workflow::canaries::CanaryOptions;
 use blindscan_workflow::classify::{ClassifyOptions, classify};
 use blindscan_workflow::connection::{ServerOptions, identity};
 use blindscan_workflow::error::{InputError, ModelError};
-use blindscan_workflow::events::{Events, Progress, Silent};
+use blindscan_workflow::events::{Events, JobProgress, Silent};
 use blindscan_workflow::model::{self, PlanOptions};
 use blindscan_workflow::segment::{SegmentOptions, segment};
 use blindscan_workflow::serve::{ModelServer, ServeOptions, ServerEvent, ServerEvents};
@@ -40,7 +40,7 @@ impl ServerEvents for Heard {
 struct Layers(Mutex<usize>);
 
 impl Events for Layers {
-    fn progress(&self, progress: &Progress<'_>) {
+    fn progress(&self, progress: &JobProgress<'_>) {
         assert!(progress.layer <= progress.layers && progress.bytes_done <= progress.bytes_expected);
         *self.0.lock().unwrap() += 1;
     }

@@ -9,7 +9,7 @@ use blindscan_graph::plan::{OutputPolicy, PlanError};
 use blindscan_wire::link::LinkSpec;
 use blindscan_workflow::model::{self, Model, PlanOptions};
 use blindscan_workflow::pair::Pair;
-use blindscan_workflow::report::{LayerReport, Report};
+use blindscan_workflow::report::{JobReport, LayerReport};
 use blindscan_workflow::{WorkflowError, reference};
 use serde::Serialize;
 
@@ -92,7 +92,7 @@ fn row(
     path: &Path,
     model: &Model,
     input: &blindscan_graph::ir::Tensor,
-    report: Report,
+    report: JobReport,
     vendor: Option<(f64, u64)>,
     vendor_before: f64,
     wall_seconds: f64,

@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 use blindscan_graph::ir::Tensor;
 use blindscan_imaging::{Mask, Scan, dice, read_mask};
 use blindscan_inference::Output;
-use blindscan_workflow::fit::Source;
+use blindscan_workflow::fit::FittedStudy;
 use blindscan_workflow::model::{self, Model, PlanOptions};
 use blindscan_workflow::out::OutFolder;
 use blindscan_workflow::pair::{Pair, bring};
 use blindscan_workflow::reference;
-use blindscan_workflow::report::Report;
+use blindscan_workflow::report::JobReport;
 
 use super::{Outcome, show};
 use crate::cli::DemoArgs;
@@ -66,9 +66,9 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
 }
 
 /// Compares the mask that the hospital wrote with the three references.
-fn prove(data: &Path, model_path: &Path, answers: &Path, slice: usize, report: &mut Report) -> Result<()> {
+fn prove(data: &Path, model_path: &Path, answers: &Path, slice: usize, report: &mut JobReport) -> Result<()> {
     let model = model::load(model_path, &PlanOptions::default(), None)?;
-    let source = Source::open(&data.join("scan.nii.gz"), None, &model.plan)?;
+    let source = FittedStudy::open(&data.join("scan.nii.gz"), None, &model.plan)?;
     let input = source.tensor(slice, &model.plan)?;
     let found = plane(&source, &read_mask(&answers.join("mask.nii.gz"))?, slice)?;
     compare_labels(&model, &input, &found, report)?;
@@ -78,7 +78,12 @@ fn prove(data: &Path, model_path: &Path, answers: &Path, slice: usize, report: &
 }
 
 /// Fills in what depends on the model's owner's files.
-pub(crate) fn compare_labels(model: &Model, input: &Tensor, found: &[u8], report: &mut Report) -> Result<()> {
+pub(crate) fn compare_labels(
+    model: &Model,
+    input: &Tensor,
+    found: &[u8],
+    report: &mut JobReport,
+) -> Result<()> {
     let expected = reference::labels(&model.plan, &reference::clear(model, input, &Screen::new())?);
     let values = |labels: &[u8]| reference::values(&Output::Labels(labels.to_vec()));
     let equal = reference::equal_count(&values(found), &values(&expected))?;
@@ -92,7 +97,7 @@ pub(crate) fn compare_labels(model: &Model, input: &Tensor, found: &[u8], report
     Ok(())
 }
 
-fn plane(source: &Source, mask: &Mask, slice: usize) -> Result<Vec<u8>> {
+fn plane(source: &FittedStudy, mask: &Mask, slice: usize) -> Result<Vec<u8>> {
     let Some((Scan::Volume(volume), preparation)) = source.scan() else {
         anyhow::bail!("the demo's scan is a volume");
     };

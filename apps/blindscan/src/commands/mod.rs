@@ -18,7 +18,7 @@ pub(crate) mod serve;
 use std::io::Write;
 
 use anyhow::Context;
-use blindscan_workflow::report::Report;
+use blindscan_workflow::report::JobReport;
 use serde::Serialize;
 
 use crate::screen;
@@ -36,7 +36,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// What a report says of its answers; loud when they are not to be trusted.
-    pub(crate) fn of(report: &Report) -> Self {
+    pub(crate) fn of(report: &JobReport) -> Self {
         match (&report.untrusted, report.equals_reference) {
             (Some(reason), _) => {
                 eprintln!("error: {reason}");
@@ -55,7 +55,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints a report, for people or for programs.
-fn show(report: &Report, layers: bool, json: bool) -> anyhow::Result<()> {
+fn show(report: &JobReport, layers: bool, json: bool) -> anyhow::Result<()> {
     if json {
         return print_json(report);
     }

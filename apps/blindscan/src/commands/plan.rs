@@ -4,7 +4,7 @@ use anyhow::Result;
 use blindscan_graph::table::table;
 use blindscan_inference::AssignedPlan;
 use blindscan_workflow::hex;
-use blindscan_workflow::model::{self, Record};
+use blindscan_workflow::model::{self, PlanRecord};
 use serde::Serialize;
 
 use super::{Outcome, print_json};
@@ -16,7 +16,7 @@ struct Printed<'a> {
     off_by_one: OffByOneReport,
     plan: &'a blindscan_graph::plan::PublicPlan,
     /// How the plan came about; null for a saved plan without a record.
-    record: Option<&'a Record>,
+    record: Option<&'a PlanRecord>,
     notes: &'a [String],
 }
 

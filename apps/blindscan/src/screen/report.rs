@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use blindscan_workflow::report::{CanaryReport, Report};
+use blindscan_workflow::report::{CanaryReport, JobReport};
 use blindscan_workflow::study::Found;
 
 /// What a person reads: the result, what was read and noticed, the totals; each layer too when asked.
-pub(crate) fn words(report: &Report, layers: bool) -> String {
+pub(crate) fn words(report: &JobReport, layers: bool) -> String {
     let mut lines: Vec<String> =
         report.untrusted.iter().map(|reason| format!("UNTRUSTED: {reason}")).collect();
     lines.extend(result_lines(report));
@@ -19,13 +19,13 @@ pub(crate) fn words(report: &Report, layers: bool) -> String {
 }
 
 /// What was read, assumed and noticed.
-pub(crate) fn reading_lines(report: &Report) -> Vec<String> {
+pub(crate) fn reading_lines(report: &JobReport) -> Vec<String> {
     let notes = report.notes.iter().map(|note| format!("note: {note}"));
     report.input.iter().flat_map(Found::lines).chain(notes).collect()
 }
 
 /// The answer.
-fn result_lines(report: &Report) -> Vec<String> {
+fn result_lines(report: &JobReport) -> Vec<String> {
     let named = |name: &Option<String>| name.as_ref().map_or(String::new(), |name| format!(" {name}"));
     let mut lines = Vec::new();
     for class in &report.classes {
@@ -52,7 +52,7 @@ fn result_lines(report: &Report) -> Vec<String> {
 }
 
 /// How the answer compares with references.
-fn proof_lines(report: &Report) -> Vec<String> {
+fn proof_lines(report: &JobReport) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(equal), Some(total), Some(same)) =
         (report.equals_reference, report.values_total, report.values_equal)
@@ -71,7 +71,7 @@ fn proof_lines(report: &Report) -> Vec<String> {
 }
 
 /// Time and bytes of each phase, and of each layer when asked.
-pub(crate) fn totals(report: &Report, layers: bool) -> String {
+pub(crate) fn totals(report: &JobReport, layers: bool) -> String {
     let mut text = String::new();
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let _ = writeln!(text, "{:<44} {:>9} {:>10} {:>10} {:>7}", "", "seconds", "MB sent", "MB recv", "turns");
@@ -127,7 +127,7 @@ mod tests {
     fn the_result_comes_first_and_layers_when_asked() {
         let layer =
             LayerReport { phase: "online".into(), name: "conv7".into(), turns: 1, ..LayerReport::default() };
-        let report = Report {
+        let report = JobReport {
             classes: vec![
                 ClassReport { label: 0, name: Some("background".into()), voxels: 900, ml: Some(2.88) },
                 ClassReport { label: 1, name: None, voxels: 100, ml: None },
@@ -141,7 +141,7 @@ mod tests {
             input: Some(Found { form: "picture".into(), ..Found::default() }),
             files: vec!["out/mask.nii.gz".into()],
             layers: vec![layer],
-            ..Report::default()
+            ..JobReport::default()
         };
         let lines: Vec<String> = words(&report, false).lines().map(str::to_string).collect();
         assert_eq!(lines[0], "class 0 background: 900 voxels, 2.880 ml");

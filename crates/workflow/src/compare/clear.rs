@@ -14,7 +14,7 @@ use crate::reference;
 
 /// One tensor.
 #[derive(Clone, Serialize)]
-pub struct Row {
+pub struct TensorRow {
     /// Its name in the model.
     pub name: String,
     /// Bits of the ring.
@@ -76,7 +76,7 @@ pub struct Clear {
 /// Tensor by tensor.
 pub struct ByTensor {
     /// One row per tensor.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TensorRow>,
     /// The fixed integers.
     pub integers: Vec<Vec<i64>>,
     /// Where the error is made.
@@ -99,7 +99,7 @@ pub fn clear_by_tensor(model: &Model, input: &Tensor, clamped: Clamped) -> Resul
     let evaluation = fixed::evaluate_with(plan, &model.weights, &quantised, &mut |tensor, values| {
         integers[tensor] = values.to_vec();
     })?;
-    let rows = plan.tensors.iter().zip(&evaluation.tensors).map(|(spec, report)| Row {
+    let rows = plan.tensors.iter().zip(&evaluation.tensors).map(|(spec, report)| TensorRow {
         name: spec.name.clone(),
         ring_bits: spec.ring_bits,
         margin_bits: report.margin_bits,
@@ -109,7 +109,7 @@ pub fn clear_by_tensor(model: &Model, input: &Tensor, clamped: Clamped) -> Resul
         fixed_max_abs_error: None,
         private_equals_fixed: None,
     });
-    let mut rows: Vec<Row> = rows.collect();
+    let mut rows: Vec<TensorRow> = rows.collect();
     let float = float_rows(model, input, &integers, &mut rows)?;
     let error_made = error_made(&plan.nodes, plan.input, &rows);
     Ok((summed(model, evaluation, float, clamped)?, ByTensor { rows, integers, error_made }))
@@ -153,7 +153,7 @@ fn float_rows(
     model: &Model,
     input: &Tensor,
     integers: &[Vec<i64>],
-    rows: &mut [Row],
+    rows: &mut [TensorRow],
 ) -> Result<Option<Tensor>> {
     let Some(graph) = &model.fitted else { return Ok(None) };
     float::evaluate_with(graph, input, &mut |value, seen| {
@@ -169,10 +169,11 @@ fn float_rows(
 }
 
 /// The first layer whose error jumps: by at least half of the largest jump. None where nothing was held against floats.
-fn error_made(nodes: &[PlanNode], input: TensorId, rows: &[Row]) -> Option<ErrorMade> {
+fn error_made(nodes: &[PlanNode], input: TensorId, rows: &[TensorRow]) -> Option<ErrorMade> {
     // A step between two of the model's values passes its inputs' error on.
     let mut errors: Vec<f64> = vec![0.0; rows.len()];
-    let relative = |row: &Row| Some(row.fixed_max_abs_error? / row.float_max_abs.filter(|&most| most > 0.0)?);
+    let relative =
+        |row: &TensorRow| Some(row.fixed_max_abs_error? / row.float_max_abs.filter(|&most| most > 0.0)?);
     errors[input] = relative(&rows[input]).unwrap_or(0.0);
     // What the input's range and width cut off is an error too, made before the first layer.
     let name = rows[input].name.clone();
@@ -218,7 +219,7 @@ mod tests {
             inputs: vec![index],
             output: index + 1,
         };
-        let row = |error: &Option<f64>| Row {
+        let row = |error: &Option<f64>| TensorRow {
             name: "tensor".into(),
             ring_bits: 20,
             margin_bits: 1.0,

@@ -11,10 +11,10 @@ use super::private::Private;
 use crate::error::{At, Result};
 use crate::events::Events;
 use crate::files::write_whole;
-use crate::fit::Source;
+use crate::fit::FittedStudy;
 use crate::hex;
 use crate::images::name;
-use crate::model::{Model, Record};
+use crate::model::{Model, PlanRecord};
 use crate::slices::selection;
 
 /// The whole report.
@@ -27,7 +27,7 @@ pub struct Acceptance {
     /// Digest of the public plan, hexadecimal.
     pub plan_digest: String,
     /// How the plan came about; null for a plan that was saved without it.
-    pub record: Option<Record>,
+    pub record: Option<PlanRecord>,
     /// What a person should know.
     pub notes: Vec<String>,
     /// All images together.
@@ -139,7 +139,7 @@ pub fn compare_many(
     let mut images = Vec::new();
     let mut notes = model.notes.clone();
     for file in files {
-        let source = Source::open(file, options.unit, &model.plan)?;
+        let source = FittedStudy::open(file, options.unit, &model.plan)?;
         notes.extend(source.notes().iter().map(|note| format!("{}: {note}", file.display())));
         for slice in options.which.of(source.count())? {
             let row = row(model, file, &source, slice, options.private, events)
@@ -163,7 +163,7 @@ pub fn compare_many(
 fn row(
     model: &Model,
     file: &Path,
-    source: &Source,
+    source: &FittedStudy,
     slice: usize,
     private: Option<Private>,
     events: &dyn Events,

@@ -20,7 +20,7 @@ use crate::error::{CompareError, PairError, Result};
 use crate::events::Events;
 use crate::model::Model;
 use crate::pair::Pair;
-use crate::report::{LayerReport, Report};
+use crate::report::{JobReport, LayerReport};
 use crate::watch::{Watch, phase_bytes, turns};
 use crate::{random, transfers};
 
@@ -41,7 +41,7 @@ impl Private {
         input: &Tensor,
         by_tensor: Option<&mut ByTensor>,
         events: &dyn Events,
-    ) -> Result<(Output, Report)> {
+    ) -> Result<(Output, JobReport)> {
         match self {
             Self::Processes(kind) => by_processes(model, input, kind),
             Self::InMemory(kind) => in_memory(model, input, kind, by_tensor, events),
@@ -56,7 +56,7 @@ fn in_memory(
     kind: OtKind,
     by_tensor: Option<&mut ByTensor>,
     events: &dyn Events,
-) -> Result<(Output, Report)> {
+) -> Result<(Output, JobReport)> {
     let plan = AssignedPlan::new(model.plan.clone())?;
     let integers = fixed::quantise_input(&model.plan, input)?;
     let cost = plan.cost(Party::ImageOwner, kind);
@@ -107,11 +107,11 @@ fn in_memory(
         }
     }
     let (layers, images) = watch.finish();
-    let mut report = Report {
+    let mut report = JobReport {
         suite: transfers::suite(model.plan.suite, Some(kind)),
         ot: Some(transfers::name(kind).into()),
         images,
-        ..Report::default()
+        ..JobReport::default()
     };
     report.bytes = phase_bytes(&layers);
     report.turns = turns(&layers);
@@ -148,7 +148,7 @@ fn fresh_session() -> [u8; 32] {
 }
 
 /// Both parties as processes: the plan is saved, served, and asked.
-fn by_processes(model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, Report)> {
+fn by_processes(model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, JobReport)> {
     let saved = tempfile::tempdir()?;
     model.save(saved.path())?;
     let pair = Pair::start(&["--model", &saved.path().display().to_string()], None)?;
@@ -159,5 +159,5 @@ fn by_processes(model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, 
         OutputPolicy::Labels => Output::Labels(values.into_iter().map(|value| value as u8).collect()),
         OutputPolicy::Logits => Output::Logits(values),
     };
-    Ok((output, Report { values: None, ..report }))
+    Ok((output, JobReport { values: None, ..report }))
 }

@@ -15,7 +15,7 @@ const SAMPLES_ADVISED: usize = 8;
 
 /// How a plan came about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct PlanRecord {
     /// The program's version.
     pub program: String,
     /// What ranges were fitted to.
@@ -46,7 +46,7 @@ pub enum FittedTo {
     Synthetic,
 }
 
-impl Record {
+impl PlanRecord {
     /// What a person should know: sentences.
     pub fn notes(&self) -> Vec<String> {
         let few = self.samples < SAMPLES_ADVISED;
@@ -100,8 +100,8 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn record(fitted_to: FittedTo, samples: usize) -> Record {
-        Record {
+    fn record(fitted_to: FittedTo, samples: usize) -> PlanRecord {
+        PlanRecord {
             program: "0".into(),
             fitted_to,
             samples,
@@ -120,21 +120,21 @@ mod tests {
         assert!(note(FittedTo::Samples, 7).contains("7 sample(s)"));
         assert!(note(FittedTo::TheInput, 1).contains("the input itself"));
         assert!(note(FittedTo::Synthetic, 4).contains("synthetic"));
-        let changed = Record { changes: vec!["a change".into()], ..record(FittedTo::Samples, 9) };
+        let changed = PlanRecord { changes: vec!["a change".into()], ..record(FittedTo::Samples, 9) };
         assert_eq!(changed.notes(), ["a change"]);
     }
 
     #[test]
     fn a_record_is_kept_beside_its_plan_and_a_damaged_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Record::load(folder.path()).unwrap(), None);
+        assert_eq!(PlanRecord::load(folder.path()).unwrap(), None);
         let kept = record(FittedTo::Synthetic, 4);
         kept.save(folder.path()).unwrap();
-        assert_eq!(Record::load(folder.path()).unwrap(), Some(kept));
-        Record::remove(folder.path()).unwrap();
-        assert_eq!(Record::load(folder.path()).unwrap(), None);
-        Record::remove(folder.path()).unwrap();
+        assert_eq!(PlanRecord::load(folder.path()).unwrap(), Some(kept));
+        PlanRecord::remove(folder.path()).unwrap();
+        assert_eq!(PlanRecord::load(folder.path()).unwrap(), None);
+        PlanRecord::remove(folder.path()).unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(Record::load(folder.path()).unwrap_err().told().contains("make the plan again"));
+        assert!(PlanRecord::load(folder.path()).unwrap_err().told().contains("make the plan again"));
     }
 }
