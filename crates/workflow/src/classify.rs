@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use blindscan_graph::ir::Head;
-use blindscan_graph::plan::PublicPlan;
+use blindscan_graph::plan::{Meaning, Places, PublicPlan};
 use blindscan_graph::{fixed, float};
 use blindscan_inference::Output;
 
@@ -98,18 +98,26 @@ fn tell(plan: &PublicPlan, output: &Output, report: &mut JobReport) -> usize {
         }
         report.logits = Some(numbers(&real.data));
     }
-    if plan.findings() == Some(labels.len()) {
-        let probability = |index: usize| report.probabilities.as_ref().map(|all| all[index]);
-        report.findings = (labels.iter().enumerate())
-            .map(|(index, &label)| FindingReport {
-                name: plan.answer.class_names.get(index).cloned(),
-                present: label == 1,
-                probability: probability(index),
-            })
-            .collect();
-    } else if let [label] = labels[..] {
-        report.label = Some(u32::from(label));
-        report.class = plan.answer.class_names.get(usize::from(label)).cloned();
+    let names = &plan.answer.class_names;
+    match (plan.answer.meaning, plan.answer.places) {
+        (Meaning::Findings { .. }, Places::Whole) => {
+            let probability = |index: usize| report.probabilities.as_ref().map(|all| all[index]);
+            report.findings = (labels.iter().enumerate())
+                .map(|(index, &label)| FindingReport {
+                    name: names.get(index).cloned(),
+                    present: label == 1,
+                    probability: probability(index),
+                })
+                .collect();
+        }
+        (Meaning::Class { .. } | Meaning::YesNo, Places::Whole) => {
+            let label = labels[0];
+            report.label = Some(u32::from(label));
+            report.class = names.get(usize::from(label)).cloned();
+        }
+        // A mask or plain values: no single class.
+        (_, Places::Plane { .. } | Places::Block { .. } | Places::List)
+        | (Meaning::Values, Places::Whole) => {}
     }
     labels.len()
 }
