@@ -89,7 +89,7 @@ pub fn compare(
         None => None,
     };
     let mut report = JobReport::default();
-    if let Some(private) = options.private {
+    if let Some(private) = &options.private {
         let output;
         (output, report) = private.run(model, &input, Some(&mut by_tensor), events)?;
         judge(&model.plan, &output, &clear, &mut report)?;

@@ -20,6 +20,7 @@ use crate::report::JobReport;
 
 /// A vendor that serves, and a place for the hospital.
 pub struct Pair {
+    program: PathBuf,
     place: TempDir,
     vendor: Child,
     events: Arc<Mutex<Vec<Value>>>,
@@ -29,9 +30,9 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Makes both identities, lets the vendor know the hospital, and starts the vendor with `arguments` after `serve`.
-    /// A `link` puts a slow line between the two.
-    pub fn start(arguments: &[&str], link: Option<LinkSpec>) -> Result<Self> {
+    /// Makes both identities, lets the vendor know the hospital, and starts the vendor: `program`, which is `blindscan`,
+    /// with `arguments` after `serve`. A `link` puts a slow line between the two.
+    pub fn start(program: &Path, arguments: &[&str], link: Option<LinkSpec>) -> Result<Self> {
         let place = tempfile::Builder::new().prefix("blindscan-").tempdir()?;
         for side in ["vendor", "hospital"] {
             std::fs::create_dir(place.path().join(side))?;
@@ -40,7 +41,7 @@ impl Pair {
         let allowed =
             format!("[[client]]\nname = \"hospital\"\nfingerprint = \"{}\"\n", hospital.fingerprint());
         std::fs::write(place.path().join("vendor/allowed.toml"), allowed)?;
-        let mut vendor = Command::new(std::env::current_exe()?)
+        let mut vendor = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--clients", "allowed.toml", "--keys", "keys"])
             .args(["--stock", "stock", "--json"])
             .args(arguments)
@@ -66,7 +67,7 @@ impl Pair {
                 (join, Some(relay))
             }
         };
-        Ok(Self { place, vendor, events, join, vendor_cpu_at_start, _relay: relay })
+        Ok(Self { program: program.into(), place, vendor, events, join, vendor_cpu_at_start, _relay: relay })
     }
 
     /// The hospital's folder.
@@ -76,7 +77,7 @@ impl Pair {
 
     /// Runs `blindscan` in the hospital's folder with these arguments and `--server`, `--keys`, `--json`; its report.
     pub fn ask(&self, arguments: &[&str]) -> Result<JobReport> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(&self.program)
             .args(arguments)
             .args(["--server", &self.join, "--keys", "keys", "--json"])
             .current_dir(self.hospital())

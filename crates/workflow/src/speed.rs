@@ -3,6 +3,7 @@
 //! The measurement is a job like any other: two processes, TLS between them, a stock on disk. So whatever a job spends its
 //! time on is in it, and how far the work of one party overlaps the other's as well.
 
+use std::path::Path;
 use std::time::Instant;
 
 use blindscan_graph::calibrate::{self, calibrate};
@@ -58,12 +59,12 @@ const ROUNDS: usize = 3;
 const CONVOLUTIONS: [[usize; 5]; 5] =
     [[4, 16, 256, 3, 1], [16, 16, 256, 3, 1], [16, 32, 256, 3, 2], [32, 32, 128, 3, 2], [32, 64, 64, 3, 2]];
 
-/// Scales the assumed rates by what a small model takes here.
-pub fn measured() -> Result<Speed> {
+/// Scales the assumed rates by what a small model takes here, with `program`, which is `blindscan`, at both ends.
+pub fn measured(program: &Path) -> Result<Speed> {
     let made = small_model()?;
     let plan = AssignedPlan::new(made.public.clone())?;
     let layers = plan.cost(Party::ImageOwner, KIND).layers;
-    Ok(scaled(&layers, &best(run(&made)?).expect("a job was measured")))
+    Ok(scaled(&layers, &best(run(program, &made)?).expect("a job was measured")))
 }
 
 /// What one job took.
@@ -123,10 +124,10 @@ fn best(jobs: Vec<Job>) -> Option<Job> {
 }
 
 /// Runs the small model between two processes.
-fn run(made: &FixedPlan) -> Result<Vec<Job>> {
+fn run(program: &Path, made: &FixedPlan) -> Result<Vec<Job>> {
     let saved = tempfile::tempdir()?;
     made.save(saved.path())?;
-    let pair = Pair::start(&["--model", &saved.path().display().to_string()], None)?;
+    let pair = Pair::start(program, &["--model", &saved.path().display().to_string()], None)?;
     npy::write(&pair.hospital().join("input.npy"), &sample())?;
     let mut vendor_before = pair.vendor_cpu_at_start();
     let mut jobs = Vec::with_capacity(ROUNDS);

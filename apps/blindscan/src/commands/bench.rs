@@ -77,7 +77,8 @@ fn measure(path: &Path, args: &BenchArgs, link: Option<LinkSpec>) -> Result<Row>
     }
     let saved = tempfile::tempdir()?;
     model.save(saved.path())?;
-    let pair = Pair::start(&["--model", &saved.path().display().to_string()], link)?;
+    let pair =
+        Pair::start(&std::env::current_exe()?, &["--model", &saved.path().display().to_string()], link)?;
     let input = model::sample(path, &model.plan)?;
     npy::write(&pair.hospital().join("input.npy"), &input)?;
     let before = pair.vendor_cpu_at_start();

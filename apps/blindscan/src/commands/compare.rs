@@ -34,9 +34,13 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Outcome> {
 }
 
 /// Where the private answer is made, when it is asked for.
-fn private(args: &CompareArgs) -> Option<Private> {
+fn private(args: &CompareArgs) -> Result<Option<Private>> {
     let kind = args.ot.choice().in_memory();
-    args.private.then_some(if args.processes { Private::Processes(kind) } else { Private::InMemory(kind) })
+    Ok(match (args.private, args.processes) {
+        (false, _) => None,
+        (true, false) => Some(Private::InMemory(kind)),
+        (true, true) => Some(Private::Processes { program: std::env::current_exe()?, kind }),
+    })
 }
 
 /// One image, tensor by tensor.
@@ -45,7 +49,7 @@ fn one(args: &CompareArgs, model: &Model, begun: Instant) -> Result<Outcome> {
         slice: args.slice,
         unit: args.unit,
         expected: args.expected.clone(),
-        private: private(args),
+        private: private(args)?,
     };
     let comparison = compare(model, &args.input, &options, begun, &Screen::new())?;
     match args.json {

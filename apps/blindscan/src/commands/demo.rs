@@ -35,7 +35,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     );
 
     let model_path = std::path::absolute(data.join(MODEL).with_extension("onnx"))?;
-    let pair = Pair::start(&["--model", &model_path.display().to_string()], None)?;
+    let pair = Pair::start(&std::env::current_exe()?, &["--model", &model_path.display().to_string()], None)?;
     bring(&data.join("scan.nii.gz"), &pair.hospital(), "scan.nii.gz")?;
     let slices = slice.to_string();
     let asked = [

@@ -99,7 +99,8 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Outcome> {
     let link: LinkSpec = args.link.parse()?;
     ensure!(args.images > 0, "--images takes a number from 1 on");
     let (plan, notes) = plan(args)?;
-    let speed = if args.calibrate_machine { speed::measured()? } else { speed::ASSUMED };
+    let speed =
+        if args.calibrate_machine { speed::measured(&std::env::current_exe()?)? } else { speed::ASSUMED };
     let printed = Printed { notes, ..printed(&plan, link, args.ot.choice().on(link), &speed, args.images) };
     if args.json {
         print_json(&printed)?;

@@ -142,7 +142,7 @@ pub fn compare_many(
         let source = FittedStudy::open(file, options.unit, &model.plan)?;
         notes.extend(source.notes().iter().map(|note| format!("{}: {note}", file.display())));
         for slice in options.which.of(source.count())? {
-            let row = row(model, file, &source, slice, options.private, events)
+            let row = row(model, file, &source, slice, options.private.as_ref(), events)
                 .at_place(|| format!("{}, slice {slice}", file.display()))?;
             each(&row);
             images.push(row);
@@ -165,7 +165,7 @@ fn row(
     file: &Path,
     source: &FittedStudy,
     slice: usize,
-    private: Option<Private>,
+    private: Option<&Private>,
     events: &dyn Events,
 ) -> Result<ImageRow> {
     let (input, clamped) = source.input(slice, &model.plan)?;

@@ -1,5 +1,6 @@
 //! The private side: both parties in this process with a look at every share, or as two processes.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use blindscan_arith::ring::{Ring, Ring32};
@@ -25,26 +26,31 @@ use crate::watch::{Watch, phase_bytes, turns};
 use crate::{random, transfers};
 
 /// How a private answer is made: where both parties run, and with which transfers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Private {
     /// In this process.
     InMemory(OtKind),
     /// As two processes over TLS.
-    Processes(OtKind),
+    Processes {
+        /// `blindscan`, at both ends.
+        program: PathBuf,
+        /// How the transfers are made.
+        kind: OtKind,
+    },
 }
 
 impl Private {
     /// The private answer, and with `by_tensor` in one process what each tensor's shares add up to.
     pub fn run(
-        self,
+        &self,
         model: &Model,
         input: &Tensor,
         by_tensor: Option<&mut ByTensor>,
         events: &dyn Events,
     ) -> Result<(Output, JobReport)> {
         match self {
-            Self::Processes(kind) => by_processes(model, input, kind),
-            Self::InMemory(kind) => in_memory(model, input, kind, by_tensor, events),
+            Self::Processes { program, kind } => by_processes(program, model, input, *kind),
+            Self::InMemory(kind) => in_memory(model, input, *kind, by_tensor, events),
         }
     }
 }
@@ -148,10 +154,10 @@ fn fresh_session() -> [u8; 32] {
 }
 
 /// Both parties as processes: the plan is saved, served, and asked.
-fn by_processes(model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, JobReport)> {
+fn by_processes(program: &Path, model: &Model, input: &Tensor, kind: OtKind) -> Result<(Output, JobReport)> {
     let saved = tempfile::tempdir()?;
     model.save(saved.path())?;
-    let pair = Pair::start(&["--model", &saved.path().display().to_string()], None)?;
+    let pair = Pair::start(program, &["--model", &saved.path().display().to_string()], None)?;
     npy::write(&pair.hospital().join("input.npy"), input)?;
     let report = pair.ask(&["classify", "input.npy", "--values", "--ot", transfers::name(kind)])?;
     let values = report.values.clone().ok_or(PairError::Lacks { what: "values" })?;

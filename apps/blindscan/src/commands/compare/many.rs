@@ -24,7 +24,7 @@ pub(super) fn run(
         (None, Some(slice)) => Which::One(slice),
         (None, None) => Which::Middle,
     };
-    let options = ManyOptions { which, unit: args.unit, private: private(args) };
+    let options = ManyOptions { which, unit: args.unit, private: private(args)? };
     let mut first = true;
     let report = compare_many(model, files, aside, &options, &Screen::new(), &mut |row| {
         if !args.json {
