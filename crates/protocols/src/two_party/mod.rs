@@ -1,6 +1,6 @@
 //! The dialogues of the image owner and the model owner.
 //!
-//! | folder | what |
+//! | file | what |
 //! |---|---|
 //! | [`linear`] | shares of W*r by RLWE, offline |
 //! | [`nonlinear`] | comparison, ReLU with rescaling, maximum, argmax |
