@@ -38,7 +38,7 @@ pub enum InferenceError {
     Stock(#[from] StockError),
     /// A section of the stock is of another plan.
     #[error("stock: {0}")]
-    Section(#[from] nonlinear::StockError),
+    Section(#[from] nonlinear::StockLengthError),
 }
 
 impl InferenceError {

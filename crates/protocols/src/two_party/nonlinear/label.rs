@@ -26,7 +26,7 @@ use super::message::{Reader, Writer, packed_bytes};
 use super::products;
 use super::select::{self, SelectStock};
 use super::sign::{Sign, SignStock};
-use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use super::supply::{PadDemand, PadEnds, ShapeError, StockLengthError};
 use crate::ProtocolError;
 use crate::share::{Share, ShareView};
 use crate::two_party::Party;
@@ -174,8 +174,13 @@ impl Label {
     }
 
     /// A stock as [`LabelStock::to_bytes`] wrote it. The caller sees to it that it is read once.
-    pub fn stock_from_bytes(&self, party: Party, n: usize, bytes: &[u8]) -> Result<LabelStock, StockError> {
-        StockError::check(bytes, self.stock_bytes(party, n), n)?;
+    pub fn stock_from_bytes(
+        &self,
+        party: Party,
+        n: usize,
+        bytes: &[u8],
+    ) -> Result<LabelStock, StockLengthError> {
+        StockLengthError::check(bytes, self.stock_bytes(party, n), n)?;
         let mut rest = bytes;
         let mut read = Vec::new();
         for round in self.rounds() {

@@ -15,7 +15,7 @@ use blindscan_wire::script::Script;
 
 use super::activation::{Activation, ActivationStock};
 use super::message::Writer;
-use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use super::supply::{PadDemand, PadEnds, ShapeError, StockLengthError};
 use crate::ProtocolError;
 use crate::share::{Share, ShareView};
 use crate::two_party::Party;
@@ -82,7 +82,7 @@ impl Maximum {
         party: Party,
         n: usize,
         bytes: &[u8],
-    ) -> Result<ActivationStock, StockError> {
+    ) -> Result<ActivationStock, StockLengthError> {
         self.relu.stock_from_bytes(party, n, bytes)
     }
 }
@@ -177,8 +177,8 @@ impl Tournament {
         party: Party,
         n: usize,
         bytes: &[u8],
-    ) -> Result<TournamentStock, StockError> {
-        StockError::check(bytes, self.stock_bytes(party, n), n)?;
+    ) -> Result<TournamentStock, StockLengthError> {
+        StockLengthError::check(bytes, self.stock_bytes(party, n), n)?;
         let mut rest = bytes;
         let mut rounds = Vec::new();
         for pairs in self.pairs() {

@@ -49,4 +49,4 @@ pub use activation::{Activation, ActivationStock};
 pub use label::{Label, LabelStock};
 pub use maximum::{Maximum, Tournament, TournamentStock};
 pub use sign::{Sign, SignStock};
-pub use supply::{PadDemand, PadEnds, STEP, ShapeError, StockError};
+pub use supply::{PadDemand, PadEnds, STEP, ShapeError, StockLengthError};

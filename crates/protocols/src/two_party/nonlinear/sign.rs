@@ -15,7 +15,7 @@ use blindscan_wire::script::Script;
 
 use super::comparison::{Comparison, ComparisonStock, ComparisonTree, Rider};
 use super::message::{Reader, Writer};
-use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use super::supply::{PadDemand, PadEnds, ShapeError, StockLengthError};
 use crate::ProtocolError;
 use crate::share::ShareView;
 use crate::two_party::Party;
@@ -99,8 +99,13 @@ impl Sign {
     }
 
     /// A stock as [`SignStock::to_bytes`] wrote it. The caller sees to it that it is read once.
-    pub fn stock_from_bytes(&self, party: Party, n: usize, bytes: &[u8]) -> Result<SignStock, StockError> {
-        let mut from = StockError::check(bytes, self.stock_bytes(party, n), n)?;
+    pub fn stock_from_bytes(
+        &self,
+        party: Party,
+        n: usize,
+        bytes: &[u8],
+    ) -> Result<SignStock, StockLengthError> {
+        let mut from = StockLengthError::check(bytes, self.stock_bytes(party, n), n)?;
         Ok(self.read_stock(party, &mut from))
     }
 

@@ -144,14 +144,14 @@ impl PadEnds<'_> {
 /// The bytes of a stock are not those of the protocol they are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a stock of {found} bytes was read where {expected} were due; was it cut, or made for another plan?")]
-pub struct StockError {
+pub struct StockLengthError {
     /// Bytes due.
     pub expected: usize,
     /// Bytes found.
     pub found: usize,
 }
 
-impl StockError {
+impl StockLengthError {
     /// The bytes as a reader, when there are exactly as many as expected.
     pub(super) fn check(bytes: &[u8], expected: usize, n: usize) -> Result<Reader<'_>, Self> {
         if bytes.len() == expected {

@@ -48,7 +48,7 @@ use super::message::{Lanes, Reader, Writer, packed_bytes};
 use super::pads::{Half, Words};
 use super::products;
 use super::select::{self, SelectStock};
-use super::supply::{PadDemand, PadEnds, ShapeError, StockError};
+use super::supply::{PadDemand, PadEnds, ShapeError, StockLengthError};
 use crate::ProtocolError;
 use crate::share::{Share, ShareView};
 use crate::two_party::Party;
@@ -173,8 +173,8 @@ impl Activation {
         party: Party,
         n: usize,
         bytes: &[u8],
-    ) -> Result<ActivationStock, StockError> {
-        let mut from = StockError::check(bytes, self.stock_bytes(party, n), n)?;
+    ) -> Result<ActivationStock, StockLengthError> {
+        let mut from = StockLengthError::check(bytes, self.stock_bytes(party, n), n)?;
         Ok(self.read_stock(party, &mut from))
     }
 

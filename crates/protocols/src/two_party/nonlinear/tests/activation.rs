@@ -3,7 +3,7 @@
 use blindscan_arith::ring::{Module, Ring, Ring32};
 
 use super::*;
-use crate::two_party::nonlinear::{PadDemand, ShapeError, StockError, ideal};
+use crate::two_party::nonlinear::{PadDemand, ShapeError, StockLengthError, ideal};
 
 /// All pairs of shares of all values of `least..=most` modulo 2^8.
 fn all_pairs(least: i64, most: i64) -> (Share, Share, Vec<i64>) {
@@ -167,7 +167,7 @@ fn a_cut_stock_is_an_error() {
         let expected = of.stock_bytes(party, 100);
         for found in [0, 1, expected - 1, expected + 1] {
             let error = of.stock_from_bytes(party, 100, &vec![0; found]).unwrap_err();
-            assert_eq!(error, StockError { expected, found });
+            assert_eq!(error, StockLengthError { expected, found });
         }
     }
 }

@@ -4,7 +4,7 @@ use blindscan_arith::ring::{Module, Ring32};
 use blindscan_wire::Traffic;
 
 use super::*;
-use crate::two_party::nonlinear::{Label, StockError, ideal};
+use crate::two_party::nonlinear::{Label, StockLengthError, ideal};
 
 enum Told {
     Labels(Vec<u8>),
@@ -144,6 +144,6 @@ fn a_cut_label_stock_is_an_error() {
     let of = Label::new(24, 3, 5).unwrap();
     let expected = of.stock_bytes(Party::ImageOwner, 10);
     let error = of.stock_from_bytes(Party::ImageOwner, 10, &vec![0; expected + 1]).unwrap_err();
-    assert_eq!(error, StockError { expected, found: expected + 1 });
+    assert_eq!(error, StockLengthError { expected, found: expected + 1 });
     assert!(Label::new(24, 3, 0).is_err() && Label::new(24, 3, 257).is_err());
 }

@@ -3,7 +3,7 @@
 use blindscan_arith::ring::Ring32;
 
 use super::*;
-use crate::two_party::nonlinear::{Maximum, Sign, StockError, Tournament, ideal};
+use crate::two_party::nonlinear::{Maximum, Sign, StockLengthError, Tournament, ideal};
 
 #[test]
 fn the_larger_of_two_is_found_for_all_pairs_of_small_values() {
@@ -59,7 +59,7 @@ fn a_cut_tournament_stock_is_an_error() {
     let of = Tournament::new(24, 3, 5).unwrap();
     let expected = of.stock_bytes(Party::ModelOwner, 10);
     let error = of.stock_from_bytes(Party::ModelOwner, 10, &vec![0; expected - 1]).unwrap_err();
-    assert_eq!(error, StockError { expected, found: expected - 1 });
+    assert_eq!(error, StockLengthError { expected, found: expected - 1 });
 }
 
 #[test]
