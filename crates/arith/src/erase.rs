@@ -1,7 +1,7 @@
 //! Secrets that are overwritten before their memory is given back.
 //!
 //! The one place of the workspace where that is done by hand; single values use `zeroize`. Zeros are written at the speed of
-//! `fill` and kept by a barrier, which `zeroize` has for vectors only at one byte at a time.
+//! `fill` and kept by a barrier, where `zeroize` writes one item of a vector after another.
 
 /// Overwrites items with their default, which for numbers is zero; the compiler keeps the writes.
 #[inline]
