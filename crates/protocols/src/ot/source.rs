@@ -113,6 +113,7 @@ impl Making {
         let mut script = Script::default();
         while self.at_hand < count {
             let batch = self.to_make.min(BATCH);
+            assert!(batch > 0, "a phase uses no more transfers than its plan demands");
             self.to_make -= batch;
             self.at_hand += batch;
             script.then(self.batch(batch));
