@@ -1,16 +1,17 @@
 //! Channels that are constant for every input of the declared range: taken out of the weights around them.
 //!
-//! A batch norm over a channel that never fires multiplies it by hundreds, and a layer has one scale for all its weights: the
-//! dead channel takes bits from the living. What a channel can reach follows from the input's range by intervals, layer by
+//! A batch norm multiplies a channel that is never active by hundreds. A layer has one scale for all its weights, so that such a
+//! channel takes bits from the others. What a channel can reach follows from the input's range by interval arithmetic, layer by
 //! layer; one that a ReLU always makes zero, or whose weights are all zero, is constant. Then
 //! * the weights that read it become zero, and its constant goes into the reader's bias (only where no padding stands between,
 //!   unless it is zero);
 //! * the weights that make it become zero, where nothing but the ReLU reads what they make.
 //!
 //! The answer in floats stays the same: to the bit for zeros, up to the rounding of a bias for other constants.
+#![warn(clippy::wildcard_enum_match_arm)]
 
-use crate::ir::{Graph, Node, Op, Tensor, ValueId};
-use crate::kernels::{Layout, channels, has_channels, numbers, numbers_mut};
+use crate::ir::ops::{ChannelFlow, Kernels, Layer, LayerMut, channel_count, has_channels};
+use crate::ir::{Graph, Node, Tensor, ValueId};
 
 /// What floats may be off by, relative to the sum of magnitudes: far more than any order of adding makes.
 const SLACK: f64 = 1e-4;
@@ -24,22 +25,26 @@ const UNKNOWN: Interval = (f64::NEG_INFINITY, f64::INFINITY);
 pub(crate) fn fold_constant_channels(graph: &mut Graph, range: (f32, f32)) -> Vec<(String, usize)> {
     let reached = intervals(graph, range);
     let mut folded = Vec::new();
-    let layouts: Vec<Option<Layout>> = graph.nodes.iter().map(|node| Layout::of(graph, node)).collect();
-    for (node, layout) in graph.nodes.iter_mut().zip(&layouts) {
-        let Some(layout) = layout else { continue };
-        let kernels = fold_inputs(node, *layout, &reached[node.inputs[0]]);
+    let over_channels: Vec<bool> = graph.nodes.iter().map(|node| graph.layer(node).is_some()).collect();
+    for (node, _) in graph.nodes.iter_mut().zip(&over_channels).filter(|(_, over)| **over) {
+        let input = node.inputs[0];
+        let kernels = fold_inputs(layer_mut(node), &reached[input]);
         if kernels > 0 {
             folded.push((node.name.clone(), kernels));
         }
     }
-    silence_makers(graph, &layouts, &reached);
+    silence_makers(graph, &over_channels, &reached);
     folded
+}
+
+fn layer_mut(node: &mut Node) -> LayerMut<'_> {
+    node.op.layer_mut().expect("a layer has weights")
 }
 
 /// What each channel of each value can reach, for every input of a range.
 pub(crate) fn intervals(graph: &Graph, range: (f32, f32)) -> Vec<Vec<Interval>> {
     let mut reached: Vec<Vec<Interval>> =
-        graph.values.iter().map(|value| vec![UNKNOWN; channels(&value.shape)]).collect();
+        graph.values.iter().map(|value| vec![UNKNOWN; channel_count(&value.shape)]).collect();
     reached[graph.input].fill((f64::from(range.0), f64::from(range.1)));
     for node in &graph.nodes {
         let inputs: Vec<&[Interval]> = node.inputs.iter().map(|&input| reached[input].as_slice()).collect();
@@ -61,26 +66,19 @@ fn of_node(graph: &Graph, node: &Node, inputs: &[&[Interval]]) -> Option<Vec<Int
     }
     let first = inputs[0];
     let mapped = |map: &dyn Fn(&Interval) -> Interval| Some(first.iter().map(map).collect());
-    match &node.op {
-        Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Dense { .. } => {
-            Some(linear(&node.op, Layout::of(graph, node)?, first))
-        }
-        Op::Relu => mapped(&|&(low, high)| (low.max(0.0), high.max(0.0))),
-        Op::MaxPool { .. } => Some(first.to_vec()),
-        Op::AveragePool { window, .. } if padless(&window.pads_begin, &window.pads_end) => {
+    match node.op.operator().channels() {
+        ChannelFlow::Mixed(_) => graph.layer(node).map(|(layer, kernels)| linear(layer, kernels, first)),
+        ChannelFlow::Rectified => mapped(&|&(low, high)| (low.max(0.0), high.max(0.0))),
+        ChannelFlow::Kept { zeros: true } => mapped(&with_zero),
+        ChannelFlow::Kept { zeros: false } | ChannelFlow::Largest | ChannelFlow::Picked => {
             Some(first.to_vec())
         }
-        Op::AveragePool { .. } => mapped(&with_zero),
-        Op::Pad { begin, end } if begin[..2] == [0, 0] && end[..2] == [0, 0] => mapped(&with_zero),
-        Op::Transpose { perm } if perm[..2] == [0, 1] => Some(first.to_vec()),
-        Op::Gather { positions } if positions.iter().take(2).all(Vec::is_empty) => Some(first.to_vec()),
-        Op::Add if first.len() == inputs[1].len() => {
-            Some(first.iter().zip(inputs[1]).map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect())
-        }
-        Op::AddConstant { constant } => Some(shifted(first, constant)),
-        Op::Concat { axis: 1 } => Some(inputs.concat()),
-        Op::Reshape => reshaped(first, channels(shape(node.output))),
-        Op::Pad { .. } | Op::Transpose { .. } | Op::Gather { .. } | Op::Add | Op::Concat { .. } => None,
+        ChannelFlow::Summed => (first.len() == inputs[1].len())
+            .then(|| first.iter().zip(inputs[1]).map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect()),
+        ChannelFlow::Shifted(constant) => Some(shifted(first, constant)),
+        ChannelFlow::Joined => Some(inputs.concat()),
+        ChannelFlow::Regrouped => reshaped(first, channel_count(shape(node.output))),
+        ChannelFlow::Stacked { .. } | ChannelFlow::Lost => None,
     }
 }
 
@@ -99,13 +97,12 @@ fn shifted(input: &[Interval], constant: &Tensor) -> Vec<Interval> {
 }
 
 /// Sums of products. Where zeros may stand in for an input, they count.
-fn linear(op: &Op, layout: Layout, input: &[Interval]) -> Vec<Interval> {
-    let (weight, bias) = numbers(op).expect("a linear operator has numbers");
+fn linear(layer: Layer<'_>, kernels: Kernels, input: &[Interval]) -> Vec<Interval> {
+    let bias = layer.bias;
     let mut sums = vec![(0.0, 0.0, 0.0); bias.len()];
     let times = |sum: f64, end: f64| if sum == 0.0 { 0.0 } else { sum * end };
-    for (index, kernel) in weight.chunks(layout.taps).enumerate() {
-        let (from, to) = layout.joined(index);
-        let (low, high) = if meets_padding(op) { with_zero(&input[from]) } else { input[from] };
+    for ((from, to), kernel) in layer.each_kernel(kernels) {
+        let (low, high) = if layer.meets_zeros() { with_zero(&input[from]) } else { input[from] };
         let sum =
             |sign: f32| kernel.iter().filter(|&&w| w * sign > 0.0).fold(0f64, |sum, &w| sum + f64::from(w));
         let (positive, negative) = (sum(1.0), sum(-1.0));
@@ -121,19 +118,6 @@ fn linear(op: &Op, layout: Layout, input: &[Interval]) -> Vec<Interval> {
         if low.is_nan() || high.is_nan() { UNKNOWN } else { (low, high) }
     };
     sums.iter().zip(bias).map(with_bias).collect()
-}
-
-/// Whether zeros may stand where an input would.
-fn meets_padding(op: &Op) -> bool {
-    match op {
-        Op::Conv { window, .. } => !padless(&window.pads_begin, &window.pads_end),
-        Op::Dense { .. } => false,
-        _ => true,
-    }
-}
-
-fn padless(begin: &[usize], end: &[usize]) -> bool {
-    begin.iter().chain(end).all(|&pad| pad == 0)
 }
 
 fn with_zero(&(low, high): &Interval) -> Interval {
@@ -152,18 +136,16 @@ fn reshaped(input: &[Interval], count: usize) -> Option<Vec<Interval>> {
 }
 
 /// Sets the kernels that read constants to zero, and puts what they gave into the bias. How many were not zero before.
-fn fold_inputs(node: &mut Node, layout: Layout, input: &[Interval]) -> usize {
-    let padded = meets_padding(&node.op);
-    let (weight, bias) = numbers_mut(&mut node.op).expect("an operator with a layout has numbers");
+fn fold_inputs(layer: LayerMut<'_>, input: &[Interval]) -> usize {
     let mut folded = 0;
-    for (index, kernel) in weight.chunks_mut(layout.taps).enumerate() {
-        let (from, to) = layout.joined(index);
+    for (index, kernel) in layer.weight.data.chunks_mut(layer.kernels.taps).enumerate() {
+        let (from, to) = layer.kernels.joined(index);
         let Some((constant, _)) = Some(input[from]).filter(|(low, high)| low == high) else { continue };
-        if kernel.iter().all(|&w| w == 0.0) || (constant != 0.0 && padded) {
+        if kernel.iter().all(|&w| w == 0.0) || (constant != 0.0 && layer.meets_zeros) {
             continue;
         }
         let sum: f64 = kernel.iter().map(|&w| f64::from(w)).sum();
-        bias[to] = (f64::from(bias[to]) + sum * constant) as f32;
+        layer.bias[to] = (f64::from(layer.bias[to]) + sum * constant) as f32;
         kernel.fill(0.0);
         folded += 1;
     }
@@ -171,49 +153,48 @@ fn fold_inputs(node: &mut Node, layout: Layout, input: &[Interval]) -> usize {
 }
 
 /// Sets to zero what makes a channel that the ReLU behind it always makes zero.
-fn silence_makers(graph: &mut Graph, layouts: &[Option<Layout>], reached: &[Vec<Interval>]) {
+fn silence_makers(graph: &mut Graph, over_channels: &[bool], reached: &[Vec<Interval>]) {
     let mut readers = vec![0; graph.values.len()];
     readers[graph.output] += 1;
     graph.nodes.iter().flat_map(|node| &node.inputs).for_each(|&value| readers[value] += 1);
-    let alone = graph.nodes.iter().filter(|node| matches!(node.op, Op::Relu) && readers[node.inputs[0]] == 1);
-    let relus: Vec<(ValueId, ValueId)> = alone.map(|node| (node.inputs[0], node.output)).collect();
+    let is_alone = |node: &&Node| {
+        matches!(node.op.operator().channels(), ChannelFlow::Rectified) && readers[node.inputs[0]] == 1
+    };
+    let relus: Vec<(ValueId, ValueId)> =
+        graph.nodes.iter().filter(is_alone).map(|node| (node.inputs[0], node.output)).collect();
     for (value, relu) in relus {
         let Some(maker) = graph.nodes.iter().position(|node| node.output == value) else { continue };
-        let Some(layout) = layouts[maker] else { continue };
-        silence(&mut graph.nodes[maker].op, layout, &reached[relu]);
+        if over_channels[maker] {
+            silence(layer_mut(&mut graph.nodes[maker]), &reached[relu]);
+        }
     }
 }
 
-fn silence(op: &mut Op, layout: Layout, output: &[Interval]) {
-    let (weight, bias) = numbers_mut(op).expect("an operator with a layout has numbers");
+fn silence(mut layer: LayerMut<'_>, output: &[Interval]) {
     let is_silent = |channel: usize| output[channel] == (0.0, 0.0);
-    for (index, kernel) in weight.chunks_mut(layout.taps).enumerate() {
-        if is_silent(layout.joined(index).1) {
-            kernel.fill(0.0);
-        }
-    }
-    bias.iter_mut().enumerate().filter(|(channel, _)| is_silent(*channel)).for_each(|(_, bias)| *bias = 0.0);
+    layer.each_kernel().filter(|((_, to), _)| is_silent(*to)).for_each(|(_, kernel)| kernel.fill(0.0));
+    let biases = layer.bias.iter_mut().enumerate();
+    biases.filter(|(channel, _)| is_silent(*channel)).for_each(|(_, bias)| *bias = 0.0);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::float;
-    use crate::ir::{Classes, Head, Tensor, ValueInfo};
+    use crate::ir::{Classes, DenseOp, Head, Op, Tensor, ValueInfo};
     use crate::random::{random_graph, random_range};
 
     /// Makes one channel of each linear layer in three impossible to reach by a ReLU, and another's weights all zero.
     fn with_dead_channels(graph: &mut Graph) {
         for index in 0..graph.nodes.len() {
-            let Some(layout) = Layout::of(graph, &graph.nodes[index]) else { continue };
-            let (weight, bias) = numbers_mut(&mut graph.nodes[index].op).unwrap();
-            bias[index % bias.len()] = -1e4;
-            let zero = (index + 1) % bias.len();
-            for (kernel, numbers) in weight.chunks_mut(layout.taps).enumerate() {
-                if layout.joined(kernel).1 == zero {
-                    numbers.fill(0.0);
-                }
+            if graph.layer(&graph.nodes[index]).is_none() {
+                continue;
             }
+            let mut layer = layer_mut(&mut graph.nodes[index]);
+            let channels = layer.bias.len();
+            layer.bias[index % channels] = -1e4;
+            let zero = (index + 1) % channels;
+            layer.each_kernel().filter(|((_, to), _)| *to == zero).for_each(|(_, kernel)| kernel.fill(0.0));
         }
     }
 
@@ -237,11 +218,19 @@ mod tests {
         assert!(kernels > 300, "{kernels} kernels folded");
     }
 
+    /// The weights and biases of a layer.
+    fn numbers(op: &Op) -> (&[f32], &[f32]) {
+        let layer = op.layer().unwrap();
+        (&layer.weight.data, layer.bias)
+    }
+
     /// Two inputs, two features with a ReLU, one answer.
     fn perceptron(bias: [f32; 2]) -> Graph {
-        let dense = |shape: [usize; 2], data: &[f32], bias: &[f32]| Op::Dense {
-            weight: Tensor { shape: shape.to_vec(), data: data.to_vec() },
-            bias: bias.to_vec(),
+        let dense = |shape: [usize; 2], data: &[f32], bias: &[f32]| {
+            Op::Dense(DenseOp {
+                weight: Tensor { shape: shape.to_vec(), data: data.to_vec() },
+                bias: bias.to_vec(),
+            })
         };
         let operators =
             [dense([2, 2], &[0.5, 0.4, 0.5, -0.4], &bias), Op::Relu, dense([1, 2], &[316.0, 1.0], &[0.25])];
@@ -265,12 +254,12 @@ mod tests {
         // The first feature reaches 0.9 before its bias.
         let mut alive = perceptron([-0.89, 0.0]);
         assert!(fold_constant_channels(&mut alive, (0.0, 1.0)).is_empty());
-        assert_eq!(numbers(&alive.nodes[0].op).unwrap().0, [0.5, 0.4, 0.5, -0.4]);
+        assert_eq!(numbers(&alive.nodes[0].op).0, [0.5, 0.4, 0.5, -0.4]);
 
         let mut dead = perceptron([-0.91, 0.0]);
         assert_eq!(fold_constant_channels(&mut dead, (0.0, 1.0)), [("node2".to_string(), 1)]);
-        assert_eq!(numbers(&dead.nodes[0].op).unwrap(), (&[0.0, 0.0, 0.5, -0.4][..], &[0.0, 0.0][..]));
-        assert_eq!(numbers(&dead.nodes[2].op).unwrap().0, [0.0, 1.0]);
+        assert_eq!(numbers(&dead.nodes[0].op), (&[0.0, 0.0, 0.5, -0.4][..], &[0.0, 0.0][..]));
+        assert_eq!(numbers(&dead.nodes[2].op).0, [0.0, 1.0]);
         // In a wider range the same channel lives.
         assert!(fold_constant_channels(&mut perceptron([-0.91, 0.0]), (0.0, 2.0)).is_empty());
     }
@@ -278,8 +267,8 @@ mod tests {
     #[test]
     fn a_channel_without_weights_is_folded_as_its_bias() {
         let mut graph = perceptron([0.5, 0.0]);
-        numbers_mut(&mut graph.nodes[0].op).unwrap().0[..2].fill(0.0);
+        layer_mut(&mut graph.nodes[0]).weight.data[..2].fill(0.0);
         assert_eq!(fold_constant_channels(&mut graph, (0.0, 1.0)).len(), 1);
-        assert_eq!(numbers(&graph.nodes[2].op).unwrap(), (&[0.0, 1.0][..], &[158.25][..]));
+        assert_eq!(numbers(&graph.nodes[2].op), (&[0.0, 1.0][..], &[158.25][..]));
     }
 }

@@ -18,7 +18,10 @@ mod tests;
 
 use std::collections::HashMap;
 
-use crate::ir::{Graph, Node, Op, Tensor as FloatTensor, ValueId, Window};
+use crate::ir::{
+    AddConstantOp, AveragePoolOp, ConcatOp, ConvOp, ConvTransposeOp, DenseOp, GatherOp, Graph, MaxPoolOp,
+    Node, Op, PadOp, Tensor as FloatTensor, TransposeOp, ValueId, Window,
+};
 use crate::operators::{
     Activate, Add, AddConstant, Concat, FloatSecret, Gather, Linear, MaxPool, OutputUnit, Pad, Reshape,
     Scale, SumPool, Transpose, Unit, split_power_of_two,
@@ -135,24 +138,28 @@ impl<'a> Drafting<'a> {
     fn draft_node(&mut self, node: &Node) -> Result<(), String> {
         let output = match &node.op {
             Op::Relu => return self.relu(node),
-            Op::Conv { window, groups, weight, bias } => {
+            Op::Conv(ConvOp { window, groups, weight, bias }) => {
                 self.convolution(node, window, *groups, weight, bias)?
             }
-            Op::ConvTranspose { window, output_padding, groups, weight, bias } => {
+            Op::ConvTranspose(ConvTransposeOp { window, output_padding, groups, weight, bias }) => {
                 self.transposed(node, window, output_padding, *groups, weight, bias)?
             }
-            Op::Dense { weight, bias } => self.dense(node, weight, bias)?,
-            Op::MaxPool { window } => self.max_pool(node, window)?,
-            Op::AveragePool { window, count_include_pad } => {
+            Op::Dense(DenseOp { weight, bias }) => self.dense(node, weight, bias)?,
+            Op::MaxPool(MaxPoolOp { window }) => self.max_pool(node, window)?,
+            Op::AveragePool(AveragePoolOp { window, count_include_pad }) => {
                 self.average_pool(node, window, *count_include_pad)?
             }
             Op::Add => self.add(node)?,
-            Op::AddConstant { constant } => self.add_constant(node, constant)?,
-            Op::Concat { axis } => self.concat(node, *axis)?,
-            Op::Pad { begin, end } => self.moved(node, Pad { begin: begin.clone(), end: end.clone() })?,
-            Op::Gather { positions } => self.moved(node, Gather { positions: positions.clone() })?,
+            Op::AddConstant(AddConstantOp { constant }) => self.add_constant(node, constant)?,
+            Op::Concat(ConcatOp { axis }) => self.concat(node, *axis)?,
+            Op::Pad(PadOp { begin, end }) => {
+                self.moved(node, Pad { begin: begin.clone(), end: end.clone() })?
+            }
+            Op::Gather(GatherOp { positions }) => {
+                self.moved(node, Gather { positions: positions.clone() })?
+            }
             Op::Reshape => self.moved(node, Reshape)?,
-            Op::Transpose { perm } => self.moved(node, Transpose { perm: perm.clone() })?,
+            Op::Transpose(TransposeOp { perm }) => self.moved(node, Transpose { perm: perm.clone() })?,
         };
         let declared = &self.graph.values[node.output].shape;
         if self.tensors[output].shape != *declared {
@@ -233,7 +240,7 @@ impl<'a> Drafting<'a> {
     fn relu(&mut self, node: &Node) -> Result<(), String> {
         let input = self.input(node, 0)?;
         let feeds_only_a_max_pool = node.output != self.graph.output
-            && matches!(self.readers[node.output].as_slice(), [Node { op: Op::MaxPool { .. }, .. }]);
+            && matches!(self.readers[node.output].as_slice(), [Node { op: Op::MaxPool(_), .. }]);
         if self.tensors[input].wide && feeds_only_a_max_pool {
             self.made[node.output] = Made::ReluDue(input);
             return Ok(());

@@ -13,20 +13,21 @@
 //!
 //! Source: Nagel, van Baalen, Blankevoort, Welling, "Data-free quantization through weight equalization and bias
 //! correction", ICCV 2019, section 4.1; the activations' sizes, and ties over sums and joins, are added here.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod classes;
 #[cfg(test)]
 mod tests;
 
-use crate::ir::{Graph, Node, Op};
-use crate::kernels::{Layout, channels, is_linear, numbers, numbers_mut};
+use crate::ir::ops::channel_count;
+use crate::ir::{AddConstantOp, Graph, Node, Op};
 use classes::{ChannelClasses, Family};
 
 /// ChannelClasses of a family may differ by this factor before they are equalised.
 pub const SPREAD_MAX: f64 = 32.0;
 /// Factors lie within 2^-EXPONENT_MAX..2^EXPONENT_MAX.
 const EXPONENT_MAX: i32 = 24;
-/// Rounds over all families; each layer stands between two, and what one moves the other feels.
+/// Rounds over all families: each layer has one before it and one behind it, and a change of one affects the other.
 const ROUNDS: usize = 10;
 
 /// A graph with the same answers, and what was done to it.
@@ -83,12 +84,12 @@ pub(crate) fn equalise(graph: &Graph, sizes: &[Vec<f64>]) -> Option<Equalised> {
     let exponents: Vec<Vec<i32>> = (0..graph.values.len())
         .map(|value| classes.of_value(value).iter().map(|&class| exponents[class]).collect())
         .collect();
-    let layouts: Vec<Option<Layout>> = graph.nodes.iter().map(|node| Layout::of(graph, node)).collect();
+    let over_channels: Vec<bool> = graph.nodes.iter().map(|node| graph.layer(node).is_some()).collect();
     let mut graph = graph.clone();
     let mut layers = Vec::new();
-    for (node, layout) in graph.nodes.iter_mut().zip(layouts) {
+    for (node, over_channels) in graph.nodes.iter_mut().zip(over_channels) {
         let (input, output) = (&exponents[node.inputs[0]], &exponents[node.output]);
-        if !scale(&mut node.op, layout, input, output) {
+        if !scale(&mut node.op, over_channels, input, output) {
             return None;
         }
         layers.extend(evened(node, output));
@@ -117,7 +118,7 @@ pub(crate) fn raise_sizes(sizes: &mut [f64], data: &[f32]) {
 
 /// Sizes of nothing yet, for [`raise_sizes`].
 pub(crate) fn no_sizes(graph: &Graph) -> Vec<Vec<f64>> {
-    graph.values.iter().map(|value| vec![0.0; channels(&value.shape)]).collect()
+    graph.values.iter().map(|value| vec![0.0; channel_count(&value.shape)]).collect()
 }
 
 /// Binary logarithms of `read / made` of the classes of a family that are both made and read.
@@ -188,11 +189,7 @@ fn weights<'a>(
 ) -> impl Iterator<Item = (usize, usize, f64)> + 'a {
     let node = &graph.nodes[node];
     let (inputs, outputs) = (classes.of_value(node.inputs[0]), classes.of_value(node.output));
-    let layout = Layout::of(graph, node).zip(numbers(&node.op));
-    let kernels = layout.into_iter().flat_map(|(layout, (weight, _))| {
-        let kernels = weight.chunks(layout.taps).enumerate();
-        kernels.map(move |(index, kernel)| (layout.joined(index), kernel))
-    });
+    let kernels = graph.layer(node).into_iter().flat_map(|(layer, kernels)| layer.each_kernel(kernels));
     kernels.map(move |((input, output), kernel)| {
         let (input, output) = (inputs[input], outputs[output]);
         let most = kernel.iter().fold(0f32, |most, w| most.max(w.abs()));
@@ -202,20 +199,16 @@ fn weights<'a>(
 
 /// Multiplies an operator's numbers so that inputs times their factors give outputs times theirs. False when a float cannot
 /// hold a result exactly.
-fn scale(op: &mut Op, layout: Option<Layout>, input: &[i32], output: &[i32]) -> bool {
-    if let Op::AddConstant { constant } = op
+fn scale(op: &mut Op, over_channels: bool, input: &[i32], output: &[i32]) -> bool {
+    if let Op::AddConstant(AddConstantOp { constant }) = op
         && output.iter().any(|&exponent| exponent != 0)
     {
         let run = constant.data.len() / output.len();
         return constant.data.chunks_mut(run).zip(output).all(|(own, &exponent)| scaled(own, exponent));
     }
-    let Some(layout) = layout else { return true };
-    let (weight, bias) = numbers_mut(op).expect("an operator with a layout has numbers");
-    let kernels = weight.chunks_mut(layout.taps).enumerate().all(|(index, kernel)| {
-        let (from, to) = layout.joined(index);
-        scaled(kernel, output[to] - input[from])
-    });
-    kernels && bias.chunks_mut(1).zip(output).all(|(bias, &factor)| scaled(bias, factor))
+    let Some(mut layer) = op.layer_mut().filter(|_| over_channels) else { return true };
+    layer.each_kernel().all(|((from, to), kernel)| scaled(kernel, output[to] - input[from]))
+        && layer.bias.chunks_mut(1).zip(output).all(|(bias, &exponent)| scaled(bias, exponent))
 }
 
 /// Multiplies numbers by a power of two; false when one does not come back by the division.
@@ -230,5 +223,6 @@ fn scaled(numbers: &mut [f32], exponent: i32) -> bool {
 
 fn evened(node: &Node, output: &[i32]) -> Option<EvenedLayer> {
     let exponents = (*output.iter().min()?, *output.iter().max()?);
-    (is_linear(&node.op) && exponents != (0, 0)).then(|| EvenedLayer { node: node.name.clone(), exponents })
+    (node.op.layer().is_some() && exponents != (0, 0))
+        .then(|| EvenedLayer { node: node.name.clone(), exponents })
 }

@@ -17,6 +17,7 @@
 //!
 //! What this discloses: whether a layer reads a ReLU's input beside it, because a factor is not plainly positive or a shift
 //! is far above zero, as one bit of the public plan's structure.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod form;
 #[cfg(test)]
@@ -25,9 +26,9 @@ mod tests;
 use std::collections::HashMap;
 
 use crate::dead::Interval;
-use crate::ir::{Graph, Node, Op, Tensor, ValueId, ValueInfo};
-use crate::kernels::has_channels;
-use form::{Form, conv_taking, dense_taking, is_affine, passes, pointwise, transposed_taking};
+use crate::ir::ops::{ChannelFlow, Layer, has_channels};
+use crate::ir::{AddConstantOp, ConcatOp, Graph, Node, Op, Tensor, ValueId, ValueInfo};
+use form::{Form, pointwise, taking};
 
 /// A shift this many times a tensor's largest value on the samples would cost the tensor too many bits.
 const FAR: f64 = 8.0;
@@ -58,6 +59,51 @@ enum Wanted {
     Signed,
     /// A sum of several channels with factors, and a shift.
     Sum,
+}
+
+/// What a node does to a factor and a shift per channel of its input.
+enum Passage<'a> {
+    /// It is a factor and a shift per channel itself.
+    Affine(Layer<'a>),
+    /// It takes both into its weights.
+    Layer(Layer<'a>),
+    /// It is a shift itself.
+    Shift(&'a Tensor),
+    /// max(x, 0).
+    Rectifier,
+    /// A maximum within each channel.
+    Maximum,
+    /// The inputs' channels one after another.
+    Join,
+    /// Both pass it.
+    Free,
+    /// Neither does.
+    Closed,
+}
+
+impl<'a> Passage<'a> {
+    fn of(node: &'a Node, input: &[usize], output: &[usize]) -> Self {
+        let has_axis = |shape: &[usize]| shape.len() >= 2 && shape[0] == 1;
+        let both = has_axis(input) && has_axis(output);
+        match node.op.operator().channels() {
+            ChannelFlow::Mixed(layer) if layer.is_affine(input) => Passage::Affine(layer),
+            ChannelFlow::Mixed(layer) => Passage::Layer(layer),
+            ChannelFlow::Shifted(constant) if has_channels(output) => Passage::Shift(constant),
+            ChannelFlow::Rectified => Passage::Rectifier,
+            ChannelFlow::Largest => Passage::Maximum,
+            ChannelFlow::Joined if output[0] == 1 => Passage::Join,
+            ChannelFlow::Kept { .. } if both => Passage::Free,
+            ChannelFlow::Regrouped if both && output[1].is_multiple_of(input[1]) => Passage::Free,
+            ChannelFlow::Shifted(_)
+            | ChannelFlow::Joined
+            | ChannelFlow::Kept { .. }
+            | ChannelFlow::Regrouped
+            | ChannelFlow::Summed
+            | ChannelFlow::Stacked { .. }
+            | ChannelFlow::Picked
+            | ChannelFlow::Lost => Passage::Closed,
+        }
+    }
 }
 
 struct Mover<'a> {
@@ -127,19 +173,15 @@ impl<'a> Mover<'a> {
     }
 
     fn node(&mut self, node: &'a Node) -> Form {
-        match &node.op {
-            Op::Conv { weight, bias, .. } if is_affine(&node.op, self.shape(node.inputs[0])) => {
-                self.affine(node, &weight.data, bias)
-            }
-            Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Dense { .. } => self.linear(node),
-            Op::AddConstant { constant } if has_channels(self.shape(node.output)) => {
-                self.add_constant(node, constant)
-            }
-            Op::Relu => self.relu(node),
-            Op::MaxPool { .. } => self.max_pool(node),
-            Op::Concat { axis: 1 } if self.shape(node.output)[0] == 1 => self.concat(node),
-            op if passes(op, self.shape(node.inputs[0]), self.shape(node.output)) => self.carried(node),
-            _ => self.unchanged(node),
+        match Passage::of(node, self.shape(node.inputs[0]), self.shape(node.output)) {
+            Passage::Affine(layer) => self.affine(node, &layer.weight.data, layer.bias),
+            Passage::Layer(layer) => self.linear(node, layer),
+            Passage::Shift(constant) => self.add_constant(node, constant),
+            Passage::Rectifier => self.relu(node),
+            Passage::Maximum => self.max_pool(node),
+            Passage::Join => self.concat(node),
+            Passage::Free => self.carried(node),
+            Passage::Closed => self.unchanged(node),
         }
     }
 
@@ -159,18 +201,15 @@ impl<'a> Mover<'a> {
     }
 
     fn reader_takes(&mut self, reader: &Node, shape: &[usize], wanted: Wanted) -> bool {
-        match &reader.op {
-            Op::Conv { .. } if is_affine(&reader.op, shape) => {
-                wanted != Wanted::Sum || self.takes(reader.output, wanted)
-            }
-            Op::Conv { groups, .. } | Op::ConvTranspose { groups, .. } => {
-                wanted != Wanted::Sum || *groups == 1
-            }
-            Op::Dense { .. } => shape.len() == 2,
-            Op::Relu => wanted != Wanted::Sum && self.takes(reader.output, Wanted::Positive),
-            Op::MaxPool { .. } => wanted == Wanted::Positive && self.takes(reader.output, wanted),
-            Op::AddConstant { .. } | Op::Concat { axis: 1 } => self.takes(reader.output, wanted),
-            op => passes(op, shape, self.shape(reader.output)) && self.takes(reader.output, wanted),
+        let behind = reader.output;
+        match Passage::of(reader, shape, self.shape(behind)) {
+            Passage::Affine(_) => wanted != Wanted::Sum || self.takes(behind, wanted),
+            Passage::Layer(layer) if layer.is_dense() => shape.len() == 2,
+            Passage::Layer(layer) => wanted != Wanted::Sum || layer.groups() == 1,
+            Passage::Rectifier => wanted != Wanted::Sum && self.takes(behind, Wanted::Positive),
+            Passage::Maximum => wanted == Wanted::Positive && self.takes(behind, wanted),
+            Passage::Shift(_) | Passage::Join | Passage::Free => self.takes(behind, wanted),
+            Passage::Closed => false,
         }
     }
 
@@ -201,8 +240,13 @@ impl<'a> Mover<'a> {
             }
         }
         if let Some(constant) = constant {
-            made =
-                self.emit(format!("{name}/shifted"), Op::AddConstant { constant }, vec![made], shape, most);
+            made = self.emit(
+                format!("{name}/shifted"),
+                Op::AddConstant(AddConstantOp { constant }),
+                vec![made],
+                shape,
+                most,
+            );
         }
         self.values[made].name = name;
         self.plain.insert(old, made);
@@ -236,23 +280,19 @@ impl<'a> Mover<'a> {
         Form::of(self.plain(node.output))
     }
 
-    fn linear(&mut self, node: &Node) -> Form {
+    fn linear(&mut self, node: &Node, layer: Layer<'_>) -> Form {
         let old = node.inputs[0];
         let (input, output) = (self.shape(old), self.shape(node.output));
         let form = self.form(old);
         let channels = |form: &Form| self.values[form.value].shape.get(1).copied().unwrap_or(1);
         let one_to_one = form.is_diagonal() && input.get(1) == Some(&channels(&form));
-        let fits = match &node.op {
-            Op::Conv { groups, .. } | Op::ConvTranspose { groups, .. } => *groups == 1 || one_to_one,
-            _ => input.len() == 2 || form.is_plain(),
+        let fits = match layer.is_dense() {
+            true => input.len() == 2 || form.is_plain(),
+            false => layer.groups() == 1 || one_to_one,
         };
         let form = if fits && input[0] == 1 { form } else { Form::of(self.plain(old)) };
         let channels = self.values[form.value].shape.get(1).copied().unwrap_or(1);
-        let (mut op, map) = match &node.op {
-            Op::Conv { .. } => conv_taking(&node.op, &form, (channels, input, output)),
-            Op::ConvTranspose { .. } => transposed_taking(&node.op, &form, (channels, input, output)),
-            _ => dense_taking(&node.op, &form, channels),
-        };
+        let (mut op, map) = taking(&node.op, layer, &form, (channels, input, output));
         let mut answer = Form { value: 0, parts: None, constant: map };
         if let Some(factors) = self.equalising(node, &op, form.value) {
             answer = answer.divided_by(&mut op, &factors);
@@ -273,14 +313,14 @@ impl<'a> Mover<'a> {
     }
 
     /// Powers of two that make a layer's channels about equally large, where a batch norm behind it undoes them for nothing.
-    /// `op` is the layer as it reads `input` in the new graph. A channel may have slept on the samples, so none is made larger
+    /// `op` is the layer as it reads `input` in the new graph. A channel may be zero on all samples and not elsewhere, so none is made larger
     /// than its weights allow: for inputs as large as on the samples, it reaches no further than the layer's furthest channel.
     fn equalising(&mut self, node: &Node, op: &Op, input: ValueId) -> Option<Vec<f64>> {
         let seen = &self.seen[node.output];
         if seen.len() < 2 || !self.meets_affine(node.output) || !self.takes(node.output, Wanted::Positive) {
             return None;
         }
-        let reach = form::reach(op, self.most[input]);
+        let reach = form::reach(op.layer()?, self.most[input]);
         let (most, furthest) = (largest(seen), largest(&reach));
         let factor = |(&own, &reach): (&f64, &f64)| match own > 0.0 {
             true => (most / own).min(furthest / reach).log2().floor().min(SPREAD_BITS_MAX).exp2(),
@@ -292,10 +332,16 @@ impl<'a> Mover<'a> {
 
     /// Whether a batch norm reads a value, directly or behind what lets factors pass.
     fn meets_affine(&self, old: ValueId) -> bool {
-        self.readers[old].iter().any(|reader| match &reader.op {
-            Op::Conv { .. } => is_affine(&reader.op, self.shape(old)),
-            Op::Concat { axis: 1 } => self.meets_affine(reader.output),
-            op => passes(op, self.shape(old), self.shape(reader.output)) && self.meets_affine(reader.output),
+        self.readers[old].iter().any(|reader| {
+            match Passage::of(reader, self.shape(old), self.shape(reader.output)) {
+                Passage::Affine(_) => true,
+                Passage::Join | Passage::Free => self.meets_affine(reader.output),
+                Passage::Layer(_)
+                | Passage::Shift(_)
+                | Passage::Rectifier
+                | Passage::Maximum
+                | Passage::Closed => false,
+            }
         })
     }
 
@@ -320,7 +366,7 @@ impl<'a> Mover<'a> {
             let most = self.most[x] + constant.data.iter().fold(0f64, |most, c| most.max(f64::from(c.abs())));
             x = self.emit(
                 format!("{}/shifted", node.name),
-                Op::AddConstant { constant },
+                Op::AddConstant(AddConstantOp { constant }),
                 vec![x],
                 inner.clone(),
                 most,
@@ -335,7 +381,7 @@ impl<'a> Mover<'a> {
         both[1] *= 2;
         let value = self.emit(
             format!("{}/both", node.name),
-            Op::Concat { axis: 1 },
+            Op::Concat(ConcatOp { axis: 1 }),
             vec![relu, form.value],
             both,
             most,
@@ -406,10 +452,11 @@ impl<'a> Mover<'a> {
 
 /// Whether a graph has factors or shifts of its own.
 pub(crate) fn has_any(graph: &Graph) -> bool {
-    let own = |node: &Node| {
-        matches!(node.op, Op::AddConstant { .. }) || is_affine(&node.op, &graph.values[node.inputs[0]].shape)
-    };
-    graph.nodes.iter().any(own)
+    graph.nodes.iter().any(|node| {
+        let flow = node.op.operator().channels();
+        let shifts = matches!(flow, ChannelFlow::Shifted(_));
+        shifts || flow.layer().is_some_and(|layer| layer.is_affine(&graph.values[node.inputs[0]].shape))
+    })
 }
 
 /// The largest of all channels.

@@ -2,7 +2,16 @@
 //!
 //! Values are numbered; a node makes exactly one value, and nodes stand in an order in which they can be run.
 
+pub(crate) mod ops;
+
 use serde::{Deserialize, Serialize};
+
+use ops::{Kernels, Layer};
+
+pub use ops::{
+    AddConstantOp, AveragePoolOp, ConcatOp, ConvOp, ConvTransposeOp, DenseOp, GatherOp, MaxPoolOp, Op, PadOp,
+    TransposeOp, Window,
+};
 
 /// Names one value of a graph: an index into [`Graph::values`].
 pub type ValueId = usize;
@@ -57,6 +66,15 @@ pub struct Graph {
     pub classes: Classes,
     /// The range of the input that the file itself states. `None` when every number is taken as it is.
     pub input_range: Option<InputRange>,
+}
+
+impl Graph {
+    /// A node's weights, and where its kernels lie; none where it is no layer over the channels on axis 1 of what it reads and makes.
+    pub(crate) fn layer<'a>(&self, node: &'a Node) -> Option<(Layer<'a>, Kernels)> {
+        let layer = node.op.layer()?;
+        let (input, output) = (&self.values[node.inputs[0]].shape, &self.values[node.output].shape);
+        Some((layer, layer.kernels_between(input, output)?))
+    }
 }
 
 /// The range of a model's input, by its element type or by a Clip on it: what lies outside is clamped first.
@@ -119,133 +137,6 @@ pub enum Head {
     },
 }
 
-/// Geometry of a sliding window over 1 to 3 spatial axes. All vectors have one entry a spatial axis.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Window {
-    /// Extent of the window.
-    pub kernel: Vec<usize>,
-    /// Step between windows.
-    pub strides: Vec<usize>,
-    /// Step between taps of one window.
-    pub dilations: Vec<usize>,
-    /// Padding before each axis.
-    pub pads_begin: Vec<usize>,
-    /// Padding behind each axis (for `ceil_mode` pools, enlarged so that the last window fits).
-    pub pads_end: Vec<usize>,
-}
-
-/// The operators that are left after simplification. Shapes are (1, channels, spatial axes...) where there are channels.
-/// `Debug` shows geometry and shapes, never a weight.
-#[derive(Clone)]
-pub enum Op {
-    /// Convolution; a stand-alone BatchNormalization is a depthwise one with a window of 1, until a plan is made.
-    Conv {
-        /// Taps, steps, padding with zeros.
-        window: Window,
-        /// Number of groups.
-        groups: usize,
-        /// (out channels, in channels / groups, kernel...).
-        weight: Tensor,
-        /// One a channel.
-        bias: Vec<f32>,
-    },
-    /// Transposed convolution, as ONNX defines it.
-    ConvTranspose {
-        /// Taps, steps; the pads cut the output.
-        window: Window,
-        /// Rows added behind each output axis.
-        output_padding: Vec<usize>,
-        /// Number of groups.
-        groups: usize,
-        /// (in channels, out channels / groups, kernel...).
-        weight: Tensor,
-        /// One a channel.
-        bias: Vec<f32>,
-    },
-    /// y = W x + b on the last axis; the axes before it are rows.
-    Dense {
-        /// (out features, in features).
-        weight: Tensor,
-        /// One an output feature.
-        bias: Vec<f32>,
-    },
-    /// max(x, 0).
-    Relu,
-    /// Maximum over windows; padding counts as minus infinity.
-    MaxPool {
-        /// Geometry.
-        window: Window,
-    },
-    /// Mean over windows. GlobalAveragePool and ReduceMean over the spatial axes are windows of the whole extent.
-    AveragePool {
-        /// Geometry.
-        window: Window,
-        /// Whether padding counts in the divisor.
-        count_include_pad: bool,
-    },
-    /// Sum of two values of one shape.
-    Add,
-    /// A constant added: as many axes as the value, each of extent 1 or the value's.
-    AddConstant {
-        /// What is added.
-        constant: Tensor,
-    },
-    /// Joins values along an axis.
-    Concat {
-        /// The axis.
-        axis: usize,
-    },
-    /// Padding with zeros, all axes.
-    Pad {
-        /// Before each axis.
-        begin: Vec<usize>,
-        /// Behind each axis.
-        end: Vec<usize>,
-    },
-    /// Picked elements: output position i along an axis is input position `positions[axis][i]`; an empty list takes the whole
-    /// axis as it is.
-    Gather {
-        /// One list per axis.
-        positions: Vec<Vec<usize>>,
-    },
-    /// The same elements under another shape (Flatten, Squeeze, Unsqueeze are this).
-    Reshape,
-    /// Axes exchanged.
-    Transpose {
-        /// Output axis i is input axis `perm[i]`.
-        perm: Vec<usize>,
-    },
-}
-
-impl std::fmt::Debug for Op {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Op::Conv { window, groups, weight, .. } => {
-                write!(f, "Conv({window:?}, {groups} groups, {weight:?})")
-            }
-            Op::ConvTranspose { window, output_padding, groups, weight, .. } => {
-                write!(f, "ConvTranspose({window:?}, {output_padding:?}, {groups} groups, {weight:?})")
-            }
-            Op::Dense { weight, .. } => write!(f, "Dense({weight:?})"),
-            Op::Relu => f.write_str("Relu"),
-            Op::MaxPool { window } => write!(f, "MaxPool({window:?})"),
-            Op::AveragePool { window, count_include_pad } => {
-                write!(f, "AveragePool({window:?}, padding counts: {count_include_pad})")
-            }
-            Op::Add => f.write_str("Add"),
-            Op::AddConstant { constant } => write!(f, "AddConstant({constant:?})"),
-            Op::Concat { axis } => write!(f, "Concat(axis {axis})"),
-            Op::Pad { begin, end } => write!(f, "Pad({begin:?}, {end:?})"),
-            Op::Gather { positions } => {
-                let counts: Vec<usize> = positions.iter().map(Vec::len).collect();
-                write!(f, "Gather({counts:?} positions)")
-            }
-            Op::Reshape => f.write_str("Reshape"),
-            Op::Transpose { perm } => write!(f, "Transpose({perm:?})"),
-        }
-    }
-}
-
 impl std::fmt::Debug for Tensor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tensor({:?})", self.shape)
@@ -259,20 +150,6 @@ impl Tensor {
     }
 }
 
-impl Window {
-    /// Output extent of spatial axis `axis` of extent `size`, for pools and convolutions.
-    pub fn output_size(&self, axis: usize, size: usize) -> usize {
-        let span = (self.kernel[axis] - 1) * self.dilations[axis] + 1;
-        let padded = size + self.pads_begin[axis] + self.pads_end[axis];
-        if padded < span { 0 } else { (padded - span) / self.strides[axis] + 1 }
-    }
-
-    /// The number of taps.
-    pub fn taps(&self) -> usize {
-        self.kernel.iter().product()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,7 +157,7 @@ mod tests {
     #[test]
     fn a_debug_line_shows_no_weight() {
         let weight = Tensor { shape: vec![1, 2], data: vec![0.125, 0.375] };
-        let line = format!("{:?}", Op::Dense { weight, bias: vec![0.625] });
+        let line = format!("{:?}", Op::Dense(DenseOp { weight, bias: vec![0.625] }));
         assert_eq!(line, "Dense(Tensor([1, 2]))");
     }
 }

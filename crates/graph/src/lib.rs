@@ -1,6 +1,6 @@
 //! Models in the clear: `file -> Graph -> simplified Graph -> FixedPlan = PublicPlan + Weights`.
 //!
-//! * [`ir`]: the graph in floats, shapes resolved.
+//! * [`ir`]: the graph in floats, shapes resolved; its operators, one file each.
 //! * [`onnx`]: reading `.onnx` files, and the report of what is supported.
 //! * [`float`]: evaluation in floats.
 //! * [`npy`]: tensors from and to NumPy's files.
@@ -24,7 +24,6 @@ mod factors;
 pub mod fixed;
 pub mod float;
 pub mod ir;
-mod kernels;
 pub mod local;
 pub mod movement;
 pub mod npy;

@@ -5,7 +5,10 @@
 
 use crate::calibrate::{Options, calibrate};
 use crate::fixed::quantise_input;
-use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use crate::ir::{
+    AddConstantOp, AveragePoolOp, Classes, ConcatOp, ConvOp, ConvTransposeOp, DenseOp, GatherOp, Graph, Head,
+    MaxPoolOp, Node, Op, PadOp, Tensor, TransposeOp, ValueId, ValueInfo, Window,
+};
 use crate::plan::{FixedPlan, InputSpec, OutputPolicy, SuiteSpec};
 
 /// Tensors do not grow beyond this many elements.
@@ -218,7 +221,7 @@ impl Builder {
         }
         let fan_in = weight_shape[1..].iter().product();
         let (weight, bias) = (self.tensor(weight_shape, fan_in), self.bias(out));
-        self.push(Op::Conv { window, groups, weight, bias }, vec![self.now], shape);
+        self.push(Op::Conv(ConvOp { window, groups, weight, bias }), vec![self.now], shape);
     }
 
     fn depthwise(&mut self) {
@@ -227,7 +230,7 @@ impl Builder {
         weight_shape.resize(self.rank() + 2, 1);
         let (weight, bias) = (self.tensor(weight_shape, 1), self.bias(channels));
         let (window, shape) = (self.unit(), self.shape());
-        self.push(Op::Conv { window, groups: channels, weight, bias }, vec![self.now], shape);
+        self.push(Op::Conv(ConvOp { window, groups: channels, weight, bias }), vec![self.now], shape);
     }
 
     /// A constant for each channel, or for each element.
@@ -241,7 +244,7 @@ impl Builder {
         }
         let data = (0..Tensor::count(&own)).map(|_| self.random.float(-0.5, 0.5)).collect();
         let constant = Tensor { shape: own, data };
-        self.push(Op::AddConstant { constant }, vec![self.now], shape);
+        self.push(Op::AddConstant(AddConstantOp { constant }), vec![self.now], shape);
     }
 
     fn transposed(&mut self) {
@@ -271,7 +274,7 @@ impl Builder {
         weight_shape.extend(&kernel);
         let (weight, bias) = (self.tensor(weight_shape, channels), self.bias(groups * group_out));
         let window = Window { kernel, strides, dilations, pads_begin, pads_end };
-        let op = Op::ConvTranspose { window, output_padding, groups, weight, bias };
+        let op = Op::ConvTranspose(ConvTransposeOp { window, output_padding, groups, weight, bias });
         self.push(op, vec![self.now], shape);
     }
 
@@ -280,7 +283,7 @@ impl Builder {
         within_reach(&mut window);
         let shape = self.behind(&window, self.channels());
         if !shape.contains(&0) && Tensor::count(&shape) <= ELEMENTS_MAX {
-            self.push(Op::MaxPool { window }, vec![self.now], shape);
+            self.push(Op::MaxPool(MaxPoolOp { window }), vec![self.now], shape);
         }
     }
 
@@ -292,7 +295,7 @@ impl Builder {
         }
         let shape = self.behind(&window, self.channels());
         if !shape.contains(&0) && Tensor::count(&shape) <= ELEMENTS_MAX {
-            self.push(Op::AveragePool { window, count_include_pad }, vec![self.now], shape);
+            self.push(Op::AveragePool(AveragePoolOp { window, count_include_pad }), vec![self.now], shape);
         }
     }
 
@@ -305,7 +308,7 @@ impl Builder {
         positions[axis] = (0..count).map(|_| self.random.between(0, shape[axis] - 1)).collect();
         shape[axis] = count;
         if Tensor::count(&shape) <= ELEMENTS_MAX {
-            self.push(Op::Gather { positions }, vec![self.now], shape);
+            self.push(Op::Gather(GatherOp { positions }), vec![self.now], shape);
         }
     }
 
@@ -328,7 +331,7 @@ impl Builder {
         if self.random.one_in(2) {
             self.relu();
         }
-        self.push(Op::Concat { axis: 1 }, vec![before, self.now], shape);
+        self.push(Op::Concat(ConcatOp { axis: 1 }), vec![before, self.now], shape);
     }
 
     /// A convolution with windows of 3 that keeps the extents.
@@ -345,7 +348,7 @@ impl Builder {
         let fan_in = weight_shape[1..].iter().product();
         let (weight, bias) = (self.tensor(weight_shape, fan_in), self.bias(out));
         let shape = self.behind(&window, out);
-        self.push(Op::Conv { window, groups: 1, weight, bias }, vec![self.now], shape);
+        self.push(Op::Conv(ConvOp { window, groups: 1, weight, bias }), vec![self.now], shape);
     }
 
     fn pad(&mut self) {
@@ -354,7 +357,7 @@ impl Builder {
         end.extend(self.each(0, 2));
         let shape: Vec<usize> = self.shape().iter().enumerate().map(|(a, n)| begin[a] + n + end[a]).collect();
         if Tensor::count(&shape) <= ELEMENTS_MAX {
-            self.push(Op::Pad { begin, end }, vec![self.now], shape);
+            self.push(Op::Pad(PadOp { begin, end }), vec![self.now], shape);
         }
     }
 
@@ -362,7 +365,7 @@ impl Builder {
         let rank = self.rank();
         let perm: Vec<usize> = [0, 1].into_iter().chain((2..rank + 2).rev()).collect();
         let shape = perm.iter().map(|&axis| self.shape()[axis]).collect();
-        self.push(Op::Transpose { perm }, vec![self.now], shape);
+        self.push(Op::Transpose(TransposeOp { perm }), vec![self.now], shape);
     }
 
     fn random_head(&mut self) {
@@ -374,12 +377,16 @@ impl Builder {
                 weight_shape.resize(self.rank() + 2, 1);
                 let (weight, bias) = (self.tensor(weight_shape, self.channels()), self.bias(classes));
                 let shape = self.behind(&window, classes);
-                self.push(Op::Conv { window, groups: 1, weight, bias }, vec![self.now], shape);
+                self.push(Op::Conv(ConvOp { window, groups: 1, weight, bias }), vec![self.now], shape);
             }
             1 => {
                 let window = Window { kernel: self.shape()[2..].to_vec(), ..self.unit() };
                 let shape = self.behind(&window, self.channels());
-                self.push(Op::AveragePool { window, count_include_pad: true }, vec![self.now], shape);
+                self.push(
+                    Op::AveragePool(AveragePoolOp { window, count_include_pad: true }),
+                    vec![self.now],
+                    shape,
+                );
                 self.dense(classes);
             }
             _ => self.dense(classes),
@@ -405,7 +412,7 @@ impl Builder {
         let features = Tensor::count(&self.shape());
         self.push(Op::Reshape, vec![self.now], vec![1, features]);
         let (weight, bias) = (self.tensor(vec![classes, features], features), self.bias(classes));
-        self.push(Op::Dense { weight, bias }, vec![self.now], vec![1, classes]);
+        self.push(Op::Dense(DenseOp { weight, bias }), vec![self.now], vec![1, classes]);
     }
 }
 

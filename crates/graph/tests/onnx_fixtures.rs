@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use blindscan_graph::ir::{Head, Op, Tensor};
+use blindscan_graph::ir::{ConvOp, Head, Op, Tensor};
 use blindscan_graph::onnx::{Options, Status};
 use blindscan_graph::{float, npy, onnx};
 
@@ -80,7 +80,7 @@ fn batch_norms_of_an_unfolded_export_are_merged_into_convolutions() {
     assert_eq!(norms.len(), 14);
     assert!(norms.iter().all(|row| row.status == Status::Folded && row.note.starts_with("merged into")));
     let graph = import.into_graph().unwrap();
-    let convolutions = graph.nodes.iter().filter(|node| matches!(node.op, Op::Conv { .. })).count();
+    let convolutions = graph.nodes.iter().filter(|node| matches!(node.op, Op::Conv(_))).count();
     assert_eq!(convolutions, 15);
 }
 
@@ -90,7 +90,7 @@ fn shape_arithmetic_of_an_exporter_is_folded_and_its_padding_merged() {
     let folder = shared("fixtures/onnx");
     let graph =
         onnx::read(&folder.join("dnn1_avg_150x125.onnx"), &Options::default()).unwrap().into_graph().unwrap();
-    let Op::Conv { window, .. } = &graph.nodes[0].op else {
+    let Op::Conv(ConvOp { window, .. }) = &graph.nodes[0].op else {
         panic!("the first node is {:?}", graph.nodes[0].name)
     };
     assert_eq!((window.pads_begin.as_slice(), window.pads_end.as_slice()), (&[3, 3][..], &[3, 4][..]));

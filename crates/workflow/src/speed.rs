@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use blindscan_graph::calibrate::{self, calibrate};
-use blindscan_graph::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueInfo, Window};
+use blindscan_graph::ir::{Classes, ConvOp, Graph, Head, Node, Op, Tensor, ValueInfo, Window};
 use blindscan_graph::npy;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
 use blindscan_inference::cost::LayerCost;
@@ -204,7 +204,7 @@ fn convolution(ins: usize, outs: usize, kernel: usize, stride: usize) -> Op {
         shape: vec![outs, ins, kernel, kernel],
         data: (0..outs * ins * kernel * kernel).map(|i| ((i * 37 % 19) as f32 - 7.0) / norm).collect(),
     };
-    Op::Conv { window, groups: 1, weight, bias: vec![0.0; outs] }
+    Op::Conv(ConvOp { window, groups: 1, weight, bias: vec![0.0; outs] })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fixed::{dequantise, evaluate, quantise_input};
 use crate::float;
-use crate::ir::{Classes, Head, Node, Op, ValueInfo, Window};
+use crate::ir::{Classes, ConvOp, DenseOp, Head, Node, Op, ValueInfo, Window};
 use crate::plan::{Meaning, OutputPolicy, Range, Spoken, SuiteSpec};
 use crate::random::{random_graph, random_plan, random_range};
 
@@ -168,9 +168,11 @@ fn options_and_samples_that_make_no_sense_are_refused() {
 
 /// Two features with a ReLU that keeps the first at zero, and a layer behind that reads them with `weights`.
 fn half_dead(weights: [f32; 2]) -> Graph {
-    let dense = |shape: [usize; 2], data: &[f32], bias: &[f32]| Op::Dense {
-        weight: Tensor { shape: shape.to_vec(), data: data.to_vec() },
-        bias: bias.to_vec(),
+    let dense = |shape: [usize; 2], data: &[f32], bias: &[f32]| {
+        Op::Dense(DenseOp {
+            weight: Tensor { shape: shape.to_vec(), data: data.to_vec() },
+            bias: bias.to_vec(),
+        })
     };
     let operators = [
         ("first", dense([2, 2], &[0.5, 0.4, 0.5, -0.4], &[-9.0, 0.0])),
@@ -207,7 +209,7 @@ fn a_weight_that_is_no_number_is_refused_even_where_it_would_be_folded_away() {
         let refused = made(half_dead([wrong, 1.0])).err().expect("a refusal").to_string();
         assert!(refused.contains("second") && refused.contains("not a finite number"), "{refused}");
         let mut maker = half_dead([316.0, 1.0]);
-        crate::kernels::numbers_mut(&mut maker.nodes[0].op).unwrap().0[0] = wrong;
+        maker.nodes[0].op.layer_mut().unwrap().weight.data[0] = wrong;
         let refused = made(maker).err().expect("a refusal").to_string();
         assert!(refused.contains("first") && refused.contains("not a finite number"), "{refused}");
     }
@@ -223,7 +225,7 @@ fn scaled_ramp(readers: &[(Op, &[usize])]) -> (Graph, Tensor) {
         pads_end: vec![0],
     };
     let weight = Tensor { shape: vec![1, 1, 1], data: vec![0.75] };
-    let convolution = Op::Conv { window, groups: 1, weight, bias: vec![0.0] };
+    let convolution = Op::Conv(ConvOp { window, groups: 1, weight, bias: vec![0.0] });
     let operators = [(convolution, &[0][..])].into_iter().chain(readers.iter().cloned());
     let nodes: Vec<Node> = operators
         .enumerate()

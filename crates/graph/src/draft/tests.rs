@@ -1,7 +1,10 @@
 //! Which steps a graph becomes: the decisions of the front page, one by one.
 
 use super::*;
-use crate::ir::{Classes, Head, Tensor, ValueInfo};
+use crate::ir::{
+    AveragePoolOp, Classes, ConcatOp, ConvOp, ConvTransposeOp, DenseOp, Head, MaxPoolOp, PadOp, Tensor,
+    TransposeOp, ValueInfo,
+};
 use crate::plan::{Local, Spoken};
 
 /// A chain and branches of operators on a 1 x 2 x 8 x 8 input.
@@ -32,7 +35,7 @@ impl Model {
 
     fn convolution(&mut self, input: ValueId) -> ValueId {
         let weight = Tensor { shape: vec![2, 2, 1, 1], data: vec![0.5, -0.25, 1.0, 0.75] };
-        let op = Op::Conv { window: window(1, 1), groups: 1, weight, bias: vec![0.1, -0.1] };
+        let op = Op::Conv(ConvOp { window: window(1, 1), groups: 1, weight, bias: vec![0.1, -0.1] });
         let shape = self.0.values[input].shape.clone();
         self.add(op, &[input], &shape)
     }
@@ -76,7 +79,7 @@ fn a_relu_that_feeds_only_a_max_pool_comes_behind_it() {
     let mut model = Model::new();
     let relu = model.convolution(0);
     let relu = model.relu(relu);
-    model.add(Op::MaxPool { window: window(2, 2) }, &[relu], &[1, 2, 4, 4]);
+    model.add(Op::MaxPool(MaxPoolOp { window: window(2, 2) }), &[relu], &[1, 2, 4, 4]);
     assert_eq!(model.steps(), ["linear", "max pool", "relu"]);
 }
 
@@ -85,8 +88,8 @@ fn a_relu_whose_full_map_is_needed_stays_before_the_max_pool() {
     let mut model = Model::new();
     let relu = model.convolution(0);
     let relu = model.relu(relu);
-    let pooled = model.add(Op::MaxPool { window: window(1, 1) }, &[relu], &[1, 2, 8, 8]);
-    model.add(Op::Concat { axis: 1 }, &[relu, pooled], &[1, 4, 8, 8]);
+    let pooled = model.add(Op::MaxPool(MaxPoolOp { window: window(1, 1) }), &[relu], &[1, 2, 8, 8]);
+    model.add(Op::Concat(ConcatOp { axis: 1 }), &[relu, pooled], &[1, 4, 8, 8]);
     assert_eq!(model.steps(), ["linear", "relu", "max pool", "concat"]);
 }
 
@@ -114,12 +117,14 @@ fn a_residual_sum_is_made_of_accumulators_and_rescaled_by_its_relu() {
 fn a_transposed_convolution_in_blocks_needs_no_zeros_between() {
     let mut model = Model::new();
     let weight = Tensor { shape: vec![2, 3, 2, 2], data: (0..24).map(|i| i as f32).collect() };
-    let op = |window: Window, weight: Tensor| Op::ConvTranspose {
-        window,
-        output_padding: vec![0; 2],
-        groups: 1,
-        weight,
-        bias: vec![1.0, 2.0, 3.0],
+    let op = |window: Window, weight: Tensor| {
+        Op::ConvTranspose(ConvTransposeOp {
+            window,
+            output_padding: vec![0; 2],
+            groups: 1,
+            weight,
+            bias: vec![1.0, 2.0, 3.0],
+        })
     };
     model.add(op(window(2, 2), weight.clone()), &[0], &[1, 3, 16, 16]);
     assert_eq!(model.steps(), ["linear", "pixel shuffle"]);
@@ -147,15 +152,21 @@ fn a_transposed_convolution_in_blocks_needs_no_zeros_between() {
 fn means_of_other_divisors_are_divided_before_they_are_joined() {
     let mut model = Model::new();
     let relu = model.relu(0);
-    let thirds =
-        model.add(Op::AveragePool { window: window(3, 1), count_include_pad: true }, &[relu], &[1, 2, 6, 6]);
-    let same =
-        model.add(Op::AveragePool { window: window(3, 1), count_include_pad: true }, &[relu], &[1, 2, 6, 6]);
-    let crop = model.add(Op::MaxPool { window: window(3, 1) }, &[relu], &[1, 2, 6, 6]);
-    let joined = model.add(Op::Concat { axis: 1 }, &[thirds, same], &[1, 4, 6, 6]);
+    let thirds = model.add(
+        Op::AveragePool(AveragePoolOp { window: window(3, 1), count_include_pad: true }),
+        &[relu],
+        &[1, 2, 6, 6],
+    );
+    let same = model.add(
+        Op::AveragePool(AveragePoolOp { window: window(3, 1), count_include_pad: true }),
+        &[relu],
+        &[1, 2, 6, 6],
+    );
+    let crop = model.add(Op::MaxPool(MaxPoolOp { window: window(3, 1) }), &[relu], &[1, 2, 6, 6]);
+    let joined = model.add(Op::Concat(ConcatOp { axis: 1 }), &[thirds, same], &[1, 4, 6, 6]);
     let drafted = draft(&model.0).unwrap();
     assert_eq!(drafted.tensors[drafted.output].divisor, 9);
-    model.add(Op::Concat { axis: 1 }, &[joined, crop], &[1, 6, 6, 6]);
+    model.add(Op::Concat(ConcatOp { axis: 1 }), &[joined, crop], &[1, 6, 6, 6]);
     let steps = model.steps();
     assert_eq!(steps[steps.len() - 4..], ["concat", "divide", "rescale", "concat"]);
 }
@@ -166,10 +177,10 @@ fn a_mean_that_leaves_padding_out_is_scaled_by_position() {
     let relu = model.convolution(0);
     let relu = model.relu(relu);
     let padded = Window { pads_begin: vec![1; 2], ..window(2, 2) };
-    let op = Op::AveragePool { window: padded, count_include_pad: false };
+    let op = Op::AveragePool(AveragePoolOp { window: padded, count_include_pad: false });
     let mean = model.add(op, &[relu], &[1, 2, 4, 4]);
     assert_eq!(model.steps(), ["linear", "relu", "sum pool", "scale by position"]);
-    let whole = Op::AveragePool { window: window(2, 2), count_include_pad: false };
+    let whole = Op::AveragePool(AveragePoolOp { window: window(2, 2), count_include_pad: false });
     model.add(whole, &[mean], &[1, 2, 2, 2]);
     assert_eq!(model.steps().last(), Some(&"sum pool"), "a window without padding needs no factor");
 }
@@ -177,14 +188,14 @@ fn a_mean_that_leaves_padding_out_is_scaled_by_position() {
 #[test]
 fn all_nodes_that_cannot_be_lowered_are_named_at_once_and_their_readers_are_not() {
     let mut model = Model::new();
-    let op = Op::AveragePool { window: window(9, 1), count_include_pad: false };
+    let op = Op::AveragePool(AveragePoolOp { window: window(9, 1), count_include_pad: false });
     let refused = model.add(op, &[0], &[1, 2, 4, 4]);
     let reader = model.relu(refused);
     let weight = Tensor { shape: vec![2, 2, 1, 1], data: vec![f32::NAN; 4] };
-    let op = Op::Conv { window: window(1, 1), groups: 1, weight, bias: vec![0.0; 2] };
+    let op = Op::Conv(ConvOp { window: window(1, 1), groups: 1, weight, bias: vec![0.0; 2] });
     let infinite = model.add(op, &[0], &[1, 2, 8, 8]);
     let pads = Window { pads_begin: vec![9; 2], ..window(2, 2) };
-    let lost = model.add(Op::MaxPool { window: pads }, &[0], &[1, 2, 8, 8]);
+    let lost = model.add(Op::MaxPool(MaxPoolOp { window: pads }), &[0], &[1, 2, 8, 8]);
     model.add(Op::Add, &[reader, infinite], &[1, 2, 8, 8]);
     let problems = model.refusals();
     let names: Vec<&str> = problems.iter().map(|problem| problem.node.as_str()).collect();
@@ -198,21 +209,21 @@ fn all_nodes_that_cannot_be_lowered_are_named_at_once_and_their_readers_are_not(
 fn a_hostile_graph_is_refused_and_does_not_panic() {
     let weight = Tensor { shape: vec![], data: vec![] };
     let hostile = [
-        Op::Conv { window: window(0, 1), groups: 1, weight: weight.clone(), bias: vec![] },
-        Op::Conv { window: window(1, 1), groups: 0, weight: weight.clone(), bias: vec![0.0] },
-        Op::ConvTranspose {
+        Op::Conv(ConvOp { window: window(0, 1), groups: 1, weight: weight.clone(), bias: vec![] }),
+        Op::Conv(ConvOp { window: window(1, 1), groups: 0, weight: weight.clone(), bias: vec![0.0] }),
+        Op::ConvTranspose(ConvTransposeOp {
             window: window(2, 2),
             output_padding: vec![],
             groups: 0,
             weight: weight.clone(),
             bias: vec![],
-        },
-        Op::Dense { weight, bias: vec![] },
-        Op::MaxPool { window: Window { kernel: vec![2], ..window(2, 2) } },
-        Op::AveragePool { window: window(9, 1), count_include_pad: true },
-        Op::Concat { axis: 7 },
-        Op::Pad { begin: vec![], end: vec![usize::MAX; 4] },
-        Op::Transpose { perm: vec![3, 3, 1, 0] },
+        }),
+        Op::Dense(DenseOp { weight, bias: vec![] }),
+        Op::MaxPool(MaxPoolOp { window: Window { kernel: vec![2], ..window(2, 2) } }),
+        Op::AveragePool(AveragePoolOp { window: window(9, 1), count_include_pad: true }),
+        Op::Concat(ConcatOp { axis: 7 }),
+        Op::Pad(PadOp { begin: vec![], end: vec![usize::MAX; 4] }),
+        Op::Transpose(TransposeOp { perm: vec![3, 3, 1, 0] }),
     ];
     for op in hostile {
         let mut model = Model::new();

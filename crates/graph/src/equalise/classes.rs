@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::{Graph, Node, Op, ValueId};
-use crate::kernels::{Layout, channels, has_channels, is_linear};
+use crate::ir::ops::{ChannelFlow, channel_count, has_channels};
+use crate::ir::{Graph, Node, ValueId};
 
 /// Every channel's class, and the families that classes form.
 pub(super) struct ChannelClasses {
@@ -81,7 +81,7 @@ impl Ties {
     fn new(graph: &Graph) -> Self {
         let mut first = vec![0];
         first.extend(graph.values.iter().scan(0, |sum, value| {
-            *sum += channels(&value.shape);
+            *sum += channel_count(&value.shape);
             Some(*sum)
         }));
         let count = first[graph.values.len()];
@@ -118,33 +118,26 @@ impl Ties {
     }
 
     fn node(&mut self, graph: &Graph, node: &Node) {
-        let output = node.output;
-        match &node.op {
-            Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Dense { .. } => {
-                if Layout::of(graph, node).is_none() {
+        match node.op.operator().channels() {
+            ChannelFlow::Mixed(_) => {
+                if graph.layer(node).is_none() {
                     self.unknown(node);
                 }
             }
-            Op::Relu | Op::MaxPool { .. } | Op::AveragePool { .. } | Op::Add => self.alike(node),
-            Op::AddConstant { constant } if constant.shape.get(1) == Some(&self.channels(output).len()) => {
-                self.alike(node);
-            }
-            Op::Pad { begin, end } if begin[..2] == [0, 0] && end[..2] == [0, 0] => self.alike(node),
-            Op::Transpose { perm } if perm[..2] == [0, 1] => self.alike(node),
-            Op::Concat { axis: 1 } => {
-                let mut at = self.channels(output).start;
-                for &input in &node.inputs {
-                    for channel in self.channels(input) {
-                        self.tie(channel, at);
-                        at += 1;
-                    }
+            ChannelFlow::Rectified
+            | ChannelFlow::Largest
+            | ChannelFlow::Kept { .. }
+            | ChannelFlow::Summed
+            | ChannelFlow::Stacked { .. } => self.alike(node),
+            ChannelFlow::Shifted(constant) => {
+                match constant.shape.get(1) == Some(&self.channels(node.output).len()) {
+                    true => self.alike(node),
+                    false => self.unknown(node),
                 }
             }
-            Op::Concat { .. } => self.alike(node),
-            Op::Reshape => self.reshaped(node.inputs[0], output),
-            Op::AddConstant { .. } | Op::Pad { .. } | Op::Gather { .. } | Op::Transpose { .. } => {
-                self.unknown(node)
-            }
+            ChannelFlow::Joined => self.joined(node),
+            ChannelFlow::Regrouped => self.reshaped(node.inputs[0], node.output),
+            ChannelFlow::Picked | ChannelFlow::Lost => self.unknown(node),
         }
     }
 
@@ -157,6 +150,12 @@ impl Ties {
             }
             from.zip(to).for_each(|(from, to)| self.tie(from, to));
         }
+    }
+
+    /// The inputs' channels one after another are the output's.
+    fn joined(&mut self, node: &Node) {
+        let channels: Vec<usize> = node.inputs.iter().flat_map(|&input| self.channels(input)).collect();
+        channels.into_iter().zip(self.channels(node.output)).for_each(|(from, to)| self.tie(from, to));
     }
 
     /// A channel may become a run of features, and the other way round.
@@ -181,7 +180,7 @@ impl Ties {
 
 /// The families: values that share a class, however far apart.
 fn families(graph: &Graph, of_value: &[Vec<usize>]) -> Vec<Family> {
-    // A value's first class stands for all its classes: tying it to the others makes the family.
+    // Each value's first class is tied to all its classes, which makes the family.
     let count = of_value.iter().flatten().max().map_or(0, |most| most + 1);
     let mut parent: Vec<usize> = (0..count).collect();
     let root = |parent: &[usize], mut at: usize| {
@@ -198,7 +197,7 @@ fn families(graph: &Graph, of_value: &[Vec<usize>]) -> Vec<Family> {
     }
     let (mut made, mut read) = (vec![false; graph.values.len()], vec![false; graph.values.len()]);
     let mut families: BTreeMap<usize, Family> = BTreeMap::new();
-    for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| is_linear(&node.op)) {
+    for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.op.layer().is_some()) {
         (made[node.output], read[node.inputs[0]]) = (true, true);
         let family = |value: ValueId| root(&parent, of_value[value][0]);
         families.entry(family(node.output)).or_default().makers.push(index);

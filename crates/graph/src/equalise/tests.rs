@@ -4,7 +4,7 @@ use super::*;
 use crate::calibrate::{Options, calibrate, calibrated};
 use crate::fixed::{dequantise, evaluate, quantise_input};
 use crate::float;
-use crate::ir::{Classes, Head, Tensor, ValueInfo, Window};
+use crate::ir::{Classes, ConvOp, DenseOp, Head, PadOp, Tensor, ValueInfo, Window};
 use crate::plan::InputSpec;
 use crate::random::random_graph;
 
@@ -22,17 +22,17 @@ fn sizes_of(graph: &Graph, samples: &[Tensor]) -> Vec<Vec<f64>> {
 /// Multiplies the channels that linear layers make by powers of two that nothing takes back.
 fn uneven(graph: &mut Graph) {
     for index in 0..graph.nodes.len() {
-        let layout = Layout::of(graph, &graph.nodes[index]);
+        let over_channels = graph.layer(&graph.nodes[index]).is_some();
         let node = &mut graph.nodes[index];
-        let ones = vec![0; channels(&graph.values[node.inputs[0]].shape)];
-        let outputs = channels(&graph.values[node.output].shape);
+        let ones = vec![0; channel_count(&graph.values[node.inputs[0]].shape)];
+        let outputs = channel_count(&graph.values[node.output].shape);
         let factors: Vec<i32> = (0..outputs).map(|channel| (channel as i32 * 7) % 17 - 8).collect();
-        assert!(scale(&mut node.op, layout, &ones, &factors));
+        assert!(scale(&mut node.op, over_channels, &ones, &factors));
     }
 }
 
 #[test]
-fn the_answer_in_floats_is_the_same_to_the_bit_and_sizes_are_told_right() {
+fn the_answer_in_floats_is_the_same_to_the_bit_and_sizes_are_right() {
     let mut equalised = 0;
     for seed in 0..300 {
         let (mut graph, samples) = random_graph(seed);
@@ -65,7 +65,7 @@ fn a_dense_layer_on_rows_is_left_alone() {
     // Rows stand on axis 1, where the channels of others are; there are as many as features.
     let shape = vec![1, 3, 3];
     let weight = Tensor { shape: vec![3, 3], data: vec![1e3, 1.0, 1e-3, 1.0, 1e-3, 1e3, 1e-3, 1e3, 1.0] };
-    let dense = Op::Dense { weight, bias: vec![0.0; 3] };
+    let dense = Op::Dense(DenseOp { weight, bias: vec![0.0; 3] });
     let node = |(index, op)| Node { name: "node".into(), op, inputs: vec![index], output: index + 1 };
     let operators = [dense.clone(), Op::Relu, dense];
     let graph = Graph {
@@ -79,6 +79,17 @@ fn a_dense_layer_on_rows_is_left_alone() {
         input_range: None,
     };
     let sample = Tensor { shape, data: drawn(9, 1) };
+    assert!(equalise(&graph, &sizes_of(&graph, &[sample])).is_none());
+}
+
+#[test]
+fn values_of_one_axis_have_no_channels_to_equalise() {
+    let mut graph = two_layers(|_| 1.0, |_| 1.0).0;
+    graph.values = [4, 5].map(|extent| ValueInfo { name: "value".into(), shape: vec![extent] }).to_vec();
+    let op = Op::Pad(PadOp { begin: vec![1], end: vec![0] });
+    graph.nodes = vec![Node { name: "pad".into(), op, inputs: vec![0], output: 1 }];
+    graph.output = 1;
+    let sample = Tensor { shape: vec![4], data: drawn(4, 1) };
     assert!(equalise(&graph, &sizes_of(&graph, &[sample])).is_none());
 }
 
@@ -107,7 +118,7 @@ fn a_dead_channel_of_a_depthwise_layer_does_not_set_the_scale_of_the_others() {
     let even = equalise(&graph, &sizes_of(&graph, &samples)).expect("316 is more than 32");
     assert!(!even.layers.is_empty());
     let largest = |graph: &Graph| {
-        let Op::Conv { weight, .. } = &graph.nodes[2].op else { panic!("the depthwise layer") };
+        let Op::Conv(ConvOp { weight, .. }) = &graph.nodes[2].op else { panic!("the depthwise layer") };
         let most = |kernel: &[f32]| kernel.iter().fold(0f32, |most, w| most.max(w.abs()));
         let of: Vec<f32> = weight.data.chunks(9).map(most).collect();
         of[2] / of[0].max(of[1]).max(of[3])
@@ -156,7 +167,12 @@ fn convolution(kernel: usize, input: usize, output: usize, groups: usize, salt: 
     let shape = vec![output, input / groups, kernel, kernel];
     let scale = (2.0 / (input / groups * kernel * kernel) as f32).sqrt();
     let data = drawn(Tensor::count(&shape), salt).into_iter().map(|w| w * scale).collect();
-    Op::Conv { window: window(kernel), groups, weight: Tensor { shape, data }, bias: vec![0.05; output] }
+    Op::Conv(ConvOp {
+        window: window(kernel),
+        groups,
+        weight: Tensor { shape, data },
+        bias: vec![0.05; output],
+    })
 }
 
 /// Operators one after another on two channels of 12 x 12, and samples.
@@ -186,7 +202,9 @@ fn chain(operators: Vec<(&str, Op, usize)>) -> (Graph, Vec<Tensor>) {
 /// Convolution, ReLU, convolution; the middle's eight channels multiplied by `made`, and by `read` where they are read.
 fn two_layers(made: impl Fn(usize) -> f32, read: impl Fn(usize) -> f32) -> (Graph, Vec<Tensor>) {
     let (mut first, mut second) = (convolution(3, 2, 8, 1, 1), convolution(3, 8, 3, 1, 2));
-    if let (Op::Conv { weight, bias, .. }, Op::Conv { weight: next, .. }) = (&mut first, &mut second) {
+    if let (Op::Conv(ConvOp { weight, bias, .. }), Op::Conv(ConvOp { weight: next, .. })) =
+        (&mut first, &mut second)
+    {
         for (channel, row) in weight.data.chunks_mut(18).enumerate() {
             row.iter_mut().chain([&mut bias[channel]]).for_each(|w| *w *= made(channel));
         }
@@ -199,7 +217,7 @@ fn two_layers(made: impl Fn(usize) -> f32, read: impl Fn(usize) -> f32) -> (Grap
 
 fn depthwise_with_a_dead_channel() -> (Graph, Vec<Tensor>) {
     let (mut first, mut depthwise) = (convolution(3, 2, 4, 1, 3), convolution(3, 4, 4, 4, 4));
-    if let (Op::Conv { bias, .. }, Op::Conv { weight, .. }) = (&mut first, &mut depthwise) {
+    if let (Op::Conv(ConvOp { bias, .. }), Op::Conv(ConvOp { weight, .. })) = (&mut first, &mut depthwise) {
         bias[2] = -50.0;
         weight.data[18..27].iter_mut().for_each(|w| *w *= 316.0);
     }

@@ -2,8 +2,8 @@
 
 use crate::dead::Interval;
 use crate::float;
-use crate::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
-use crate::kernels::numbers;
+use crate::ir::ops::Layer;
+use crate::ir::{ConvOp, Op, Tensor, ValueId, Window};
 use crate::movement::broadcast;
 
 /// For each channel the channels of a new value that make it, with their factors.
@@ -144,34 +144,6 @@ impl Form {
     }
 }
 
-/// A depthwise convolution with a window of 1: a factor and a shift per channel.
-pub(super) fn is_affine(op: &Op, input: &[usize]) -> bool {
-    let Op::Conv { window, groups, bias, .. } = op else { return false };
-    let one = |list: &[usize]| list.iter().all(|&n| n == 1);
-    let none = |list: &[usize]| list.iter().all(|&n| n == 0);
-    one(&window.kernel)
-        && one(&window.strides)
-        && none(&window.pads_begin)
-        && none(&window.pads_end)
-        && *groups == bias.len()
-        && (3..=5).contains(&input.len())
-        && input[..2] == [1, *groups]
-}
-
-/// Whether an operator treats channels alike and apart, so that factors and shifts pass it.
-pub(super) fn passes(op: &Op, input: &[usize], output: &[usize]) -> bool {
-    if input.len() < 2 || output.len() < 2 || input[0] != 1 || output[0] != 1 {
-        return false;
-    }
-    match op {
-        Op::AveragePool { .. } => true,
-        Op::Pad { begin, end } => begin[..2] == [0, 0] && end[..2] == [0, 0],
-        Op::Reshape => output[1].is_multiple_of(input[1]),
-        Op::Transpose { perm } => perm[..2] == [0, 1],
-        _ => false,
-    }
-}
-
 /// Each channel as `apart` neighbouring ones.
 pub(super) fn spread(parts: &Parts, apart: usize) -> Parts {
     let each = |own: &Vec<(usize, f64)>, k: usize| own.iter().map(|&(at, f)| (at * apart + k, f)).collect();
@@ -180,7 +152,7 @@ pub(super) fn spread(parts: &Parts, apart: usize) -> Parts {
 
 /// What an operator that factors pass makes of a constant.
 pub(super) fn constant_through(op: &Op, constant: &Tensor, input: &[usize], output: &[usize]) -> Tensor {
-    collapsed(evaluated(op.clone(), repeat_to(constant, input), output))
+    collapsed(float::applied(op, repeat_to(constant, input), output))
 }
 
 /// The constants of several values joined along the channels.
@@ -214,194 +186,80 @@ pub(super) fn pointwise(parts: &Parts, channels: usize, rank: usize, bias: Optio
     for (row, own) in data.chunks_mut(width).zip(parts) {
         own.iter().for_each(|&(at, factor)| row[if diagonal { 0 } else { at }] += factor as f32);
     }
-    let ones = vec![1; rank];
-    let window = Window {
-        kernel: ones.clone(),
-        strides: ones.clone(),
-        dilations: ones.clone(),
-        pads_begin: vec![0; rank],
-        pads_end: vec![0; rank],
-    };
-    let weight = Tensor { shape: [vec![parts.len(), width], ones].concat(), data };
+    let window = Window::plain(vec![1; rank]);
+    let weight = Tensor { shape: [&[parts.len(), width], window.kernel.as_slice()].concat(), data };
     let bias = bias.map_or_else(|| vec![0.0; parts.len()], |bias| bias.data.clone());
-    Op::Conv { window, groups: if diagonal { channels } else { 1 }, weight, bias }
+    Op::Conv(ConvOp { window, groups: if diagonal { channels } else { 1 }, weight, bias })
 }
 
-/// A convolution of a form, and the map that it adds where its padding meets the form's constant.
-pub(super) fn conv_taking(
+/// A layer that reads a form's new value, and the map that it adds where the form's constant gives no number per channel.
+pub(super) fn taking(
     op: &Op,
+    layer: Layer<'_>,
     form: &Form,
     (channels, input, output): Extents<'_>,
 ) -> (Op, Option<Tensor>) {
-    let Op::Conv { window, groups, weight, bias } = op else { unreachable!("asked for convolutions only") };
-    let taps = window.taps();
-    let weight_taken = match &form.parts {
-        None => weight.clone(),
-        Some(parts) if *groups == 1 => columns_taking(weight, parts, channels, taps),
-        Some(parts) => {
-            let (group_in, mut taken) = (weight.shape[1], weight.clone());
-            let group_out = bias.len() / groups;
-            for (run, weights) in taken.data.chunks_mut(taps).enumerate() {
-                let channel = run / group_in / group_out * group_in + run % group_in;
-                let factor = parts[channel].first().map_or(0.0, |part| part.1);
-                weights.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
-            }
-            taken
-        }
-    };
-    let unbiased = Op::Conv {
-        window: window.clone(),
-        groups: *groups,
-        weight: weight.clone(),
-        bias: vec![0.0; bias.len()],
-    };
-    let (bias, map) = biased(unbiased, bias, form, input, output);
-    (Op::Conv { window: window.clone(), groups: *groups, weight: weight_taken, bias }, map)
-}
-
-/// The same for a transposed convolution, whose taps overlap unevenly at the borders.
-pub(super) fn transposed_taking(
-    op: &Op,
-    form: &Form,
-    (channels, input, output): Extents<'_>,
-) -> (Op, Option<Tensor>) {
-    let Op::ConvTranspose { window, output_padding, groups, weight, bias } = op else {
-        unreachable!("asked for transposed convolutions only")
-    };
-    let again = |weight: Tensor, bias: Vec<f32>| Op::ConvTranspose {
-        window: window.clone(),
-        output_padding: output_padding.clone(),
-        groups: *groups,
-        weight,
-        bias,
-    };
-    let run: usize = weight.shape[1..].iter().product();
-    let taken = match &form.parts {
-        None => weight.clone(),
-        Some(parts) => {
-            let mut data = vec![0f64; channels * run];
-            for (row, own) in weight.data.chunks(run).zip(parts) {
-                for &(at, factor) in own {
-                    let sums = data[at * run..(at + 1) * run].iter_mut();
-                    sums.zip(row).for_each(|(sum, &w)| *sum += f64::from(w) * factor);
-                }
-            }
-            let shape = [&[channels], &weight.shape[1..]].concat();
-            Tensor { shape, data: data.into_iter().map(|w| w as f32).collect() }
-        }
-    };
-    let (bias, map) = biased(again(weight.clone(), vec![0.0; bias.len()]), bias, form, input, output);
-    (again(taken, bias), map)
-}
-
-/// A dense layer of a form of features.
-pub(super) fn dense_taking(op: &Op, form: &Form, channels: usize) -> (Op, Option<Tensor>) {
-    let Op::Dense { weight, bias } = op else { unreachable!("asked for dense layers only") };
-    let taken = match &form.parts {
-        None => weight.clone(),
-        Some(parts) => columns_taking(weight, parts, channels, 1),
-    };
-    let mut bias = bias.clone();
-    if let Some(constant) = &form.constant {
-        let constants = repeated(constant, &[1, weight.shape[1]]);
-        for (bias, row) in bias.iter_mut().zip(weight.data.chunks(weight.shape[1])) {
+    let mut taken = op.clone();
+    let numbers = taken.layer_mut().expect("a layer has weights");
+    if let Some(parts) = &form.parts {
+        *numbers.weight = weight_taking(layer, parts, channels);
+    }
+    let Some(constant) = &form.constant else { return (taken, None) };
+    if layer.is_dense() {
+        let features = layer.weight.shape[1];
+        let constants = repeated(constant, &[1, features]);
+        for (bias, row) in numbers.bias.iter_mut().zip(layer.weight.data.chunks(features)) {
             let sum: f64 = row.iter().zip(&constants).map(|(&w, &c)| f64::from(w) * f64::from(c)).sum();
             *bias = (f64::from(*bias) + sum) as f32;
         }
+        return (taken, None);
     }
-    (Op::Dense { weight: taken, bias }, None)
+    let mut unbiased = op.clone();
+    unbiased.layer_mut().expect("a layer has weights").bias.fill(0.0);
+    let map = collapsed(float::applied(&unbiased, repeat_to(constant, input), output));
+    if !per_channel(&map) {
+        return (taken, Some(map));
+    }
+    numbers.bias.iter_mut().zip(&map.data).for_each(|(bias, added)| *bias += added);
+    (taken, None)
 }
 
-/// The bias with what an operator without one makes of a form's constant; where that is no number per channel, as a map beside.
-fn biased(
-    unbiased: Op,
-    bias: &[f32],
-    form: &Form,
-    input: &[usize],
-    output: &[usize],
-) -> (Vec<f32>, Option<Tensor>) {
-    let Some(constant) = &form.constant else { return (bias.to_vec(), None) };
-    let map = collapsed(evaluated(unbiased, repeat_to(constant, input), output));
-    if per_channel(&map) {
-        return (bias.iter().zip(&map.data).map(|(bias, added)| bias + added).collect(), None);
-    }
-    (bias.to_vec(), Some(map))
-}
-
-/// (out, in, taps...) with the parts of each input channel multiplied out.
-fn columns_taking(weight: &Tensor, parts: &Parts, channels: usize, taps: usize) -> Tensor {
-    let mut data = vec![0f64; weight.shape[0] * channels * taps];
-    for (row, taken) in weight.data.chunks(parts.len() * taps).zip(data.chunks_mut(channels * taps)) {
-        for (weights, own) in row.chunks(taps).zip(parts) {
-            for &(at, factor) in own {
-                let sums = taken[at * taps..(at + 1) * taps].iter_mut();
-                sums.zip(weights).for_each(|(sum, &w)| *sum += f64::from(w) * factor);
-            }
+/// Weights over `channels` channels, with the parts of each old channel multiplied out. In groups each old channel is at most one
+/// new one, of the same number.
+fn weight_taking(layer: Layer<'_>, parts: &Parts, channels: usize) -> Tensor {
+    let before = layer.kernels();
+    let after = if layer.groups() == 1 { before.reading(channels) } else { before };
+    let count = layer.weight.data.len() / before.group_in * after.group_in;
+    let mut sums = vec![0f64; count];
+    for ((from, to), kernel) in layer.each_kernel(before) {
+        for &(at, factor) in &parts[from] {
+            let place = after.place(at, to) * after.taps;
+            sums[place..][..after.taps]
+                .iter_mut()
+                .zip(kernel)
+                .for_each(|(sum, &w)| *sum += f64::from(w) * factor);
         }
     }
-    let mut shape = weight.shape.clone();
-    shape[1] = channels;
-    Tensor { shape, data: data.into_iter().map(|w| w as f32).collect() }
+    let mut shape = layer.weight.shape.clone();
+    shape[layer.input_axis()] = shape[layer.input_axis()] / before.group_in * after.group_in;
+    Tensor { shape, data: sums.into_iter().map(|w| w as f32).collect() }
 }
 
 /// Multiplies each output channel's weights and bias.
 fn scale_outputs(op: &mut Op, factors: &[f64]) {
     let times = |w: &mut f32, factor: f64| *w = (f64::from(*w) * factor) as f32;
-    let bias = match op {
-        Op::Conv { weight, bias, .. } | Op::Dense { weight, bias } => {
-            let run = weight.data.len() / factors.len();
-            let rows = weight.data.chunks_mut(run).zip(factors);
-            rows.for_each(|(row, &factor)| row.iter_mut().for_each(|w| times(w, factor)));
-            bias
-        }
-        Op::ConvTranspose { weight, bias, groups, .. } => {
-            let (group_in, group_out) = (weight.shape[0] / *groups, weight.shape[1]);
-            let run: usize = weight.shape[2..].iter().product();
-            for (index, taps) in weight.data.chunks_mut(run).enumerate() {
-                let out = index / group_out / group_in * group_out + index % group_out;
-                taps.iter_mut().for_each(|w| times(w, factors[out]));
-            }
-            bias
-        }
-        _ => unreachable!("only linear layers have outputs to scale"),
-    };
-    bias.iter_mut().zip(factors).for_each(|(bias, &factor)| times(bias, factor));
+    let mut layer = op.layer_mut().expect("only layers have outputs to scale");
+    layer.each_kernel().for_each(|((_, to), kernel)| kernel.iter_mut().for_each(|w| times(w, factors[to])));
+    layer.bias.iter_mut().zip(factors).for_each(|(bias, &factor)| times(bias, factor));
 }
 
-/// The largest magnitude that each output channel of a linear operator can have, for inputs of at most `input`.
-pub(super) fn reach(op: &Op, input: f64) -> Vec<f64> {
-    let (weight, bias) = numbers(op).expect("only linear layers have outputs to scale");
-    let size = |taps: &[f32]| taps.iter().map(|&w| f64::from(w.abs())).sum::<f64>() * input;
-    let mut reach: Vec<f64> = bias.iter().map(|&bias| f64::from(bias.abs())).collect();
-    if let Op::ConvTranspose { weight, groups, .. } = op {
-        let (group_in, group_out) = (weight.shape[0] / *groups, weight.shape[1]);
-        let run: usize = weight.shape[2..].iter().product();
-        for (index, taps) in weight.data.chunks(run).enumerate() {
-            reach[index / group_out / group_in * group_out + index % group_out] += size(taps);
-        }
-        return reach;
+/// The largest magnitude that each output channel of a layer can have, for inputs of at most `input`.
+pub(super) fn reach(layer: Layer<'_>, input: f64) -> Vec<f64> {
+    let mut sizes = vec![0f64; layer.bias.len()];
+    for ((_, to), kernel) in layer.each_kernel(layer.kernels()) {
+        sizes[to] = kernel.iter().fold(sizes[to], |size, &w| size + f64::from(w.abs()));
     }
-    let rows = weight.chunks(weight.len() / bias.len());
-    reach.iter_mut().zip(rows).for_each(|(reach, row)| *reach += size(row));
-    reach
-}
-
-/// One operator on one tensor.
-fn evaluated(op: Op, input: Tensor, output: &[usize]) -> Tensor {
-    let value = |name: &str, shape: &[usize]| ValueInfo { name: name.into(), shape: shape.to_vec() };
-    let values = vec![value("constant", &input.shape), value("behind", output)];
-    let nodes = vec![Node { name: "constant".into(), op, inputs: vec![0], output: 1 }];
-    let graph = Graph {
-        name: String::new(),
-        values,
-        nodes,
-        input: 0,
-        output: 1,
-        head: Head::Logits,
-        classes: Classes::Single,
-        input_range: None,
-    };
-    float::evaluate(&graph, &input).expect("a constant has the shape of its value")
+    layer.bias.iter().zip(sizes).map(|(&bias, size)| f64::from(bias.abs()) + size * input).collect()
 }
 
 /// The constant as one number per channel, where it is that.

@@ -2,14 +2,10 @@
 //!
 //! Products are summed in `f32` over short runs and in `f64` over the runs, so that an answer agrees with other frameworks
 //! to about 1e-6 of its largest magnitude. The order of sums does not depend on the number of threads.
+#![warn(clippy::wildcard_enum_match_arm)]
 
-mod conv;
-mod dense;
-mod grid;
-mod pool;
-
-use crate::ir::{Graph, Head, InputRange, Node, Op, Tensor, ValueId};
-use crate::movement;
+use crate::ir::ops::Inputs;
+use crate::ir::{Graph, Head, InputRange, Op, Tensor, ValueId};
 
 /// Why a graph could not be evaluated.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,8 +51,10 @@ pub fn evaluate_with(
     seen(graph.input, &input);
     values[graph.input] = Some(input);
     for (index, node) in graph.nodes.iter().enumerate() {
-        let dying = |value: ValueId| last_use[value] == index;
-        let made = run(graph, node, &mut values, &dying);
+        let is_last_use = |value: ValueId| last_use[value] == index;
+        let shape = graph.values[node.output].shape.clone();
+        let inputs = Inputs { values: &mut values, of_node: &node.inputs, is_last_use: &is_last_use };
+        let made = Tensor { data: node.op.operator().evaluate(inputs, &shape), shape };
         assert_eq!(
             made.data.len(),
             Tensor::count(&made.shape),
@@ -65,12 +63,18 @@ pub fn evaluate_with(
         seen(node.output, &made);
         values[node.output] = Some(made);
         for &value in &node.inputs {
-            if dying(value) {
+            if is_last_use(value) {
                 values[value] = None;
             }
         }
     }
     Ok(values[graph.output].take().expect("the output is made by a node, or is the input"))
+}
+
+/// What one operator of one input makes of a tensor.
+pub(crate) fn applied(op: &Op, input: Tensor, shape: &[usize]) -> Tensor {
+    let inputs = Inputs { values: &mut [Some(input)], of_node: &[0], is_last_use: &|_| true };
+    Tensor { data: op.operator().evaluate(inputs, shape), shape: shape.to_vec() }
 }
 
 /// What the model's head makes of logits: probabilities, or the index of the largest logit (ties to the lower index, the
@@ -108,49 +112,6 @@ fn last_uses(graph: &Graph) -> Vec<usize> {
     }
     last[graph.output] = usize::MAX;
     last
-}
-
-fn run(graph: &Graph, node: &Node, values: &mut [Option<Tensor>], dying: &dyn Fn(ValueId) -> bool) -> Tensor {
-    let shape = graph.values[node.output].shape.clone();
-    let first = node.inputs[0];
-    // These work in place when nobody needs their input afterwards.
-    if matches!(node.op, Op::Relu | Op::Reshape) {
-        let taken = if dying(first) { values[first].take() } else { values[first].clone() };
-        let mut data = taken.expect("a node's inputs are made before it").data;
-        if matches!(node.op, Op::Relu) {
-            data.iter_mut().for_each(|x| *x = x.max(0.0));
-        }
-        return Tensor { shape, data };
-    }
-    let inputs: Vec<&Tensor> = node
-        .inputs
-        .iter()
-        .map(|&value| values[value].as_ref().expect("a node's inputs are made before it"))
-        .collect();
-    let x = inputs[0];
-    let data = match &node.op {
-        Op::Conv { window, groups, weight, bias } => conv::conv(x, &shape, window, *groups, weight, bias),
-        Op::ConvTranspose { window, groups, weight, bias, .. } => {
-            conv::conv_transpose(x, &shape, window, *groups, weight, bias)
-        }
-        Op::Dense { weight, bias } => dense::dense(x, weight, bias),
-        Op::MaxPool { window } => pool::max(x, &shape, window),
-        Op::AveragePool { window, count_include_pad } => pool::average(x, &shape, window, *count_include_pad),
-        Op::Add => inputs[0].data.iter().zip(&inputs[1].data).map(|(a, b)| a + b).collect(),
-        Op::AddConstant { constant } => {
-            let constants = movement::broadcast(&constant.data, &constant.shape, &shape);
-            x.data.iter().zip(constants).map(|(a, b)| a + b).collect()
-        }
-        Op::Concat { axis } => {
-            let parts: Vec<&[f32]> = inputs.iter().map(|input| input.data.as_slice()).collect();
-            movement::concat(&parts, shape[..*axis].iter().product(), |_, x| x)
-        }
-        Op::Pad { begin, .. } => movement::pad(&x.data, &x.shape, &shape, begin),
-        Op::Gather { positions } => movement::gather(&x.data, &x.shape, positions),
-        Op::Transpose { perm } => movement::transpose(&x.data, &x.shape, perm),
-        Op::Relu | Op::Reshape => unreachable!("done in place above"),
-    };
-    Tensor { shape, data }
 }
 
 /// (outer, classes, inner) around an axis.

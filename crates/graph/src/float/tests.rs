@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ir::{Classes, ValueInfo, Window};
+use crate::ir::{AveragePoolOp, Classes, ConvOp, ConvTransposeOp, MaxPoolOp, Node, ValueInfo, Window};
 
 /// A tensor of small numbers that differ.
 fn counted(shape: &[usize], seed: u32) -> Tensor {
@@ -133,7 +133,9 @@ proptest! {
         let weight = counted(&[&[channels, case.in_per_group], case.window.kernel.as_slice()].concat(), seed ^ 1);
         let bias = counted(&[channels], seed ^ 2).data;
         let shape = [&[1, channels], outputs.as_slice()].concat();
-        let got = conv::conv(&x, &shape, &case.window, case.groups, &weight, &bias);
+        let op = Op::Conv(ConvOp { window: case.window.clone(), groups: case.groups, weight: weight.clone(), bias: bias.clone() });
+        let got = applied(&op, x.clone(), &shape).data;
+        prop_assert_eq!(op.operator().output_shape(&[&x.shape], &[]).unwrap(), shape.clone());
         prop_assert!(close(&got, &conv_by_definition(&case, &x, &weight, &bias, &shape)));
     }
 
@@ -153,44 +155,47 @@ proptest! {
         let weight = counted(&weight_shape, seed ^ 1);
         let bias = counted(&[channels], seed ^ 2).data;
         let shape = [&[1, channels], outputs.unwrap().as_slice()].concat();
-        let got = conv::conv_transpose(&x, &shape, window, case.groups, &weight, &bias);
+        let op = Op::ConvTranspose(ConvTransposeOp {
+            window: window.clone(),
+            output_padding: case.output_padding.clone(),
+            groups: case.groups,
+            weight: weight.clone(),
+            bias: bias.clone(),
+        });
+        let got = applied(&op, x.clone(), &shape).data;
+        prop_assert_eq!(op.operator().output_shape(&[&x.shape], &[]).unwrap(), shape.clone());
         prop_assert!(close(&got, &transposed_by_definition(&case, &x, &weight, &bias, &shape)));
     }
 }
 
 #[test]
 fn many_threads_give_the_same_answer_as_one() {
-    let window = Window {
-        kernel: vec![3, 3],
-        strides: vec![1, 1],
-        dilations: vec![1, 1],
-        pads_begin: vec![1, 1],
-        pads_end: vec![1, 1],
-    };
+    let window = Window { pads_begin: vec![1, 1], pads_end: vec![1, 1], ..Window::plain(vec![3, 3]) };
     let (x, weight) = (counted(&[1, 24, 64, 64], 5), counted(&[24, 24, 3, 3], 6));
     let bias = vec![0.25; 24];
-    let all = conv::conv(&x, &[1, 24, 64, 64], &window, 1, &weight, &bias);
+    let conv = |weight: &Tensor| {
+        let op = ConvOp { window: window.clone(), groups: 1, weight: weight.clone(), bias: bias.clone() };
+        applied(&Op::Conv(op), x.clone(), &[1, weight.shape[0], 64, 64]).data
+    };
+    let all = conv(&weight);
     for channel in [0, 13, 23] {
         let filter = Tensor { shape: vec![1, 24, 3, 3], data: weight.data[channel * 216..][..216].to_vec() };
-        let one = conv::conv(&x, &[1, 1, 64, 64], &window, 1, &filter, &bias);
-        assert_eq!(all[channel * 4096..][..4096], one);
+        assert_eq!(all[channel * 4096..][..4096], conv(&filter));
     }
 }
 
 #[test]
 fn a_mean_divides_by_what_it_saw_unless_padding_counts() {
-    let window = Window {
-        kernel: vec![2],
-        strides: vec![1],
-        dilations: vec![1],
-        pads_begin: vec![1],
-        pads_end: vec![0],
+    let window = Window { pads_begin: vec![1], ..Window::plain(vec![2]) };
+    let average = |count_include_pad: bool| {
+        Op::AveragePool(AveragePoolOp { window: window.clone(), count_include_pad })
     };
     let x = Tensor { shape: vec![1, 1, 2], data: vec![2.0, 4.0] };
-    assert_eq!(pool::average(&x, &[1, 1, 2], &window, false), [2.0, 3.0]);
-    assert_eq!(pool::average(&x, &[1, 1, 2], &window, true), [1.0, 3.0]);
+    assert_eq!(applied(&average(false), x.clone(), &[1, 1, 2]).data, [2.0, 3.0]);
+    assert_eq!(applied(&average(true), x, &[1, 1, 2]).data, [1.0, 3.0]);
     let negative = Tensor { shape: vec![1, 1, 2], data: vec![-2.0, -4.0] };
-    assert_eq!(pool::max(&negative, &[1, 1, 2], &window), [-2.0, -2.0]);
+    let max = Op::MaxPool(MaxPoolOp { window });
+    assert_eq!(applied(&max, negative, &[1, 1, 2]).data, [-2.0, -2.0]);
 }
 
 fn relu_graph() -> Graph {

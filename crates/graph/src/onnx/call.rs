@@ -17,7 +17,7 @@ pub(super) enum Known {
     /// The answer of a head: order-preserving functions of `logits`, only good to be the output. `rows` are the head's in the
     /// report; `reshaped` when its axes are no longer those of the logits.
     Headed { logits: ValueId, head: Head, rows: Vec<usize>, reshaped: bool },
-    /// Its shape is unknown, for it hangs on what is named here. `heads` are the rows of heads that may stand at the end.
+    /// Its shape is unknown, because it depends on what is named here. `heads` are the rows of heads that may stand at the end.
     Unknown { because: Rc<str>, heads: Vec<usize> },
 }
 
@@ -51,7 +51,7 @@ impl<'a> Call<'a> {
             Some(Some(Known::Value(id))) => Ok(*id),
             Some(Some(Known::Constant(_))) => refuse(
                 format!("input {index} is a constant where data was expected"),
-                "feed it data only: a constant can be added or multiplied, one number a channel",
+                "feed it data only: a constant can be added or multiplied, one number per channel",
             ),
             Some(Some(Known::Headed { head, .. })) => refuse(
                 format!("it works on the answer of {head:?}, which is only computed at the end"),

@@ -1,7 +1,9 @@
 //! Where the channels of the output are, and so its classes: followed from the layers that make channels through whatever
 //! moves them.
+#![warn(clippy::wildcard_enum_match_arm)]
 
-use crate::ir::{Classes, Graph, Head, Node, Op};
+use crate::ir::ops::ChannelFlow;
+use crate::ir::{Classes, Graph, Head, Node};
 
 /// Where a value's channels are.
 #[derive(Clone, Copy, PartialEq)]
@@ -35,7 +37,7 @@ fn channels(graph: &Graph) -> ChannelAxis {
         let shape = &graph.values[node.output].shape;
         found[node.output] = match behind(node, &inputs, &graph.values[node.inputs[0]].shape, shape) {
             ChannelAxis::Axis(axis) if shape[axis] == 1 => ChannelAxis::One,
-            other => other,
+            other @ (ChannelAxis::Unknown | ChannelAxis::One | ChannelAxis::Axis(_)) => other,
         };
     }
     found[graph.output]
@@ -43,24 +45,29 @@ fn channels(graph: &Graph) -> ChannelAxis {
 
 fn behind(node: &Node, inputs: &[ChannelAxis], from: &[usize], to: &[usize]) -> ChannelAxis {
     let first_known = inputs.iter().copied().find(|&channels| channels != ChannelAxis::Unknown);
-    match (&node.op, inputs[0]) {
-        (Op::Conv { .. } | Op::ConvTranspose { .. }, _) => ChannelAxis::Axis(1),
-        (Op::Dense { .. }, _) => ChannelAxis::Axis(to.len() - 1),
-        (Op::Add, _) => first_known.unwrap_or(ChannelAxis::Unknown),
+    let first_known = first_known.unwrap_or(ChannelAxis::Unknown);
+    let operator = node.op.operator();
+    let joined = |axis| match inputs[0] {
         // Single channels side by side are channels.
-        (Op::Concat { axis }, ChannelAxis::One) => ChannelAxis::Axis(*axis),
-        (Op::Concat { .. }, _) => first_known.unwrap_or(ChannelAxis::Unknown),
-        (Op::Transpose { perm }, ChannelAxis::Axis(axis)) => {
-            perm.iter().position(|&from| from == axis).map_or(ChannelAxis::Unknown, ChannelAxis::Axis)
-        }
-        (Op::Reshape, ChannelAxis::Axis(axis)) => reshaped(axis, from, to),
-        (_, channels) => channels,
+        ChannelAxis::One => ChannelAxis::Axis(axis),
+        ChannelAxis::Unknown | ChannelAxis::Axis(_) => first_known,
+    };
+    match operator.channels() {
+        ChannelFlow::Mixed(layer) => ChannelAxis::Axis(layer.output_axis(to)),
+        ChannelFlow::Summed => first_known,
+        ChannelFlow::Joined => joined(1),
+        ChannelFlow::Stacked { axis } => joined(axis),
+        ChannelFlow::Rectified
+        | ChannelFlow::Largest
+        | ChannelFlow::Kept { .. }
+        | ChannelFlow::Picked
+        | ChannelFlow::Shifted(_)
+        | ChannelFlow::Regrouped
+        | ChannelFlow::Lost => match inputs[0] {
+            ChannelAxis::Axis(axis) => {
+                operator.axis_behind(axis, from, to).map_or(ChannelAxis::Unknown, ChannelAxis::Axis)
+            }
+            other @ (ChannelAxis::One | ChannelAxis::Unknown) => other,
+        },
     }
-}
-
-/// The axis that holds the same elements in the same order under another shape.
-fn reshaped(axis: usize, from: &[usize], to: &[usize]) -> ChannelAxis {
-    let before: usize = from[..axis].iter().product();
-    let same = |&at: &usize| to[at] == from[axis] && to[..at].iter().product::<usize>() == before;
-    (0..to.len()).find(same).map_or(ChannelAxis::Unknown, ChannelAxis::Axis)
 }

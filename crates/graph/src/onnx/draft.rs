@@ -14,6 +14,18 @@ pub(super) enum FloatStep {
     Affine(Affine),
 }
 
+impl From<Op> for FloatStep {
+    fn from(op: Op) -> Self {
+        FloatStep::Op(op)
+    }
+}
+
+impl From<Affine> for FloatStep {
+    fn from(affine: Affine) -> Self {
+        FloatStep::Affine(affine)
+    }
+}
+
 /// y = scale * x + shift, constant but for one axis. In 64 bits, so that merging loses nothing.
 #[derive(Clone)]
 pub(super) struct Affine {
@@ -113,11 +125,10 @@ impl GraphDraft {
     pub(super) fn emit(
         &mut self,
         call: &Call,
-        step: FloatStep,
+        step: impl Into<FloatStep>,
         inputs: Vec<ValueId>,
-        shape: Vec<usize>,
     ) -> Result<ValueId, Refusal> {
-        self.emit_named(call, "", step, inputs, shape)
+        self.emit_named(call, "", step, inputs)
     }
 
     /// Adds a step before the last of a node, named by a suffix.
@@ -125,13 +136,10 @@ impl GraphDraft {
         &mut self,
         call: &Call,
         suffix: &str,
-        step: FloatStep,
+        step: impl Into<FloatStep>,
         inputs: Vec<ValueId>,
-        shape: Vec<usize>,
     ) -> Result<ValueId, Refusal> {
-        let made = call.node.output.first().map_or("", String::as_str);
-        let name = format!("{made}{suffix}");
-        self.emit_as(call, &name, suffix, step, inputs, shape)
+        self.add(call, &made_by(call, suffix), suffix, step.into(), inputs, &[])
     }
 
     /// Adds a step that makes a value of any name.
@@ -140,12 +148,39 @@ impl GraphDraft {
         call: &Call,
         value: &str,
         suffix: &str,
+        op: Op,
+        inputs: Vec<ValueId>,
+    ) -> Result<ValueId, Refusal> {
+        self.add(call, value, suffix, op.into(), inputs, &[])
+    }
+
+    /// Adds the same elements under another shape.
+    pub(super) fn reshape(
+        &mut self,
+        call: &Call,
+        suffix: &str,
+        x: ValueId,
+        shape: &[usize],
+    ) -> Result<ValueId, Refusal> {
+        self.add(call, &made_by(call, suffix), suffix, Op::Reshape.into(), vec![x], shape)
+    }
+
+    fn add(
+        &mut self,
+        call: &Call,
+        value: &str,
+        suffix: &str,
         step: FloatStep,
         inputs: Vec<ValueId>,
-        shape: Vec<usize>,
+        declared: &[usize],
     ) -> Result<ValueId, Refusal> {
+        let shapes: Vec<&[usize]> = inputs.iter().map(|&input| self.shape(input)).collect();
+        let (shape, moves_only) = match &step {
+            FloatStep::Op(op) => (op.operator().output_shape(&shapes, declared)?, op.operator().moves_only()),
+            FloatStep::Affine(_) => (shapes[0].to_vec(), false),
+        };
         let output = self.value(value, shape)?;
-        if matches!(step, FloatStep::Op(Op::Reshape | Op::Transpose { .. } | Op::Gather { .. })) {
+        if moves_only {
             self.image.scaled(inputs[0], output, 1.0, 0.0);
         }
         self.nodes.push(GraphDraftNode {
@@ -158,4 +193,9 @@ impl GraphDraft {
         });
         Ok(output)
     }
+}
+
+/// The name of the value that a node makes, or that a step before its last makes.
+fn made_by(call: &Call, suffix: &str) -> String {
+    format!("{}{suffix}", call.node.output.first().map_or("", String::as_str))
 }

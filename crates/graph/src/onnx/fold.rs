@@ -10,6 +10,8 @@ use super::literal::{Data, Literal};
 use super::proto::{TensorProto, data_type};
 use super::shape;
 use super::{Budget, Refusal, refuse};
+use crate::ir::ConcatOp;
+use crate::ir::ops::FloatOperator;
 use crate::movement;
 
 /// Computes a node whose inputs are all constant; `None` when the operator is not among those that are folded.
@@ -213,11 +215,11 @@ fn pick(x: &Literal, picks: &[Vec<usize>], budget: &mut Budget) -> Result<Litera
 
 fn concat(call: &Call, inputs: &[Option<&Literal>], budget: &mut Budget) -> Result<Literal, Refusal> {
     let parts: Vec<&Literal> = inputs.iter().copied().flatten().collect();
-    let Some(first) = parts.first() else { return refuse("it joins nothing", "check the exporter") };
     let shapes: Vec<&[usize]> = parts.iter().map(|part| part.shape.as_slice()).collect();
-    let (axis, shape) = shape::concat(call, &shapes)?;
+    let axis = shape::concat_axis(call, &shapes)?;
+    let shape = ConcatOp { axis }.output_shape(&shapes, &[])?;
     budget.spend_shape(&shape)?;
-    let outer: usize = first.shape[..axis].iter().product();
+    let outer: usize = shape[..axis].iter().product();
     if parts.iter().all(|part| matches!(part.data, Data::Ints(_))) {
         let parts: Vec<&[i64]> = parts.iter().map(|part| part.as_ints()).collect::<Result<_, _>>()?;
         return Ok(Literal::ints(shape, movement::concat(&parts, outer, |_, x| x)));

@@ -87,11 +87,6 @@ pub(super) fn list(call: &Call, name: &str, length: usize, min: i64) -> Result<O
     Ok(Some(values.iter().map(|&value| value as usize).collect()))
 }
 
-/// Extent that a window covers along `axis`.
-pub(super) fn span(window: &Window, axis: usize) -> usize {
-    (window.kernel[axis] - 1) * window.dilations[axis] + 1
-}
-
 /// Pads so that ceil(size / stride) windows fit, for convolutions and pools.
 pub(super) fn pad_same(window: &mut Window, auto_pad: AutoPad, sizes: &[usize]) {
     if auto_pad == AutoPad::Explicit {
@@ -99,26 +94,17 @@ pub(super) fn pad_same(window: &mut Window, auto_pad: AutoPad, sizes: &[usize]) 
     }
     for axis in 0..sizes.len() {
         let outputs = sizes[axis].div_ceil(window.strides[axis]);
-        let needed = outputs.saturating_sub(1) * window.strides[axis] + span(window, axis);
-        let total = needed.saturating_sub(sizes[axis]);
-        let (less, more) = (total / 2, total - total / 2);
-        let begin = if auto_pad == AutoPad::SameUpper { less } else { more };
-        window.pads_begin[axis] = begin;
-        window.pads_end[axis] = total - begin;
+        let needed = outputs.saturating_sub(1) * window.strides[axis] + window.span(axis);
+        divide_padding(window, auto_pad, axis, needed.saturating_sub(sizes[axis]));
     }
 }
 
-/// Output extents of a convolution or pool; none may be empty.
-pub(super) fn output_sizes(window: &Window, sizes: &[usize]) -> Result<Vec<usize>, Refusal> {
-    let outputs: Vec<usize> =
-        sizes.iter().enumerate().map(|(axis, &size)| window.output_size(axis, size)).collect();
-    match outputs.contains(&0) {
-        true => refuse(
-            format!("its window {:?} is larger than its data {sizes:?}", window.kernel),
-            "give the network a larger input",
-        ),
-        false => Ok(outputs),
-    }
+/// Divides the padding of an axis between its two ends.
+pub(super) fn divide_padding(window: &mut Window, auto_pad: AutoPad, axis: usize, total: usize) {
+    let (less, more) = (total / 2, total - total / 2);
+    let begin = if auto_pad == AutoPad::SameUpper { less } else { more };
+    window.pads_begin[axis] = begin;
+    window.pads_end[axis] = total - begin;
 }
 
 /// `ceil_mode`: enlarges the padding behind, by the amounts returned, so that a last, partial window fits. A window that would
@@ -126,7 +112,7 @@ pub(super) fn output_sizes(window: &Window, sizes: &[usize]) -> Result<Vec<usize
 pub(super) fn extend_for_ceil(window: &mut Window, sizes: &[usize]) -> Vec<usize> {
     let mut extensions = vec![0; sizes.len()];
     for axis in 0..sizes.len() {
-        let (stride, span) = (window.strides[axis], span(window, axis));
+        let (stride, span) = (window.strides[axis], window.span(axis));
         let padded = sizes[axis] + window.pads_begin[axis] + window.pads_end[axis];
         // Data a little smaller than the window still makes one window.
         let last_start = match padded.checked_sub(span) {
@@ -149,7 +135,7 @@ pub(super) fn check_pool_padding(
     extensions: &[usize],
 ) -> Result<(), Refusal> {
     for axis in 0..sizes.len() {
-        let span = span(window, axis);
+        let span = window.span(axis);
         let padded = window.pads_begin[axis] > 0 || window.pads_end[axis] > 0;
         let (begin, end) = (window.pads_begin[axis], window.pads_end[axis] - extensions[axis]);
         if begin >= span || end >= span || (padded && window.dilations[axis] > sizes[axis]) {

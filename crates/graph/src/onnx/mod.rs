@@ -37,6 +37,7 @@ pub(crate) use literal::half_to_f32;
 pub use report::{ImportReport, NodeReport, Obstacle, Status};
 
 use crate::ir::Graph;
+use crate::ir::ops::{Refusal, refuse};
 
 /// Largest file that is read, 1 GiB.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -146,23 +147,6 @@ fn parse(content: Bytes, options: &Options, folder: Option<&Path>) -> Result<Imp
     let model =
         proto::ModelProto::decode(content).map_err(|error| OnnxError::Malformed(error.to_string()))?;
     import::import(model, options, external::Beside::new(folder, length), length)
-}
-
-/// Why a node is refused, and what to do instead.
-#[derive(Clone, Debug)]
-struct Refusal {
-    why: String,
-    remedy: String,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; {}", self.why, self.remedy)
-    }
-}
-
-fn refuse<T>(why: impl Into<String>, remedy: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { why: why.into(), remedy: remedy.into() })
 }
 
 /// How many elements the import may still make: as many as the file has bytes, and some.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Refusal;
 
-/// The account of an import.
+/// What an import found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ImportReport {
     /// The graph's name in the file.
@@ -19,7 +19,7 @@ pub struct ImportReport {
     pub rows: Vec<NodeReport>,
     /// Problems of the file that belong to no node: inputs, outputs, initialisers.
     pub problems: Vec<String>,
-    /// What was changed silently otherwise: conversions, unused parts.
+    /// Changes that would otherwise be silent: conversions, unused parts.
     pub notes: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ pub enum Status {
     Folded,
     /// It cannot be computed privately; the note says what to do instead.
     Refused,
-    /// The operator is known, but the shape it works on hangs on a refused node.
+    /// The operator is known, but the shape it works on depends on a refused node.
     Unchecked,
 }
 

@@ -143,22 +143,12 @@ pub(super) fn permutation(call: &Call, rank: usize) -> Result<Vec<usize>, Refusa
     }
 }
 
-/// `Concat`: the axis and the answer's shape.
-pub(super) fn concat(call: &Call, shapes: &[&[usize]]) -> Result<(usize, Vec<usize>), Refusal> {
-    let Some(&first) = shapes.first() else { return refuse("it joins nothing", "check the exporter") };
-    let axis = axis(call.int("axis", 1)?, first.len())?;
-    let mut shape = first.to_vec();
-    for other in &shapes[1..] {
-        let fits = other.len() == first.len() && (0..first.len()).all(|i| i == axis || other[i] == first[i]);
-        if !fits {
-            return refuse(
-                format!("it joins {first:?} and {other:?} along axis {axis}, and other axes differ"),
-                "export with an input size that every pooling divides",
-            );
-        }
-        shape[axis] = shape[axis].saturating_add(other[axis]);
+/// `Concat`: the axis.
+pub(super) fn concat_axis(call: &Call, shapes: &[&[usize]]) -> Result<usize, Refusal> {
+    match shapes.first() {
+        Some(first) => axis(call.int("axis", 1)?, first.len()),
+        None => refuse("it joins nothing", "check the exporter"),
     }
-    Ok((axis, shape))
 }
 
 /// The common shape of two, as NumPy broadcasts.

@@ -1,18 +1,22 @@
-//! The draft made a [`Graph`]: dead steps dropped, affine steps merged into the linear step before them, or at the input into
+//! Turns the draft into a [`Graph`]: dead steps are dropped, affine steps merged into the linear step before them, or at the input into
 //! the one behind (or, without a scale, made additions of constants), zero padding into the convolution behind it,
 //! transpositions into one another, values renumbered.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod ahead;
 mod merge;
 
 use super::draft::{Affine, FloatStep, GraphDraft, GraphDraftNode};
 use super::{Budget, ImportReport, Refusal, Status};
-use crate::ir::{Classes, Graph, Head, InputRange, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use crate::ir::{
+    AddConstantOp, Classes, ConvOp, Graph, Head, InputRange, Node, Op, PadOp, Tensor, TransposeOp, ValueId,
+    ValueInfo, Window,
+};
 use ahead::Ahead;
 use merge::merge;
 
 /// Turns an accepted draft into a graph; `None` with a row refused when an affine step cannot be expressed, and `None` when
-/// the output does not hang on the input.
+/// the output does not depend on the input.
 pub(super) fn simplify(
     draft: GraphDraft,
     report: &mut ImportReport,
@@ -56,13 +60,13 @@ struct Simplifier {
     rows: Vec<usize>,
     /// The row of the step at hand.
     row: usize,
-    /// What now stands for a value.
+    /// What replaces a value now.
     current: Vec<ValueId>,
     /// The finished node that makes a value.
     maker: Vec<Option<usize>>,
     /// How often a value is used, as an input or as the output.
     uses: Vec<usize>,
-    /// Whether the output hangs on a value.
+    /// Whether the output depends on a value.
     live: Vec<bool>,
     /// Affine steps at the input, on their way into the layers behind them.
     ahead: Ahead,
@@ -132,10 +136,10 @@ impl Simplifier {
 
     /// Two transpositions in a row are one; true when nothing is left of them.
     fn turned_back(&mut self, node: &mut Node, report: &mut ImportReport) -> bool {
-        let Op::Transpose { perm } = &mut node.op else { return false };
+        let Op::Transpose(TransposeOp { perm }) = &mut node.op else { return false };
         let input = node.inputs[0];
         let Some(maker) = self.maker[input] else { return false };
-        let Op::Transpose { perm: first } = &self.nodes[maker].op else { return false };
+        let Op::Transpose(TransposeOp { perm: first }) = &self.nodes[maker].op else { return false };
         let origin = self.nodes[maker].inputs[0];
         *perm = perm.iter().map(|&axis| first[axis]).collect();
         node.inputs[0] = origin;
@@ -168,9 +172,9 @@ impl Simplifier {
 
     /// A convolution takes over the zeros that only it sees.
     fn absorb_padding(&mut self, node: &mut Node, report: &mut ImportReport) {
-        let Op::Conv { window, .. } = &mut node.op else { return };
+        let Op::Conv(ConvOp { window, .. }) = &mut node.op else { return };
         let Some(maker) = self.maker[node.inputs[0]] else { return };
-        let Op::Pad { begin, end } = &self.nodes[maker].op else { return };
+        let Op::Pad(PadOp { begin, end }) = &self.nodes[maker].op else { return };
         let spatial_only = begin[..2] == [0, 0] && end[..2] == [0, 0];
         if self.uses[node.inputs[0]] != 1 || !spatial_only {
             return;
@@ -201,7 +205,7 @@ impl Simplifier {
         }
         let maker = self.maker[input].filter(|_| self.uses[input] == 1);
         if let Some(maker) = maker
-            && merge(&mut self.nodes[maker].op, affine, self.values[input].shape.len())?
+            && merge(&mut self.nodes[maker].op, affine, &self.values[input].shape)?
         {
             self.values[input].name = std::mem::take(&mut self.values[output].name);
             self.replace(output, input);
@@ -231,7 +235,7 @@ impl Simplifier {
             shape[axis] = affine.shift.len();
         }
         let data = affine.shift.iter().map(|&number| number as f32).collect();
-        Ok(Op::AddConstant { constant: Tensor { shape, data } })
+        Ok(Op::AddConstant(AddConstantOp { constant: Tensor { shape, data } }))
     }
 
     /// An affine step of its own: a depthwise convolution, between reshapes where the data has another form.
@@ -258,8 +262,13 @@ impl Simplifier {
             [axis].into_iter().chain((0..shape.len()).filter(|&other| other != axis)).collect();
         let front: Vec<usize> = perm.iter().map(|&from| shape[from]).collect();
         if moved {
-            value =
-                self.push_to_new(&name, "/front", Op::Transpose { perm: perm.clone() }, value, front.clone());
+            value = self.push_to_new(
+                &name,
+                "/front",
+                Op::Transpose(TransposeOp { perm: perm.clone() }),
+                value,
+                front.clone(),
+            );
         }
         let flat = vec![1, channels, count / channels];
         value = self.push_to_new(&name, "/flat", Op::Reshape, value, flat.clone());
@@ -269,7 +278,12 @@ impl Simplifier {
             value = self.push_to_new(&name, "/shaped", Op::Reshape, value, front);
             let mut back = vec![0; perm.len()];
             perm.iter().enumerate().for_each(|(to, &from)| back[from] = to);
-            self.push(Node { name, op: Op::Transpose { perm: back }, inputs: vec![value], output });
+            self.push(Node {
+                name,
+                op: Op::Transpose(TransposeOp { perm: back }),
+                inputs: vec![value],
+                output,
+            });
         } else {
             self.push(Node { name, op: Op::Reshape, inputs: vec![value], output });
         }
@@ -294,21 +308,14 @@ impl Simplifier {
         self.budget.spend(2 * channels)?;
         let number =
             |list: &[f64], channel: usize| list[if affine.axis.is_some() { channel } else { 0 }] as f32;
-        let ones = vec![1; rank];
-        let window = Window {
-            kernel: ones.clone(),
-            strides: ones.clone(),
-            dilations: ones.clone(),
-            pads_begin: vec![0; rank],
-            pads_end: vec![0; rank],
-        };
-        let shape = [vec![channels, 1], ones].concat();
+        let window = Window::plain(vec![1; rank]);
+        let shape = [&[channels, 1], window.kernel.as_slice()].concat();
         let weight = Tensor { shape, data: (0..channels).map(|c| number(&affine.scale, c)).collect() };
         let bias = (0..channels).map(|c| number(&affine.shift, c)).collect();
-        Ok(Op::Conv { window, groups: channels, weight, bias })
+        Ok(Op::Conv(ConvOp { window, groups: channels, weight, bias }))
     }
 
-    /// The graph of what the output still hangs on, values renumbered.
+    /// The graph of what the output still depends on, values renumbered.
     fn graph(self, name: String, input: ValueId, output: ValueId, head: Head) -> Option<Graph> {
         let mut live = vec![false; self.values.len()];
         live[output] = true;

@@ -120,19 +120,19 @@ impl Model {
 
 fn op_name(op: &Op) -> &'static str {
     match op {
-        Op::Conv { .. } => "Conv",
-        Op::ConvTranspose { .. } => "ConvTranspose",
-        Op::Dense { .. } => "Dense",
+        Op::Conv(_) => "Conv",
+        Op::ConvTranspose(_) => "ConvTranspose",
+        Op::Dense(_) => "Dense",
         Op::Relu => "Relu",
-        Op::MaxPool { .. } => "MaxPool",
-        Op::AveragePool { .. } => "AveragePool",
+        Op::MaxPool(_) => "MaxPool",
+        Op::AveragePool(_) => "AveragePool",
         Op::Add => "Add",
-        Op::AddConstant { .. } => "AddConstant",
-        Op::Concat { .. } => "Concat",
-        Op::Pad { .. } => "Pad",
-        Op::Gather { .. } => "Gather",
+        Op::AddConstant(_) => "AddConstant",
+        Op::Concat(_) => "Concat",
+        Op::Pad(_) => "Pad",
+        Op::Gather(_) => "Gather",
         Op::Reshape => "Reshape",
-        Op::Transpose { .. } => "Transpose",
+        Op::Transpose(_) => "Transpose",
     }
 }
 

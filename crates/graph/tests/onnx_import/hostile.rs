@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use blindscan_graph::float;
-use blindscan_graph::ir::{Graph, Op, Tensor};
+use blindscan_graph::ir::{AveragePoolOp, ConvOp, ConvTransposeOp, DenseOp, Graph, MaxPoolOp, Op, Tensor};
 use blindscan_graph::onnx::{self, OnnxError, Options};
 use proptest::prelude::*;
 
@@ -63,10 +63,10 @@ fn products(graph: &Graph) -> u64 {
     let elements =
         |value: usize| graph.values[value].shape.iter().map(|&extent| extent as u64).product::<u64>();
     let work = |op: &Op| match op {
-        Op::Conv { weight, .. } | Op::ConvTranspose { weight, .. } | Op::Dense { weight, .. } => {
-            weight.data.len() as u64
-        }
-        Op::MaxPool { window } | Op::AveragePool { window, .. } => {
+        Op::Conv(ConvOp { weight, .. })
+        | Op::ConvTranspose(ConvTransposeOp { weight, .. })
+        | Op::Dense(DenseOp { weight, .. }) => weight.data.len() as u64,
+        Op::MaxPool(MaxPoolOp { window }) | Op::AveragePool(AveragePoolOp { window, .. }) => {
             window.kernel.iter().map(|&k| k as u64).product()
         }
         _ => 1,

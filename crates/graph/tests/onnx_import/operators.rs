@@ -1,6 +1,6 @@
 //! Each operator, with numbers worked out by hand.
 
-use blindscan_graph::ir::{Head, Op};
+use blindscan_graph::ir::{ConvOp, Head, Op};
 use blindscan_graph::onnx::Status;
 
 use super::builder::*;
@@ -473,7 +473,7 @@ fn a_window_keeps_what_the_file_says() {
         vec![ints("pads", &[1, 0, 2, 1]), ints("strides", &[2, 3]), ints("dilations", &[1, 2])],
     );
     let graph = model.graph();
-    let Op::Conv { window, .. } = &graph.nodes[0].op else { panic!("a convolution was built") };
+    let Op::Conv(ConvOp { window, .. }) = &graph.nodes[0].op else { panic!("a convolution was built") };
     assert_eq!(window.kernel, [3, 2]);
     assert_eq!((window.pads_begin.clone(), window.pads_end.clone()), (vec![1, 0], vec![2, 1]));
     assert_eq!(graph.values[1].shape, [1, 1, 4, 3]);

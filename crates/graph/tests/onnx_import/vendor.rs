@@ -4,7 +4,7 @@
 use blindscan_graph::calibrate::{self, calibrate, dry_run};
 use blindscan_graph::fixed;
 use blindscan_graph::float;
-use blindscan_graph::ir::{Classes, Graph, Head, InputRange, Op, Tensor};
+use blindscan_graph::ir::{Classes, GatherOp, Graph, Head, InputRange, Op, Tensor};
 use blindscan_graph::onnx::proto::{NodeProto, data_type};
 use blindscan_graph::onnx::{Options, Status};
 use blindscan_graph::plan::InputSpec;
@@ -362,5 +362,5 @@ fn a_given_shape_is_held_against_the_files_input() {
 #[test]
 fn the_graph_says_what_it_picks_without_saying_values() {
     let model = Model::new(&[1, 2]).list("i", &[1]).node("Gather", &["x", "i"], "y", vec![int("axis", 1)]);
-    assert!(matches!(&model.graph().nodes[0].op, Op::Gather { positions } if positions[1] == [1]));
+    assert!(matches!(&model.graph().nodes[0].op, Op::Gather(GatherOp { positions }) if positions[1] == [1]));
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use blindscan_graph::calibrate::{Options, calibrate};
 use blindscan_graph::fixed::quantise_input;
-use blindscan_graph::ir::{Classes, Graph, Head, Node, Op, Tensor, ValueId, ValueInfo, Window};
+use blindscan_graph::ir::{
+    AddConstantOp, AveragePoolOp, Classes, ConcatOp, ConvOp, DenseOp, Graph, Head, MaxPoolOp, Node, Op,
+    Tensor, ValueId, ValueInfo, Window,
+};
 use blindscan_graph::npy;
 use blindscan_graph::plan::{FixedPlan, InputSpec, OutputPolicy};
 
@@ -99,14 +102,14 @@ pub(crate) fn small(policy: OutputPolicy, places: bool) -> FixedPlan {
     builder.convolution(4, 3);
     builder.push(Op::Relu, vec![1, 4, size, size]);
     let pool = Window { kernel: vec![2, 2], strides: vec![2, 2], ..unit() };
-    builder.push(Op::MaxPool { window: pool }, vec![1, 4, size / 2, size / 2]);
+    builder.push(Op::MaxPool(MaxPoolOp { window: pool }), vec![1, 4, size / 2, size / 2]);
     builder.convolution(3, 1);
     if !places {
         let features = 3 * (size / 2) * (size / 2);
         builder.push(Op::Relu, vec![1, 3, size / 2, size / 2]);
         builder.push(Op::Reshape, vec![1, features]);
         let weight = builder.weights(vec![3, features]);
-        builder.push(Op::Dense { weight, bias: vec![0.1, -0.1, 0.0] }, vec![1, 3]);
+        builder.push(Op::Dense(DenseOp { weight, bias: vec![0.1, -0.1, 0.0] }), vec![1, 3]);
     }
     calibrated(&builder.graph, policy)
 }
@@ -141,10 +144,10 @@ pub(crate) fn with_constants() -> FixedPlan {
     builder.convolution(3, 1);
     builder.push(Op::Relu, vec![1, 3, size, size]);
     let shift = Tensor { shape: vec![1, 3, 1, 1], data: vec![-0.5, 0.25, -0.125] };
-    builder.push(Op::AddConstant { constant: shift }, vec![1, 3, size, size]);
+    builder.push(Op::AddConstant(AddConstantOp { constant: shift }), vec![1, 3, size, size]);
     builder.push(Op::Relu, vec![1, 3, size, size]);
     let map = drawn(&[1, 3, size, size]);
-    builder.push(Op::AddConstant { constant: map }, vec![1, 3, size, size]);
+    builder.push(Op::AddConstant(AddConstantOp { constant: map }), vec![1, 3, size, size]);
     builder.convolution(2, 3);
     calibrated(&builder.graph, OutputPolicy::Logits)
 }
@@ -162,16 +165,16 @@ pub(crate) fn dense_block(size: usize, signed: bool) -> Graph {
         builder.convolution(4, 3);
         let channels = builder.graph.values[joined].shape[1] + 4;
         let inputs = vec![joined, builder.graph.output];
-        builder.push_behind(inputs, Op::Concat { axis: 1 }, vec![1, channels, size, size]);
+        builder.push_behind(inputs, Op::Concat(ConcatOp { axis: 1 }), vec![1, channels, size, size]);
         joined = builder.graph.output;
     }
     builder.batch_norm(signed);
     let channels = builder.graph.values[joined].shape[1];
     let window = Window { kernel: vec![size; 2], ..unit() };
-    builder.push(Op::AveragePool { window, count_include_pad: true }, vec![1, channels, 1, 1]);
+    builder.push(Op::AveragePool(AveragePoolOp { window, count_include_pad: true }), vec![1, channels, 1, 1]);
     builder.push(Op::Reshape, vec![1, channels]);
     let weight = builder.weights(vec![3, channels]);
-    builder.push(Op::Dense { weight, bias: vec![0.1, -0.1, 0.0] }, vec![1, 3]);
+    builder.push(Op::Dense(DenseOp { weight, bias: vec![0.1, -0.1, 0.0] }), vec![1, 3]);
     builder.graph
 }
 
@@ -183,7 +186,7 @@ pub(crate) fn shifted(shifted: bool) -> FixedPlan {
     builder.push(Op::Relu, vec![1, 64, 8, 8]);
     if shifted {
         let constant = Tensor { shape: vec![1; 4], data: vec![-0.5] };
-        builder.push(Op::AddConstant { constant }, vec![1, 64, 8, 8]);
+        builder.push(Op::AddConstant(AddConstantOp { constant }), vec![1, 64, 8, 8]);
         builder.push(Op::Relu, vec![1, 64, 8, 8]);
     }
     builder.convolution(2, 1);
@@ -233,7 +236,7 @@ impl Builder {
         let factor = |c: usize| if signed && c == 2 { 0.0 } else { sign(c) * (1.0 + drawn[c].abs() / 4.0) };
         let weight = Tensor { shape: vec![channels, 1, 1, 1], data: (0..channels).map(factor).collect() };
         let bias = (0..channels).map(|c| drawn[c + 5] / 8.0).collect();
-        self.push(Op::Conv { window: unit(), groups: channels, weight, bias }, shape.clone());
+        self.push(Op::Conv(ConvOp { window: unit(), groups: channels, weight, bias }), shape.clone());
         self.push(Op::Relu, shape);
     }
 
@@ -245,7 +248,10 @@ impl Builder {
         let window =
             Window { kernel: vec![kernel; 2], pads_begin: around.clone(), pads_end: around, ..unit() };
         let bias = (0..channels).map(|channel| channel as f32 / 20.0 - 0.05).collect();
-        self.push(Op::Conv { window, groups: 1, weight, bias }, vec![1, channels, shape[2], shape[3]]);
+        self.push(
+            Op::Conv(ConvOp { window, groups: 1, weight, bias }),
+            vec![1, channels, shape[2], shape[3]],
+        );
     }
 
     fn weights(&self, shape: Vec<usize>) -> Tensor {

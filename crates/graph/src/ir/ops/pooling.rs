@@ -1,7 +1,7 @@
-//! Maximum and mean over windows.
+//! The loop over windows that pools share.
 
-use super::grid::{Window3, three};
-use crate::ir::{Tensor, Window};
+use super::window::three;
+use super::{Tensor, Window};
 
 /// Maximum over windows; padding counts as minus infinity.
 pub(super) fn max(x: &Tensor, shape: &[usize], window: &Window) -> Vec<f32> {
@@ -38,7 +38,7 @@ fn over_windows<A: Copy>(
     fold: impl Fn(A, f32) -> A,
     finish: impl Fn(A, usize) -> f32,
 ) -> Vec<f32> {
-    let grid = Window3::new(window);
+    let grid = &window.on_three_axes();
     let sizes = three(&x.shape[2..], 1);
     let outputs = three(&shape[2..], 1);
     let seen: Vec<Vec<Vec<usize>>> = (0..3)

@@ -7,7 +7,7 @@ use super::{Importer, Known, Needed, listed};
 use crate::ir::{InputRange, ValueId};
 
 impl<'a> Importer<'a> {
-    /// The one input that the output hangs on.
+    /// The one input that the output depends on.
     pub(super) fn input(&mut self, needed: &Needed) -> Option<ValueId> {
         let graph = self.graph;
         let inputs: Vec<&ValueInfoProto> =
@@ -20,7 +20,7 @@ impl<'a> Importer<'a> {
         if used.len() != 1 {
             let names: Vec<&str> = used.iter().map(|input| input.name.as_str()).collect();
             self.report.problems.push(match used.len() {
-                0 => "its output hangs on no input: export the model again".into(),
+                0 => "its output depends on no input: export the model again".into(),
                 _ => format!(
                     "it has {} inputs ({}), and one is computed: make the others fixed parameters",
                     names.len(),

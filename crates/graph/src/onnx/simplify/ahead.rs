@@ -80,13 +80,10 @@ impl Ahead {
 fn reader(node: &GraphDraftNode) -> Reader {
     match &node.step {
         FloatStep::Affine(affine) if affine.axis.is_none() => Reader::Affine(node.output),
-        FloatStep::Op(Op::Conv { window, .. }) => {
-            let pads = window.pads_begin.iter().chain(&window.pads_end).any(|&pad| pad != 0);
-            Reader::Linear { shifts: !pads }
+        FloatStep::Affine(_) => Reader::Other,
+        FloatStep::Op(op) => {
+            op.layer().map_or(Reader::Other, |layer| Reader::Linear { shifts: !layer.meets_zeros() })
         }
-        FloatStep::Op(Op::Dense { .. }) => Reader::Linear { shifts: true },
-        FloatStep::Op(Op::ConvTranspose { .. }) => Reader::Linear { shifts: false },
-        _ => Reader::Other,
     }
 }
 
@@ -100,23 +97,22 @@ pub(super) fn composed(first: &Affine, second: &Affine) -> Affine {
     }
 }
 
-/// Merges an affine step with one number of each into the linear layer behind it.
+/// Merges an affine step with one number of each into the layer behind it.
 pub(super) fn merge(op: &mut Op, affine: &Affine) -> Result<(), Refusal> {
     let (factor, shift) = (affine.scale[0], affine.shift[0]);
-    let (weight, bias) = match op {
-        Op::Conv { weight, bias, .. } | Op::Dense { weight, bias } => {
-            let run = (weight.data.len() / bias.len().max(1)).max(1);
-            for (row, bias) in weight.data.chunks(run).zip(bias.iter_mut()) {
-                let sum: f64 = row.iter().map(|&w| f64::from(w)).sum();
-                *bias = (f64::from(*bias) + shift * sum) as f32;
-            }
-            (weight, bias)
-        }
-        Op::ConvTranspose { weight, bias, .. } => (weight, bias),
-        _ => return refuse("an affine step was held back for it", "check the exporter"),
+    let Some(mut layer) = op.layer_mut().filter(|layer| shift == 0.0 || !layer.meets_zeros) else {
+        return refuse("an affine step was held back for it", "check the exporter");
     };
-    scale(&mut weight.data, factor);
-    match weight.data.iter().chain(bias.iter()).all(|x| x.is_finite()) {
+    if shift != 0.0 {
+        let mut sums = vec![0f64; layer.bias.len()];
+        for ((_, to), kernel) in layer.each_kernel() {
+            sums[to] = kernel.iter().fold(sums[to], |sum, &w| sum + f64::from(w));
+        }
+        let biases = layer.bias.iter_mut().zip(sums);
+        biases.for_each(|(bias, sum)| *bias = (f64::from(*bias) + shift * sum) as f32);
+    }
+    scale(&mut layer.weight.data, factor);
+    match layer.is_finite() {
         true => Ok(()),
         false => refuse(
             "with the scaling before it, its weights are beyond 32-bit floats",

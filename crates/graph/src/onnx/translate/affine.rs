@@ -1,11 +1,11 @@
 //! Scaling and shifting by constants (BatchNormalization, Add, Sub, Mul, Div, Neg), and sums of data.
 
 use super::super::call::{Call, Known};
-use super::super::draft::{Affine, FloatStep, GraphDraft};
+use super::super::draft::{Affine, GraphDraft};
 use super::super::literal::Literal;
 use super::super::{Refusal, refuse, shape};
 use super::{Translated, Used};
-use crate::ir::{Op, Tensor, ValueId};
+use crate::ir::{AddConstantOp, Op, Tensor, ValueId};
 
 /// (x - mean) / sqrt(variance + epsilon) * scale + bias, a channel.
 pub(super) fn batch_normalization(
@@ -59,14 +59,12 @@ pub(super) fn arithmetic(call: &Call, draft: &mut GraphDraft) -> Result<Translat
         ("Div", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0 / c, 0.0)),
         ("Add", None, None) => {
             let (x, y) = (call.value(0)?, call.value(1)?);
-            add(call, draft, "", x, y).map(Translated::supported)
+            draft.emit(call, Op::Add, vec![x, y]).map(Translated::supported)
         }
         ("Sub", None, None) => {
             let (x, y) = (call.value(0)?, call.value(1)?);
-            let shape = draft.shape(y).to_vec();
-            let negated =
-                draft.emit_named(call, "/negated", FloatStep::Affine(negation()), vec![y], shape)?;
-            add(call, draft, "", x, negated).map(Translated::supported)
+            let negated = draft.emit_named(call, "/negated", negation(), vec![y])?;
+            draft.emit(call, Op::Add, vec![x, negated]).map(Translated::supported)
         }
         _ => {
             check_product(call)?;
@@ -97,7 +95,7 @@ pub(super) fn sum(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Ref
     for index in 1..call.inputs.len() {
         let next = call.value(index)?;
         let suffix = if index + 1 == call.inputs.len() { String::new() } else { format!("/{index}") };
-        total = add(call, draft, &suffix, total, next)?;
+        total = draft.emit_named(call, &suffix, Op::Add, vec![total, next])?;
     }
     Ok(Translated::supported(total))
 }
@@ -110,23 +108,6 @@ pub(super) fn negate(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
 
 fn negation() -> Affine {
     Affine { axis: None, scale: vec![-1.0], shift: vec![0.0] }
-}
-
-fn add(
-    call: &Call,
-    draft: &mut GraphDraft,
-    suffix: &str,
-    x: ValueId,
-    y: ValueId,
-) -> Result<ValueId, Refusal> {
-    let shape = draft.shape(x).to_vec();
-    if draft.shape(y) != shape {
-        return refuse(
-            format!("it adds data of shapes {shape:?} and {:?}", draft.shape(y)),
-            "bring both to one shape first: sums do not broadcast",
-        );
-    }
-    draft.emit_named(call, suffix, FloatStep::Op(Op::Add), vec![x, y], shape)
 }
 
 /// Scale and shift by the numbers of a constant, each turned into (scale, shift).
@@ -161,18 +142,17 @@ fn add_map(
     scale: f64,
     (constant, shift): (&[usize], Vec<f64>),
 ) -> Result<Translated, Refusal> {
-    let shape = draft.shape(x).to_vec();
     if scale != 1.0 {
-        let step = FloatStep::Affine(Affine { axis: None, scale: vec![scale], shift: vec![0.0] });
-        x = draft.emit_named(call, "/scaled", step, vec![x], shape.clone())?;
+        let scaling = Affine { axis: None, scale: vec![scale], shift: vec![0.0] };
+        x = draft.emit_named(call, "/scaled", scaling, vec![x])?;
     }
     let data: Vec<f32> = shift.iter().map(|&number| number as f32).collect();
     if !data.iter().all(|number| number.is_finite()) {
         return refuse("its constant is not finite", "check the training");
     }
-    let ones = vec![1; shape.len() - constant.len()];
+    let ones = vec![1; draft.shape(x).len() - constant.len()];
     let constant = Tensor { shape: [&ones, constant].concat(), data };
-    draft.emit(call, FloatStep::Op(Op::AddConstant { constant }), vec![x], shape).map(Translated::supported)
+    draft.emit(call, Op::AddConstant(AddConstantOp { constant }), vec![x]).map(Translated::supported)
 }
 
 /// How a constant that is repeated to the data's shape varies.
@@ -207,9 +187,8 @@ fn emit(call: &Call, draft: &mut GraphDraft, x: ValueId, affine: Affine) -> Resu
             "check the training",
         );
     }
-    let shape = draft.shape(x).to_vec();
     let numbers = affine.axis.is_none().then(|| (affine.scale[0], affine.shift[0]));
-    let output = draft.emit(call, FloatStep::Affine(affine), vec![x], shape)?;
+    let output = draft.emit(call, affine, vec![x])?;
     if let Some((scale, shift)) = numbers {
         draft.image.scaled(x, output, scale, shift);
     }

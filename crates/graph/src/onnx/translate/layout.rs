@@ -3,23 +3,23 @@
 use std::rc::Rc;
 
 use super::super::call::{Call, Known};
-use super::super::draft::{FloatStep, GraphDraft};
+use super::super::draft::GraphDraft;
 use super::super::literal::Literal;
 use super::super::proto::data_type;
 use super::super::{Refusal, fold, refuse, shape};
 use super::{Translated, Used};
-use crate::ir::{Head, Op, ValueId};
+use crate::ir::{ConcatOp, Head, Op, TransposeOp, ValueId};
 
 /// Joins values along an axis.
 pub(super) fn concat(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let inputs: Vec<usize> =
         (0..call.inputs.len()).map(|index| call.value(index)).collect::<Result<_, _>>()?;
     let shapes: Vec<&[usize]> = inputs.iter().map(|&input| draft.shape(input)).collect();
-    let (axis, answer) = shape::concat(call, &shapes)?;
+    let axis = shape::concat_axis(call, &shapes)?;
     if let &[only] = inputs.as_slice() {
         return Ok(Translated::folded(Known::Value(only), "it joins one tensor"));
     }
-    draft.emit(call, FloatStep::Op(Op::Concat { axis }), inputs, answer).map(Translated::supported)
+    draft.emit(call, Op::Concat(ConcatOp { axis }), inputs).map(Translated::supported)
 }
 
 /// Flatten, Reshape, Squeeze, Unsqueeze; behind a head they change the answer's shape only.
@@ -42,7 +42,7 @@ pub(super) fn reshape(call: &Call, draft: &mut GraphDraft) -> Result<Translated,
     if answer == data {
         return Ok(Translated::folded(Known::Value(x), "it changes nothing"));
     }
-    draft.emit(call, FloatStep::Op(Op::Reshape), vec![x], answer).map(Translated::supported)
+    draft.reshape(call, "", x, &answer).map(Translated::supported)
 }
 
 /// Axes exchanged; a reshape when only axes of extent 1 move. Behind a head the logits' axes are exchanged, and the head's
@@ -80,10 +80,11 @@ fn transposed(call: &Call, draft: &mut GraphDraft, x: ValueId) -> Result<Transla
     if perm.iter().enumerate().all(|(to, &from)| to == from) {
         return Ok(Translated::folded(Known::Value(x), "it changes nothing"));
     }
-    let answer = perm.iter().map(|&axis| data[axis]).collect();
-    let order_stays = perm.iter().filter(|&&axis| data[axis] != 1).is_sorted();
-    let op = if order_stays { Op::Reshape } else { Op::Transpose { perm } };
-    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
+    if perm.iter().filter(|&&axis| data[axis] != 1).is_sorted() {
+        let answer: Vec<usize> = perm.iter().map(|&axis| data[axis]).collect();
+        return draft.reshape(call, "", x, &answer).map(Translated::supported);
+    }
+    draft.emit(call, Op::Transpose(TransposeOp { perm }), vec![x]).map(Translated::supported)
 }
 
 /// A node that hands its input on.

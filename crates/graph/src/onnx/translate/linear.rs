@@ -1,12 +1,13 @@
 //! Conv, ConvTranspose, Gemm and MatMul.
 
 use super::super::call::Call;
-use super::super::draft::{FloatStep, GraphDraft};
+use super::super::draft::GraphDraft;
 use super::super::geometry::{self, AutoPad};
 use super::super::literal::{Data, Literal};
 use super::super::{Refusal, fold, refuse};
 use super::Translated;
-use crate::ir::{Op, Tensor, Window};
+use crate::ir::ops::FloatOperator;
+use crate::ir::{ConvOp, ConvTransposeOp, DenseOp, Op, Tensor, TransposeOp};
 
 /// Convolution of rank 1 to 3.
 pub(super) fn conv(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
@@ -15,23 +16,10 @@ pub(super) fn conv(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Re
     let sizes = geometry::spatial(&shape)?;
     let weight = kernel_weight(call, shape.len())?;
     let groups = groups(call, shape[1])?;
-    let (out_channels, per_group) = (weight.shape[0], weight.shape[1]);
-    if per_group != shape[1] / groups || out_channels % groups != 0 {
-        return refuse(
-            format!(
-                "its weight {:?} in {groups} groups does not fit data of {} channels",
-                weight.shape, shape[1]
-            ),
-            "check the exporter",
-        );
-    }
     let (mut window, auto_pad) = geometry::window(call, Some(&weight.shape[2..]), sizes.len())?;
     geometry::pad_same(&mut window, auto_pad, sizes);
-    let outputs = geometry::output_sizes(&window, sizes)?;
-    let bias = bias(call, 2, out_channels)?;
-    let answer = [&[1, out_channels], outputs.as_slice()].concat();
-    let op = Op::Conv { window, groups, weight, bias };
-    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
+    let bias = bias(call, 2, weight.shape[0])?;
+    draft.emit(call, Op::Conv(ConvOp { window, groups, weight, bias }), vec![x]).map(Translated::supported)
 }
 
 /// Transposed convolution of rank 1 to 3.
@@ -41,38 +29,26 @@ pub(super) fn conv_transpose(call: &Call, draft: &mut GraphDraft) -> Result<Tran
     let sizes = geometry::spatial(&shape)?;
     let weight = kernel_weight(call, shape.len())?;
     let groups = groups(call, shape[1])?;
-    if weight.shape[0] != shape[1] {
-        return refuse(
-            format!("its weight {:?} does not fit data of {} channels", weight.shape, shape[1]),
-            "check the exporter",
-        );
-    }
-    let (mut window, auto_pad) = geometry::window(call, Some(&weight.shape[2..]), sizes.len())?;
+    let (window, auto_pad) = geometry::window(call, Some(&weight.shape[2..]), sizes.len())?;
     let output_padding =
         geometry::list(call, "output_padding", sizes.len(), 0)?.unwrap_or_else(|| vec![0; sizes.len()]);
-    let outputs = transposed_sizes(call, &mut window, auto_pad, &output_padding, sizes)?;
-    let Some(out_channels) = weight.shape[1].checked_mul(groups) else {
-        return refuse("it has too many channels", "check the exporter");
-    };
-    let bias = bias(call, 2, out_channels)?;
-    let answer = [&[1, out_channels], outputs.as_slice()].concat();
-    let op = Op::ConvTranspose { window, output_padding, groups, weight, bias };
-    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
+    let mut op = ConvTransposeOp { window, output_padding, groups, weight, bias: Vec::new() };
+    set_padding(call, &mut op, auto_pad, sizes)?;
+    let out_channels = op.output_shape(&[&shape], &[])?[1];
+    op.bias = bias(call, 2, out_channels)?;
+    draft.emit(call, Op::ConvTranspose(op), vec![x]).map(Translated::supported)
 }
 
-/// Output extents of a transposed convolution; sets the padding where `output_shape` or `auto_pad` decide them.
-fn transposed_sizes(
+/// Sets the padding where `output_shape` or `auto_pad` decide it.
+fn set_padding(
     call: &Call,
-    window: &mut Window,
+    op: &mut ConvTransposeOp,
     auto_pad: AutoPad,
-    output_padding: &[usize],
     sizes: &[usize],
-) -> Result<Vec<usize>, Refusal> {
+) -> Result<(), Refusal> {
     let stated = geometry::list(call, "output_shape", sizes.len(), 1)?;
-    let mut outputs = Vec::new();
-    for axis in 0..sizes.len() {
-        let full =
-            window.strides[axis] * (sizes[axis] - 1) + output_padding[axis] + geometry::span(window, axis);
+    for (axis, &size) in sizes.iter().enumerate() {
+        let full = op.uncut(axis, size);
         let wanted = match &stated {
             Some(stated) if stated[axis] > full => {
                 return refuse(
@@ -80,44 +56,23 @@ fn transposed_sizes(
                     "export with output_padding instead of output_shape",
                 );
             }
-            Some(stated) => Some(stated[axis]),
+            Some(stated) => stated[axis],
             // Automatic padding wants a multiple of the input, and takes less where the kernel does not reach so far.
-            None if auto_pad != AutoPad::Explicit => Some(full.min(sizes[axis] * window.strides[axis])),
-            None => None,
+            None if auto_pad != AutoPad::Explicit => full.min(size * op.window.strides[axis]),
+            None => continue,
         };
-        if let Some(wanted) = wanted {
-            let total = full - wanted;
-            let (less, more) = (total / 2, total - total / 2);
-            let begin = if auto_pad == AutoPad::SameUpper { less } else { more };
-            window.pads_begin[axis] = begin;
-            window.pads_end[axis] = total - begin;
-        }
-        match full.checked_sub(window.pads_begin[axis] + window.pads_end[axis]) {
-            Some(extent @ 1..) => outputs.push(extent),
-            _ => return refuse("its padding cuts away all of its answer", "check the exporter"),
-        }
+        geometry::divide_padding(&mut op.window, auto_pad, axis, full - wanted);
     }
-    Ok(outputs)
+    Ok(())
 }
 
 /// y = alpha * A' * B' + beta * C with constant B and C.
 pub(super) fn gemm(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut x = call.value(0)?;
     if call.int("transA", 0)? != 0 {
-        let shape = draft.shape(x).to_vec();
-        let &[rows, columns] = shape.as_slice() else {
-            return refuse(
-                format!("its data has shape {shape:?} instead of two axes"),
-                "flatten the data before it",
-            );
-        };
-        x = draft.emit_named(
-            call,
-            "/transposed",
-            FloatStep::Op(Op::Transpose { perm: vec![1, 0] }),
-            vec![x],
-            vec![columns, rows],
-        )?;
+        two_axes(draft.shape(x))?;
+        let op = Op::Transpose(TransposeOp { perm: vec![1, 0] });
+        x = draft.emit_named(call, "/transposed", op, vec![x])?;
     }
     let weight = matrix(call.constant(1)?)?;
     let weight = if call.int("transB", 0)? != 0 { weight } else { transposed(&weight, draft)? };
@@ -133,13 +88,17 @@ pub(super) fn gemm(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Re
             row_of(literal, scaled.shape[0])?.iter().map(|&b| (f64::from(b) * beta) as f32).collect()
         }
     };
-    if draft.shape(x).len() != 2 {
-        return refuse(
-            format!("its data has shape {:?} instead of two axes", draft.shape(x)),
-            "flatten the data before it",
-        );
-    }
+    two_axes(draft.shape(x))?;
     dense(call, draft, x, scaled, bias)
+}
+
+fn two_axes(shape: &[usize]) -> Result<(), Refusal> {
+    match shape.len() {
+        2 => Ok(()),
+        _ => {
+            refuse(format!("its data has shape {shape:?} instead of two axes"), "flatten the data before it")
+        }
+    }
 }
 
 /// y = x * B with a constant matrix B.
@@ -185,20 +144,10 @@ fn dense(
     weight: Tensor,
     bias: Vec<f32>,
 ) -> Result<Translated, Refusal> {
-    let mut shape = draft.shape(x).to_vec();
-    match shape.last_mut() {
-        Some(features) if *features == weight.shape[1] => *features = weight.shape[0],
-        _ => {
-            return refuse(
-                format!("its matrix takes {} features, and its data has shape {shape:?}", weight.shape[1]),
-                "export with the input size that will be used",
-            );
-        }
-    }
     if !weight.data.iter().chain(&bias).all(|x| x.is_finite()) {
         return refuse("its weight is beyond 32-bit floats", "check the training");
     }
-    draft.emit(call, FloatStep::Op(Op::Dense { weight, bias }), vec![x], shape).map(Translated::supported)
+    draft.emit(call, Op::Dense(DenseOp { weight, bias }), vec![x]).map(Translated::supported)
 }
 
 fn matrix(literal: &Literal) -> Result<Tensor, Refusal> {

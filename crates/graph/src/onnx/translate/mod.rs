@@ -9,7 +9,7 @@ mod pick;
 mod pool;
 
 use super::call::{Call, Known};
-use super::draft::{FloatStep, GraphDraft};
+use super::draft::GraphDraft;
 use super::remedy::remedy;
 use super::{Refusal, Status, refuse};
 use crate::ir::{Op, ValueId};
@@ -121,8 +121,7 @@ pub(super) fn unknown(op: &str) -> Refusal {
 
 fn relu(call: &Call, draft: &mut GraphDraft, index: usize) -> Result<Translated, Refusal> {
     let x = call.value(index)?;
-    let shape = draft.shape(x).to_vec();
-    draft.emit(call, FloatStep::Op(Op::Relu), vec![x], shape).map(Translated::supported)
+    draft.emit(call, Op::Relu, vec![x]).map(Translated::supported)
 }
 
 /// `Clip(0, infinity)` is Relu; at the input, what is public to its owner, any Clip narrows the declared range.

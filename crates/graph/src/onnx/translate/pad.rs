@@ -2,11 +2,11 @@
 //! elements a second time.
 
 use super::super::call::Call;
-use super::super::draft::{FloatStep, GraphDraft};
+use super::super::draft::GraphDraft;
 use super::super::literal::Literal;
 use super::super::{ELEMENTS_MAX, Refusal, refuse, shape};
 use super::{Translated, pick};
-use crate::ir::Op;
+use crate::ir::{Op, PadOp};
 
 /// Translates Pad.
 pub(super) fn pad(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
@@ -76,13 +76,9 @@ fn zeros(
     if !grows {
         return pick::emit(call, draft, x, vec![Vec::new(); begin.len()], "it pads nothing");
     }
-    let data = draft.shape(x).to_vec();
     let amounts = |list: &[i64]| list.iter().map(|&amount| amount.max(0) as usize).collect::<Vec<_>>();
     let (begin, end) = (amounts(begin), amounts(end));
-    let answer = (0..data.len())
-        .map(|axis| data[axis].saturating_add(begin[axis]).saturating_add(end[axis]))
-        .collect();
-    draft.emit(call, FloatStep::Op(Op::Pad { begin, end }), vec![x], answer).map(Translated::supported)
+    draft.emit(call, Op::Pad(PadOp { begin, end }), vec![x]).map(Translated::supported)
 }
 
 /// The positions that are left of each axis when so many are cut from its begin and its end.

@@ -1,10 +1,10 @@
 //! Operators that pick elements by constant positions: Slice, Gather, Split, Expand, Tile. All are local.
 
 use super::super::call::{Call, Known};
-use super::super::draft::{FloatStep, GraphDraft};
+use super::super::draft::GraphDraft;
 use super::super::{Refusal, refuse, shape};
 use super::Translated;
-use crate::ir::{Op, ValueId};
+use crate::ir::{GatherOp, Op, ValueId};
 
 /// Emits the picking of `positions`, one list per axis, an empty one for a whole axis. `nothing` is the row's word where all
 /// axes are whole.
@@ -15,10 +15,10 @@ pub(super) fn emit(
     positions: Vec<Vec<usize>>,
     nothing: &str,
 ) -> Result<Translated, Refusal> {
-    let Some((positions, answer)) = picked(draft.shape(x), positions) else {
+    let Some(op) = picked(draft.shape(x), positions) else {
         return Ok(Translated::folded(Known::Value(x), nothing));
     };
-    draft.emit(call, FloatStep::Op(Op::Gather { positions }), vec![x], answer).map(Translated::supported)
+    draft.emit(call, op, vec![x]).map(Translated::supported)
 }
 
 /// As [`emit`], for a step before the last of a node.
@@ -29,21 +29,19 @@ pub(super) fn emit_named(
     x: ValueId,
     positions: Vec<Vec<usize>>,
 ) -> Result<ValueId, Refusal> {
-    let Some((positions, answer)) = picked(draft.shape(x), positions) else { return Ok(x) };
-    draft.emit_named(call, suffix, FloatStep::Op(Op::Gather { positions }), vec![x], answer)
+    let Some(op) = picked(draft.shape(x), positions) else { return Ok(x) };
+    draft.emit_named(call, suffix, op, vec![x])
 }
 
-/// The lists with whole axes left empty, and the answer's shape; `None` when every axis is whole.
-fn picked(shape: &[usize], mut positions: Vec<Vec<usize>>) -> Option<(Vec<Vec<usize>>, Vec<usize>)> {
-    let mut answer = shape.to_vec();
-    for (axis, list) in positions.iter_mut().enumerate().filter(|(_, list)| !list.is_empty()) {
-        if list.iter().copied().eq(0..shape[axis]) {
+/// The operator, with whole axes' lists left empty; `None` when every axis is whole.
+fn picked(shape: &[usize], mut positions: Vec<Vec<usize>>) -> Option<Op> {
+    for (list, &extent) in positions.iter_mut().zip(shape) {
+        if list.iter().copied().eq(0..extent) {
             list.clear();
-        } else {
-            answer[axis] = list.len();
         }
     }
-    positions.iter().any(|list| !list.is_empty()).then_some((positions, answer))
+    let is_any = positions.iter().any(|list| !list.is_empty());
+    is_any.then_some(Op::Gather(GatherOp { positions }))
 }
 
 /// Slice: crops, and strides forwards or backwards.
@@ -86,7 +84,7 @@ pub(super) fn gather(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
         return emit(call, draft, x, positions, "it takes everything");
     }
     let picked = emit_named(call, draft, "/picked", x, positions)?;
-    draft.emit(call, FloatStep::Op(Op::Reshape), vec![picked], answer).map(Translated::supported)
+    draft.reshape(call, "", picked, &answer).map(Translated::supported)
 }
 
 /// Split along one axis: one crop per output.
@@ -103,7 +101,7 @@ pub(super) fn split(call: &Call, draft: &mut GraphDraft) -> Result<Translated, R
             (0..outputs).map(|output| most.min(data[axis].saturating_sub(output * most))).collect()
         }
     };
-    if sizes.len() != outputs || sizes.iter().sum::<usize>() != data[axis] {
+    if sizes.len() != outputs || sizes.iter().sum::<usize>() != data[axis] || sizes.contains(&0) {
         return refuse(
             format!("it splits axis {axis} of extent {} into {sizes:?} for {outputs} outputs", data[axis]),
             "check the exporter",
@@ -116,11 +114,8 @@ pub(super) fn split(call: &Call, draft: &mut GraphDraft) -> Result<Translated, R
         let mut positions = vec![Vec::new(); data.len()];
         positions[axis] = (first..first + size).collect();
         first += size;
-        let mut answer = data.clone();
-        answer[axis] = *size;
-        let suffix = format!("/{}", pieces.len());
-        let step = FloatStep::Op(Op::Gather { positions });
-        pieces.push(Known::Value(draft.emit_as(call, output, &suffix, step, vec![x], answer)?));
+        let (suffix, op) = (format!("/{}", pieces.len()), Op::Gather(GatherOp { positions }));
+        pieces.push(Known::Value(draft.emit_as(call, output, &suffix, op, vec![x])?));
     }
     let mut pieces = pieces.into_iter();
     let Some(Known::Value(piece)) = pieces.next() else {
@@ -142,7 +137,7 @@ pub(super) fn expand(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
     if led.len() == data.len() {
         return emit(call, draft, x, positions, "it changes nothing");
     }
-    let x = draft.emit_named(call, "/led", FloatStep::Op(Op::Reshape), vec![x], led.clone())?;
+    let x = draft.reshape(call, "/led", x, &led)?;
     match led == answer {
         true => Ok(Translated::supported(x)),
         false => emit(call, draft, x, positions, "it changes nothing"),

@@ -1,11 +1,11 @@
 //! Pools: MaxPool, AveragePool, the global ones, and ReduceMean.
 
 use super::super::call::{Call, Known};
-use super::super::draft::{FloatStep, GraphDraft};
+use super::super::draft::GraphDraft;
 use super::super::geometry::AutoPad;
 use super::super::{Refusal, geometry, refuse, shape};
 use super::{Translated, Used};
-use crate::ir::{Op, ValueId, Window};
+use crate::ir::{AveragePoolOp, MaxPoolOp, Op, PadOp, TransposeOp, ValueId, Window};
 
 /// Maximum over windows.
 pub(super) fn max_pool(call: &Call, draft: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
@@ -13,8 +13,7 @@ pub(super) fn max_pool(call: &Call, draft: &mut GraphDraft, used: Used) -> Resul
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let (window, _) = pool_window(call, &data)?;
-    let answer = answer_shape(&data, &window)?;
-    draft.emit(call, FloatStep::Op(Op::MaxPool { window }), vec![x], answer).map(Translated::supported)
+    draft.emit(call, Op::MaxPool(MaxPoolOp { window }), vec![x]).map(Translated::supported)
 }
 
 /// Mean over windows.
@@ -23,7 +22,6 @@ pub(super) fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Transl
     let data = draft.shape(x).to_vec();
     let (mut window, extensions) = pool_window(call, &data)?;
     let mut count_include_pad = call.int("count_include_pad", 0)? != 0;
-    let answer = answer_shape(&data, &window)?;
     // What ceil_mode adds never counts, the padding may: padding becomes a step of its own, what was added stays.
     if count_include_pad && extensions.iter().any(|&extension| extension > 0) {
         let begin = [&[0, 0], window.pads_begin.as_slice()].concat();
@@ -32,28 +30,26 @@ pub(super) fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Transl
             .chain(window.pads_end.iter().zip(&extensions).map(|(pad, added)| pad - added))
             .collect();
         if begin.iter().chain(&end).any(|&pad| pad > 0) {
-            let padded = (0..data.len()).map(|axis| data[axis] + begin[axis] + end[axis]).collect();
-            x = draft.emit_named(call, "/padded", FloatStep::Op(Op::Pad { begin, end }), vec![x], padded)?;
+            x = draft.emit_named(call, "/padded", Op::Pad(PadOp { begin, end }), vec![x])?;
         }
         window.pads_begin.fill(0);
         window.pads_end = extensions;
         count_include_pad = false;
     }
-    let op = Op::AveragePool { window, count_include_pad };
-    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
+    let op = Op::AveragePool(AveragePoolOp { window, count_include_pad });
+    draft.emit(call, op, vec![x]).map(Translated::supported)
 }
 
 /// GlobalAveragePool and GlobalMaxPool: windows of the whole extent.
 pub(super) fn global(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
-    let window = plain_window(geometry::spatial(&data)?.to_vec());
-    let answer = answer_shape(&data, &window)?;
+    let window = Window::plain(geometry::spatial(&data)?.to_vec());
     let op = match call.op() {
-        "GlobalMaxPool" => Op::MaxPool { window },
-        _ => Op::AveragePool { window, count_include_pad: false },
+        "GlobalMaxPool" => Op::MaxPool(MaxPoolOp { window }),
+        _ => mean_over(window.kernel),
     };
-    draft.emit(call, FloatStep::Op(op), vec![x], answer).map(Translated::supported)
+    draft.emit(call, op, vec![x]).map(Translated::supported)
 }
 
 /// ReduceMean over any axes: as a window where they are spatial ones, else as the mean of rows.
@@ -80,14 +76,12 @@ pub(super) fn reduce_mean(call: &Call, draft: &mut GraphDraft) -> Result<Transla
     }
     let kernel =
         (0..sizes.len()).map(|axis| if axes.contains(&(axis + 2)) { sizes[axis] } else { 1 }).collect();
-    let window = plain_window(kernel);
-    let with_axes = answer_shape(&data, &window)?;
-    let op = FloatStep::Op(Op::AveragePool { window, count_include_pad: false });
+    let op = mean_over(kernel);
     if keep {
-        return draft.emit(call, op, vec![x], with_axes).map(Translated::supported);
+        return draft.emit(call, op, vec![x]).map(Translated::supported);
     }
-    let mean = draft.emit_named(call, "/mean", op, vec![x], with_axes)?;
-    draft.emit(call, FloatStep::Op(Op::Reshape), vec![mean], answer).map(Translated::supported)
+    let mean = draft.emit_named(call, "/mean", op, vec![x])?;
+    draft.reshape(call, "", mean, &answer).map(Translated::supported)
 }
 
 /// The mean over all axes but the kept ones, which come to the front: each of their elements is then the mean of a row.
@@ -103,28 +97,17 @@ fn mean_of_rows(
     let perm: Vec<usize> = kept.iter().copied().chain(reduced).collect();
     let mut value = x;
     if !perm.iter().filter(|&&axis| data[axis] != 1).is_sorted() {
-        let front = perm.iter().map(|&axis| data[axis]).collect();
-        value =
-            draft.emit_named(call, "/front", FloatStep::Op(Op::Transpose { perm }), vec![value], front)?;
+        value = draft.emit_named(call, "/front", Op::Transpose(TransposeOp { perm }), vec![value])?;
     }
     let rows: usize = kept.iter().map(|&axis| data[axis]).product();
     let length = data.iter().product::<usize>() / rows;
-    value =
-        draft.emit_named(call, "/rows", FloatStep::Op(Op::Reshape), vec![value], vec![1, rows, length])?;
-    let op = Op::AveragePool { window: plain_window(vec![length]), count_include_pad: false };
-    value = draft.emit_named(call, "/mean", FloatStep::Op(op), vec![value], vec![1, rows, 1])?;
-    draft.emit(call, FloatStep::Op(Op::Reshape), vec![value], answer).map(Translated::supported)
+    value = draft.reshape(call, "/rows", value, &[1, rows, length])?;
+    value = draft.emit_named(call, "/mean", mean_over(vec![length]), vec![value])?;
+    draft.reshape(call, "", value, &answer).map(Translated::supported)
 }
 
-fn plain_window(kernel: Vec<usize>) -> Window {
-    let rank = kernel.len();
-    Window {
-        kernel,
-        strides: vec![1; rank],
-        dilations: vec![1; rank],
-        pads_begin: vec![0; rank],
-        pads_end: vec![0; rank],
-    }
+fn mean_over(kernel: Vec<usize>) -> Op {
+    Op::AveragePool(AveragePoolOp { window: Window::plain(kernel), count_include_pad: false })
 }
 
 /// The window of a pool, and what `ceil_mode` added behind each axis.
@@ -147,9 +130,4 @@ fn pool_window(call: &Call, data: &[usize]) -> Result<(Window, Vec<usize>), Refu
     };
     geometry::check_pool_padding(&window, sizes, &extensions)?;
     Ok((window, extensions))
-}
-
-fn answer_shape(data: &[usize], window: &Window) -> Result<Vec<usize>, Refusal> {
-    let outputs = geometry::output_sizes(window, &data[2..])?;
-    Ok([&[1, data[1]], outputs.as_slice()].concat())
 }
