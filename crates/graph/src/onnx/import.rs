@@ -58,7 +58,7 @@ struct Importer<'a> {
     integers: HashSet<&'a str>,
 }
 
-/// The nodes that the output hangs on, and how often they use each name.
+/// The nodes that the output depends on, and how often they use each name.
 struct Needed<'a> {
     nodes: Vec<bool>,
     uses: HashMap<&'a str, usize>,
@@ -223,7 +223,7 @@ impl<'a> Importer<'a> {
             );
         }
         if call.has_subgraph() {
-            return refuse("it holds a subgraph", super::remedy::remedy("If"));
+            return refuse("it holds a subgraph", translate::operator("If").remedy);
         }
         if let Some(literal) = self.folded(call) {
             let literal = Known::Constant(Rc::new(literal?));
@@ -237,10 +237,11 @@ impl<'a> Importer<'a> {
                 "let the exporter fold constants (do_constant_folding=True, or onnxsim)",
             );
         }
-        let Some(translate) = translate::translation(call.op()) else {
-            return Err(translate::unknown(call.op()));
+        let operator = translate::operator(call.op());
+        let Some(translate) = operator.translate else {
+            return refuse(format!("{} is not computed privately", call.op()), operator.remedy);
         };
-        if let Some(because) = hangs_on(call) {
+        if let Some(because) = depends_on(call) {
             return self.unchecked(call, because);
         }
         self.watch_the_image(call, needed)?;
@@ -252,14 +253,15 @@ impl<'a> Importer<'a> {
     /// A node on data of unknown shape: refused where no shape could save it.
     fn unchecked(&mut self, call: &Call, because: Rc<str>) -> Result<Translated, Refusal> {
         let mut heads = translate::heads_below(call);
-        if translate::is_head(call.op()) {
+        let operator = translate::operator(call.op());
+        if operator.is_head {
             heads.push(call.row);
-        } else if !translate::passes_heads(call.op()) {
+        } else if !operator.passes_heads {
             self.refuse_heads(&heads);
             heads.clear();
-            translate::refused_anyway(call)?;
+            (operator.check_early)(call)?;
         }
-        let note = format!("to be checked later: it hangs on {because}");
+        let note = format!("to be checked later: it depends on {because}");
         let known = Known::Unknown { because, heads };
         Ok(Translated { known, further: Vec::new(), status: Status::Unchecked, note })
     }
@@ -274,7 +276,7 @@ impl<'a> Importer<'a> {
             if !self.integers.contains(name.as_str()) || call.op() == "Cast" {
                 continue;
             }
-            if !translate::moves_integers(call.op()) {
+            if !translate::operator(call.op()).moves_integers {
                 return refuse(
                     "it works on the input's integers",
                     "turn the input into floats first (Cast, image.float())",
@@ -335,14 +337,14 @@ impl<'a> Importer<'a> {
     /// Heads that something works on do not stand at the end.
     fn refuse_heads(&mut self, rows: &[usize]) {
         for &row in rows {
-            let remedy = super::remedy::remedy(&self.report.rows[row].op).to_owned();
+            let remedy = translate::operator(&self.report.rows[row].op).remedy.to_owned();
             self.report.refuse(row, &Refusal { why: "it does not stand at the end".into(), remedy });
         }
     }
 }
 
 /// Why an input's shape is unknown.
-fn hangs_on(call: &Call) -> Option<Rc<str>> {
+fn depends_on(call: &Call) -> Option<Rc<str>> {
     call.inputs.iter().flatten().find_map(|input| match input {
         Known::Unknown { because, .. } => Some(because.clone()),
         _ => None,

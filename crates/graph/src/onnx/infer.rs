@@ -3,124 +3,45 @@
 use super::call::{Call, Known};
 use super::draft::GraphDraft;
 use super::literal::Literal;
+use super::translate::{self, ShapeRule};
 use super::{ELEMENTS_MAX, RANK_MAX, shape};
 
-/// The answer's shape, where the operator and its inputs tell it.
+/// The answer's shape, where the operator and its inputs determine it.
 pub(super) fn output_shape(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
     let of = |index: usize| shape_of(call, draft, index);
-    match call.op() {
-        op if keeps_shape(op) => of(0),
-        op if broadcasts(op) => {
+    match translate::operator(call.op()).shape {
+        ShapeRule::OfFirst => of(0),
+        ShapeRule::OfAll => {
             (1..call.inputs.len()).try_fold(of(0)?, |shape, index| shape::broadcast(&shape, &of(index)?).ok())
         }
-        "MatMul" => mat_mul(&of(0)?, &of(1)?),
-        "Resize" | "Upsample" => resized(call, &of(0)?),
-        "DepthToSpace" => blocks(call, &of(0)?, true),
-        "SpaceToDepth" => blocks(call, &of(0)?, false),
-        "ArgMax" | "ArgMin" => {
-            let from = of(0)?;
-            let axis = shape::axis(call.int("axis", 0).ok()?, from.len()).ok()?;
-            Some(reduced(&from, &[axis], call.int("keepdims", 1).ok()? != 0))
-        }
-        op if op.starts_with("Reduce") => {
-            let from = of(0)?;
-            let axes = shape::axes_of(call, constant(call, 1)).ok()?;
-            let axes = match axes {
-                Some(list) => {
-                    list.iter().map(|&axis| shape::axis(axis, from.len()).ok()).collect::<Option<Vec<_>>>()?
-                }
-                None => (0..from.len()).collect(),
-            };
-            Some(reduced(&from, &axes, call.int("keepdims", 1).ok()? != 0))
-        }
-        "GlobalLpPool" => {
-            let from = of(0)?;
-            Some((0..from.len()).map(|axis| if axis < 2 { from[axis] } else { 1 }).collect())
-        }
-        _ => None,
+        ShapeRule::Own(rule) => rule(call, draft),
+        ShapeRule::Unknown => None,
     }
 }
 
-/// Operators that give a tensor of their first input's shape.
-fn keeps_shape(op: &str) -> bool {
-    op.ends_with("Normalization")
-        || matches!(
-            op,
-            "LeakyRelu"
-                | "PRelu"
-                | "Elu"
-                | "Selu"
-                | "Celu"
-                | "ThresholdedRelu"
-                | "Gelu"
-                | "Swish"
-                | "HardSwish"
-                | "Mish"
-                | "Softplus"
-                | "Softsign"
-                | "HardSigmoid"
-                | "Erf"
-                | "Tanh"
-                | "Sigmoid"
-                | "Softmax"
-                | "LogSoftmax"
-                | "Hardmax"
-                | "Clip"
-                | "LRN"
-                | "Exp"
-                | "Log"
-                | "Sqrt"
-                | "Reciprocal"
-                | "Abs"
-                | "Floor"
-                | "Ceil"
-                | "Round"
-                | "Sign"
-                | "Relu"
-                | "Neg"
-                | "Sin"
-                | "Cos"
-                | "Not"
-                | "Dropout"
-                | "Cast"
-                | "CastLike"
-                | "Identity"
-                | "CumSum"
-                | "Trilu"
-                | "QuantizeLinear"
-                | "DequantizeLinear"
-                | "ScatterND"
-                | "ScatterElements"
-                | "Shrink"
-                | "IsNaN"
-                | "IsInf"
-        )
+/// ArgMax and the like: one axis reduced.
+pub(super) fn arg_max(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
+    let from = shape_of(call, draft, 0)?;
+    let axis = shape::axis(call.int("axis", 0).ok()?, from.len()).ok()?;
+    Some(reduced(&from, &[axis], call.int("keepdims", 1).ok()? != 0))
 }
 
-/// Operators whose answer has the common shape of all inputs.
-fn broadcasts(op: &str) -> bool {
-    matches!(
-        op,
-        "Add"
-            | "Sub"
-            | "Mul"
-            | "Div"
-            | "Pow"
-            | "Mod"
-            | "Min"
-            | "Max"
-            | "Sum"
-            | "Mean"
-            | "Where"
-            | "Equal"
-            | "Less"
-            | "Greater"
-            | "LessOrEqual"
-            | "GreaterOrEqual"
-            | "And"
-            | "Or"
-            | "Xor"
-    )
+/// Named axes reduced, or all.
+pub(super) fn reduction(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
+    let from = shape_of(call, draft, 0)?;
+    let axes = match shape::axes_of(call, constant(call, 1)).ok()? {
+        Some(list) => {
+            list.iter().map(|&axis| shape::axis(axis, from.len()).ok()).collect::<Option<Vec<_>>>()?
+        }
+        None => (0..from.len()).collect(),
+    };
+    Some(reduced(&from, &axes, call.int("keepdims", 1).ok()? != 0))
+}
+
+/// All spatial axes pooled into one position.
+pub(super) fn global_pool(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
+    let from = shape_of(call, draft, 0)?;
+    Some((0..from.len()).map(|axis| if axis < 2 { from[axis] } else { 1 }).collect())
 }
 
 fn shape_of(call: &Call, draft: &GraphDraft, index: usize) -> Option<Vec<usize>> {
@@ -138,8 +59,9 @@ fn constant<'a>(call: &'a Call, index: usize) -> Option<&'a Literal> {
 }
 
 /// As NumPy multiplies: the axes before the last two go together.
-fn mat_mul(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    let (&[.., rows, inner], &[.., also_inner, columns]) = (a, b) else { return None };
+pub(super) fn mat_mul(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
+    let (a, b) = (shape_of(call, draft, 0)?, shape_of(call, draft, 1)?);
+    let (&[.., rows, inner], &[.., also_inner, columns]) = (a.as_slice(), b.as_slice()) else { return None };
     let batch = shape::broadcast(&a[..a.len() - 2], &b[..b.len() - 2]).ok()?;
     (inner == also_inner).then(|| [batch.as_slice(), &[rows, columns]].concat())
 }
@@ -153,7 +75,8 @@ fn reduced(from: &[usize], axes: &[usize], keep: bool) -> Vec<usize> {
 }
 
 /// By constant sizes or constant scales, of all axes or of those that are named.
-fn resized(call: &Call, from: &[usize]) -> Option<Vec<usize>> {
+pub(super) fn resized(call: &Call, draft: &GraphDraft) -> Option<Vec<usize>> {
+    let from = shape_of(call, draft, 0)?;
     let scales_at = if call.op() == "Resize" && call.opset >= 11 { 2 } else { 1 };
     let axes: Vec<usize> = match call.optional_ints("axes").ok()? {
         Some(axes) => axes.iter().map(|&axis| shape::axis(axis, from.len()).ok()).collect::<Option<_>>()?,
@@ -162,7 +85,7 @@ fn resized(call: &Call, from: &[usize]) -> Option<Vec<usize>> {
     if call.text("keep_aspect_ratio_policy", "stretch").ok()? != "stretch" {
         return None;
     }
-    let mut shape = from.to_vec();
+    let mut shape = from.clone();
     let stated = call.optional_floats("scales").ok()?.map(<[f32]>::to_vec);
     let scales = stated.or_else(|| constant(call, scales_at).map(Literal::to_floats)).unwrap_or_default();
     let sizes = constant(call, 3).and_then(|sizes| sizes.as_ints().ok()).unwrap_or_default();
@@ -183,11 +106,11 @@ fn resized(call: &Call, from: &[usize]) -> Option<Vec<usize>> {
 }
 
 /// Channels into blocks of `blocksize` by `blocksize`, or back.
-fn blocks(call: &Call, from: &[usize], spread: bool) -> Option<Vec<usize>> {
+pub(super) fn blocks(call: &Call, draft: &GraphDraft, spread: bool) -> Option<Vec<usize>> {
     let block = usize::try_from(call.int("blocksize", 0).ok()?)
         .ok()
         .filter(|&block| (1..=1 << 12).contains(&block))?;
-    let &[batch, channels, rows, columns] = from else { return None };
+    let &[batch, channels, rows, columns] = shape_of(call, draft, 0)?.as_slice() else { return None };
     match spread {
         true => Some(vec![
             batch,

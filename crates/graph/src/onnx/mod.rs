@@ -18,7 +18,6 @@ mod infer;
 mod literal;
 mod names;
 pub mod proto;
-mod remedy;
 mod report;
 mod scan;
 mod shape;
@@ -48,7 +47,7 @@ pub const RANK_MAX: usize = 8;
 /// Most elements of a tensor that flows through the network.
 pub const ELEMENTS_MAX: usize = 1 << 31;
 
-/// What the caller says where a file leaves it open.
+/// What the caller states where the file leaves it open.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The name of the input that `input_shape` is meant for, to be held against the file's.
@@ -66,7 +65,7 @@ pub struct Options {
 /// A file that could be read: the report, and the graph when nothing was refused.
 #[derive(Clone, Debug)]
 pub struct Import {
-    /// What became of every node.
+    /// The result of every node.
     pub report: ImportReport,
     /// The model; `None` when the report has refusals.
     pub graph: Option<Graph>,
@@ -84,7 +83,7 @@ impl Import {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxError {
-    /// The operating system's word.
+    /// The operating system's error.
     #[error("the model cannot be read: {0}")]
     Io(#[from] std::io::Error),
     /// The file is longer than [`FILE_BYTES_MAX`].

@@ -37,7 +37,7 @@ fn all_problems_come_at_once_each_with_its_remedy() {
     assert!(notes[2].contains("BatchNormalization"));
     assert!(notes[3].contains("does not fit data of 4 channels"));
     assert!(notes[5].contains("ConvTranspose"));
-    assert!(notes[6].contains("hangs on the refused Resize the u"));
+    assert!(notes[6].contains("depends on the refused Resize the u"));
     let OnnxError::Refused(report) = model.import().into_graph().unwrap_err() else {
         panic!("the report is the error")
     };

@@ -4,15 +4,39 @@ use super::super::call::{Call, Known};
 use super::super::draft::{Affine, GraphDraft};
 use super::super::literal::Literal;
 use super::super::{Refusal, refuse, shape};
+use super::table::{OnnxOperator, REPLACE};
 use super::{Translated, Used};
 use crate::ir::{AddConstantOp, Op, Tensor, ValueId};
 
-/// (x - mean) / sqrt(variance + epsilon) * scale + bias, a channel.
-pub(super) fn batch_normalization(
-    call: &Call,
-    draft: &mut GraphDraft,
-    used: Used,
-) -> Result<Translated, Refusal> {
+const fn normalised(name: &'static str) -> OnnxOperator {
+    const REMEDY: &str =
+        "retrain with BatchNormalization: its statistics are constants when the model is used";
+    OnnxOperator::refused(name, REMEDY).like_first()
+}
+
+pub(super) const OPERATORS: &[OnnxOperator] = &[
+    OnnxOperator::computed("BatchNormalization", batch_normalization).like_first(),
+    OnnxOperator::computed("Add", |call, draft, _| arithmetic(call, draft)).like_all(),
+    OnnxOperator::computed("Sub", |call, draft, _| arithmetic(call, draft)).like_all(),
+    OnnxOperator::computed("Mul", |call, draft, _| arithmetic(call, draft))
+        .like_all()
+        .checked_early(check_product),
+    OnnxOperator::computed("Div", |call, draft, _| arithmetic(call, draft))
+        .like_all()
+        .checked_early(check_product),
+    OnnxOperator::computed("Sum", |call, draft, _| sum(call, draft)).like_all(),
+    OnnxOperator::computed("Neg", |call, draft, _| negate(call, draft)).like_first(),
+    OnnxOperator::refused("Mean", REPLACE).like_all(),
+    normalised("InstanceNormalization"),
+    normalised("GroupNormalization"),
+    normalised("LayerNormalization"),
+    normalised("LpNormalization"),
+    normalised("LRN"),
+    normalised("RMSNormalization"),
+];
+
+/// (x - mean) / sqrt(variance + epsilon) * scale + bias, per channel.
+fn batch_normalization(call: &Call, draft: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     if call.int("training_mode", 0)? != 0 || call.int("is_test", 1)? == 0 {
         return refuse("it is in training mode", "export in inference mode: model.eval()");
@@ -44,7 +68,7 @@ fn per_channel(call: &Call, index: usize, channels: usize) -> Result<Vec<f64>, R
 }
 
 /// Add, Sub, Mul and Div of data with data or with a constant.
-pub(super) fn arithmetic(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn arithmetic(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let constant_side = |index: usize| match call.inputs.get(index) {
         Some(Some(Known::Constant(literal))) => Some(literal.as_ref()),
         _ => None,
@@ -74,7 +98,7 @@ pub(super) fn arithmetic(call: &Call, draft: &mut GraphDraft) -> Result<Translat
 }
 
 /// Refuses a product of data with data, and a division by data.
-pub(super) fn check_product(call: &Call) -> Result<(), Refusal> {
+fn check_product(call: &Call) -> Result<(), Refusal> {
     let constant = |index: usize| matches!(call.inputs.get(index), Some(Some(Known::Constant(_))));
     match (call.op(), constant(0), constant(1)) {
         ("Mul", false, false) => refuse(
@@ -87,7 +111,7 @@ pub(super) fn check_product(call: &Call) -> Result<(), Refusal> {
 }
 
 /// Sum of any number of values.
-pub(super) fn sum(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn sum(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut total = call.value(0)?;
     if call.inputs.len() == 1 {
         return Ok(Translated::folded(Known::Value(total), "a sum of one"));
@@ -101,7 +125,7 @@ pub(super) fn sum(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Ref
 }
 
 /// -x.
-pub(super) fn negate(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn negate(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     emit(call, draft, x, negation())
 }

@@ -2,12 +2,30 @@
 
 use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
-use super::super::{Refusal, refuse, shape};
+use super::super::{Refusal, infer, refuse, shape};
 use super::Translated;
+use super::table::{OnnxOperator, REPLACE};
 use crate::ir::Head;
 
+const AT_THE_END: &str = "keep it as the last node of the model only, or retrain with Relu";
+
+pub(super) const OPERATORS: &[OnnxOperator] = &[
+    OnnxOperator::computed("Softmax", |call, draft, _| head(call, draft)).or(AT_THE_END).head().like_first(),
+    OnnxOperator::computed("LogSoftmax", |call, draft, _| head(call, draft))
+        .or(AT_THE_END)
+        .head()
+        .like_first(),
+    OnnxOperator::computed("Sigmoid", |call, draft, _| head(call, draft)).or(AT_THE_END).head().like_first(),
+    OnnxOperator::computed("ArgMax", |call, draft, _| head(call, draft))
+        .or(AT_THE_END)
+        .head()
+        .shaped(infer::arg_max),
+    OnnxOperator::refused("Hardmax", AT_THE_END).like_first(),
+    OnnxOperator::refused("ArgMin", REPLACE).shaped(infer::arg_max),
+];
+
 /// Puts a head on logits, or an ArgMax on a head.
-pub(super) fn head(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn head(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let (logits, below, mut rows) = match call.inputs.first() {
         Some(Some(Known::Headed { reshaped: true, .. })) => {
             return refuse(

@@ -6,12 +6,32 @@ use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
 use super::super::literal::Literal;
 use super::super::proto::data_type;
-use super::super::{Refusal, fold, refuse, shape};
+use super::super::{Refusal, fold, infer, refuse, shape};
+use super::table::{OnnxOperator, REPLACE};
 use super::{Translated, Used};
 use crate::ir::{ConcatOp, Head, Op, TransposeOp, ValueId};
 
+const BLOCKS: &str = "use ConvTranspose or a strided Conv";
+
+pub(super) const OPERATORS: &[OnnxOperator] = &[
+    OnnxOperator::computed("Concat", |call, draft, _| concat(call, draft)),
+    OnnxOperator::computed("Flatten", |call, draft, _| reshape(call, draft)).passing_heads(),
+    OnnxOperator::computed("Reshape", |call, draft, _| reshape(call, draft)).passing_heads(),
+    OnnxOperator::computed("Squeeze", |call, draft, _| reshape(call, draft)).passing_heads(),
+    OnnxOperator::computed("Unsqueeze", |call, draft, _| reshape(call, draft)).passing_heads(),
+    OnnxOperator::computed("Transpose", |call, draft, _| transpose(call, draft)).passing_heads(),
+    OnnxOperator::computed("Identity", |call, _, _| pass(call)).passing_heads().like_first(),
+    OnnxOperator::computed("Dropout", dropout).passing_heads().like_first(),
+    OnnxOperator::computed("Cast", |call, _, _| cast(call)).passing_heads().like_first(),
+    OnnxOperator::computed("Shape", |call, draft, _| shape(call, draft)).moving_integers(),
+    OnnxOperator::computed("Size", |call, draft, _| shape(call, draft)).moving_integers(),
+    OnnxOperator::refused("CastLike", REPLACE).like_first(),
+    OnnxOperator::refused("DepthToSpace", BLOCKS).shaped(|call, draft| infer::blocks(call, draft, true)),
+    OnnxOperator::refused("SpaceToDepth", BLOCKS).shaped(|call, draft| infer::blocks(call, draft, false)),
+];
+
 /// Joins values along an axis.
-pub(super) fn concat(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn concat(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let inputs: Vec<usize> =
         (0..call.inputs.len()).map(|index| call.value(index)).collect::<Result<_, _>>()?;
     let shapes: Vec<&[usize]> = inputs.iter().map(|&input| draft.shape(input)).collect();
@@ -23,7 +43,7 @@ pub(super) fn concat(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
 }
 
 /// Flatten, Reshape, Squeeze, Unsqueeze; behind a head they change the answer's shape only.
-pub(super) fn reshape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn reshape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     if let Some(Some(Known::Headed { logits, head, rows, .. })) = call.inputs.first() {
         let known = Known::Headed { logits: *logits, head: *head, rows: rows.clone(), reshaped: true };
         return Ok(Translated::folded(known, "removed: it changes the shape of the answer only"));
@@ -47,7 +67,7 @@ pub(super) fn reshape(call: &Call, draft: &mut GraphDraft) -> Result<Translated,
 
 /// Axes exchanged; a reshape when only axes of extent 1 move. Behind a head the logits' axes are exchanged, and the head's
 /// with them.
-pub(super) fn transpose(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn transpose(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     if let Some(Some(Known::Headed { logits, head, rows, reshaped: false })) = call.inputs.first()
         && let Some(head) = head_behind(call, *head, draft.shape(*logits).len())?
     {
@@ -88,7 +108,7 @@ fn transposed(call: &Call, draft: &mut GraphDraft, x: ValueId) -> Result<Transla
 }
 
 /// A node that hands its input on.
-pub(super) fn pass(call: &Call) -> Result<Translated, Refusal> {
+fn pass(call: &Call) -> Result<Translated, Refusal> {
     match call.inputs.first() {
         Some(Some(known @ Known::Headed { .. })) => {
             Ok(Translated::folded(known.clone(), "applied to the answer, not privately"))
@@ -98,7 +118,7 @@ pub(super) fn pass(call: &Call) -> Result<Translated, Refusal> {
 }
 
 /// Dropout does nothing when a model is used.
-pub(super) fn dropout(call: &Call, _: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
+fn dropout(call: &Call, _: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
     call.only_first_output("its mask", used)?;
     if call.optional_constant(2)?.map_or(Ok(0.0), Literal::scalar)? != 0.0 {
         return refuse("it is in training mode", "export in inference mode: model.eval()");
@@ -107,7 +127,7 @@ pub(super) fn dropout(call: &Call, _: &mut GraphDraft, used: Used) -> Result<Tra
 }
 
 /// Casts between floats do nothing; labels may become any type.
-pub(super) fn cast(call: &Call) -> Result<Translated, Refusal> {
+fn cast(call: &Call) -> Result<Translated, Refusal> {
     let to = i32::try_from(call.int("to", 0)?).unwrap_or(0);
     let float = matches!(to, data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16);
     match call.inputs.first() {
@@ -118,7 +138,7 @@ pub(super) fn cast(call: &Call) -> Result<Translated, Refusal> {
 }
 
 /// Shapes are public: a constant.
-pub(super) fn shape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn shape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let data = draft.shape(call.value(0)?);
     let literal = match call.op() {
         "Size" => Literal::ints(vec![], vec![data.iter().product::<usize>() as i64]),

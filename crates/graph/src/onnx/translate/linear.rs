@@ -4,13 +4,21 @@ use super::super::call::Call;
 use super::super::draft::GraphDraft;
 use super::super::geometry::{self, AutoPad};
 use super::super::literal::{Data, Literal};
-use super::super::{Refusal, fold, refuse};
+use super::super::{Refusal, fold, infer, refuse};
 use super::Translated;
+use super::table::OnnxOperator;
 use crate::ir::ops::FloatOperator;
 use crate::ir::{ConvOp, ConvTransposeOp, DenseOp, Op, Tensor, TransposeOp};
 
+pub(super) const OPERATORS: &[OnnxOperator] = &[
+    OnnxOperator::computed("Conv", |call, draft, _| conv(call, draft)),
+    OnnxOperator::computed("ConvTranspose", |call, draft, _| conv_transpose(call, draft)),
+    OnnxOperator::computed("Gemm", |call, draft, _| gemm(call, draft)),
+    OnnxOperator::computed("MatMul", |call, draft, _| mat_mul(call, draft)).shaped(infer::mat_mul),
+];
+
 /// Convolution of rank 1 to 3.
-pub(super) fn conv(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn conv(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let shape = draft.shape(x).to_vec();
     let sizes = geometry::spatial(&shape)?;
@@ -23,7 +31,7 @@ pub(super) fn conv(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Re
 }
 
 /// Transposed convolution of rank 1 to 3.
-pub(super) fn conv_transpose(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn conv_transpose(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let shape = draft.shape(x).to_vec();
     let sizes = geometry::spatial(&shape)?;
@@ -67,7 +75,7 @@ fn set_padding(
 }
 
 /// y = alpha * A' * B' + beta * C with constant B and C.
-pub(super) fn gemm(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn gemm(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut x = call.value(0)?;
     if call.int("transA", 0)? != 0 {
         two_axes(draft.shape(x))?;
@@ -102,7 +110,7 @@ fn two_axes(shape: &[usize]) -> Result<(), Refusal> {
 }
 
 /// y = x * B with a constant matrix B.
-pub(super) fn mat_mul(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn mat_mul(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     use super::super::call::Known;
     match call.inputs.as_slice() {
         [Some(Known::Value(_)), Some(Known::Value(_))] => {

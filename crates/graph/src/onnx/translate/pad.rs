@@ -5,11 +5,15 @@ use super::super::call::Call;
 use super::super::draft::GraphDraft;
 use super::super::literal::Literal;
 use super::super::{ELEMENTS_MAX, Refusal, refuse, shape};
+use super::table::OnnxOperator;
 use super::{Translated, pick};
 use crate::ir::{Op, PadOp};
 
+pub(super) const OPERATORS: &[OnnxOperator] =
+    &[OnnxOperator::computed("Pad", |call, draft, _| pad(call, draft))];
+
 /// Translates Pad.
-pub(super) fn pad(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn pad(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let (begin, end) = amounts(call, data.len())?;

@@ -2,9 +2,27 @@
 
 use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
-use super::super::{Refusal, refuse, shape};
+use super::super::{Refusal, infer, refuse, shape};
 use super::Translated;
+use super::table::OnnxOperator;
 use crate::ir::{GatherOp, Op, ValueId};
+
+const BY_CONSTANTS: &str =
+    "crop and pick by constant positions: Slice, Split or Gather with constant indices";
+const UPSAMPLE: &str = "use ConvTranspose with kernel 2 and stride 2 for upsampling";
+
+pub(super) const OPERATORS: &[OnnxOperator] = &[
+    OnnxOperator::computed("Slice", |call, draft, _| slice(call, draft)).moving_integers(),
+    OnnxOperator::computed("Gather", |call, draft, _| gather(call, draft)).moving_integers(),
+    OnnxOperator::computed("Split", |call, draft, _| split(call, draft)).moving_integers(),
+    OnnxOperator::computed("Expand", |call, draft, _| expand(call, draft)),
+    OnnxOperator::computed("Tile", |call, draft, _| tile(call, draft)),
+    OnnxOperator::refused("GatherND", BY_CONSTANTS),
+    OnnxOperator::refused("GatherElements", BY_CONSTANTS),
+    OnnxOperator::refused("CenterCropPad", BY_CONSTANTS),
+    OnnxOperator::refused("Resize", UPSAMPLE).shaped(infer::resized),
+    OnnxOperator::refused("Upsample", UPSAMPLE).shaped(infer::resized),
+];
 
 /// Emits the picking of `positions`, one list per axis, an empty one for a whole axis. `nothing` is the row's word where all
 /// axes are whole.
@@ -45,7 +63,7 @@ fn picked(shape: &[usize], mut positions: Vec<Vec<usize>>) -> Option<Op> {
 }
 
 /// Slice: crops, and strides forwards or backwards.
-pub(super) fn slice(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn slice(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let inputs = [1, 2, 3, 4].map(|index| call.optional_constant(index));
@@ -61,7 +79,7 @@ pub(super) fn slice(call: &Call, draft: &mut GraphDraft) -> Result<Translated, R
 }
 
 /// Gather along one axis; indices of any shape.
-pub(super) fn gather(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn gather(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let axis = shape::axis(call.int("axis", 0)?, data.len())?;
@@ -88,7 +106,7 @@ pub(super) fn gather(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
 }
 
 /// Split along one axis: one crop per output.
-pub(super) fn split(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn split(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let axis = shape::axis(call.int("axis", 0)?, data.len())?;
@@ -125,7 +143,7 @@ pub(super) fn split(call: &Call, draft: &mut GraphDraft) -> Result<Translated, R
 }
 
 /// Expand: axes of extent 1 repeated, and new ones before them.
-pub(super) fn expand(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn expand(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let answer = shape::broadcast(&data, &shape::extents(call.constant(1)?.as_ints()?)?)?;
@@ -145,7 +163,7 @@ pub(super) fn expand(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
 }
 
 /// Tile: whole axes again and again.
-pub(super) fn tile(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn tile(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let repeats = shape::extents(call.constant(1)?.as_ints()?)?;

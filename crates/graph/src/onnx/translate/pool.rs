@@ -3,12 +3,42 @@
 use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
 use super::super::geometry::AutoPad;
-use super::super::{Refusal, geometry, refuse, shape};
+use super::super::{Refusal, geometry, infer, refuse, shape};
+use super::table::{OnnxOperator, REPLACE};
 use super::{Translated, Used};
 use crate::ir::{AveragePoolOp, MaxPoolOp, Op, PadOp, TransposeOp, ValueId, Window};
 
+const POOL: &str = "use MaxPool or AveragePool";
+
+const fn reduction(name: &'static str) -> OnnxOperator {
+    const REMEDY: &str = "use ReduceMean, GlobalAveragePool or GlobalMaxPool";
+    OnnxOperator::refused(name, REMEDY).shaped(infer::reduction)
+}
+
+pub(super) const OPERATORS: &[OnnxOperator] = &[
+    OnnxOperator::computed("MaxPool", max_pool),
+    OnnxOperator::computed("AveragePool", |call, draft, _| average_pool(call, draft)),
+    OnnxOperator::computed("GlobalAveragePool", |call, draft, _| global(call, draft)),
+    OnnxOperator::computed("GlobalMaxPool", |call, draft, _| global(call, draft)),
+    OnnxOperator::computed("ReduceMean", |call, draft, _| reduce_mean(call, draft)).shaped(infer::reduction),
+    reduction("ReduceSum"),
+    reduction("ReduceMax"),
+    reduction("ReduceMin"),
+    reduction("ReduceProd"),
+    reduction("ReduceL1"),
+    reduction("ReduceL2"),
+    reduction("ReduceLogSumExp"),
+    reduction("ReduceSumSquare"),
+    OnnxOperator::refused("ReduceLogSum", REPLACE).shaped(infer::reduction),
+    OnnxOperator::refused("GlobalLpPool", POOL).shaped(infer::global_pool),
+    OnnxOperator::refused("LpPool", POOL),
+    OnnxOperator::refused("MaxUnpool", POOL),
+    OnnxOperator::refused("MaxRoiPool", POOL),
+    OnnxOperator::refused("RoiAlign", POOL),
+];
+
 /// Maximum over windows.
-pub(super) fn max_pool(call: &Call, draft: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
+fn max_pool(call: &Call, draft: &mut GraphDraft, used: Used) -> Result<Translated, Refusal> {
     call.only_first_output("its indices output", used)?;
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
@@ -17,7 +47,7 @@ pub(super) fn max_pool(call: &Call, draft: &mut GraphDraft, used: Used) -> Resul
 }
 
 /// Mean over windows.
-pub(super) fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let mut x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let (mut window, extensions) = pool_window(call, &data)?;
@@ -41,7 +71,7 @@ pub(super) fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Transl
 }
 
 /// GlobalAveragePool and GlobalMaxPool: windows of the whole extent.
-pub(super) fn global(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn global(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let window = Window::plain(geometry::spatial(&data)?.to_vec());
@@ -53,7 +83,7 @@ pub(super) fn global(call: &Call, draft: &mut GraphDraft) -> Result<Translated, 
 }
 
 /// ReduceMean over any axes: as a window where they are spatial ones, else as the mean of rows.
-pub(super) fn reduce_mean(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn reduce_mean(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
     let named = shape::axes_of(call, call.optional_constant(1)?)?.unwrap_or_default();
