@@ -4,9 +4,12 @@
 
 mod reduce;
 
+pub(super) use reduce::reduce;
+
 use super::call::Call;
 use super::external::Beside;
 use super::literal::{Data, Literal};
+use super::names::printable;
 use super::proto::{TensorProto, data_type};
 use super::shape;
 use super::{Budget, Refusal, refuse};
@@ -14,59 +17,32 @@ use crate::ir::ConcatOp;
 use crate::ir::ops::FloatOperator;
 use crate::movement;
 
-/// Computes a node whose inputs are all constant; `None` when the operator is not among those that are folded.
-pub(super) fn fold(
-    call: &Call,
-    inputs: &[Option<&Literal>],
-    budget: &mut Budget,
-) -> Option<Result<Literal, Refusal>> {
-    let first = || match inputs.first() {
-        Some(Some(literal)) => Ok(*literal),
-        _ => refuse("its first input is missing", "check the exporter"),
-    };
-    let second = || match inputs.get(1) {
-        Some(Some(literal)) => Ok(*literal),
-        _ => refuse("its second input is missing", "check the exporter"),
-    };
-    let third = || inputs.get(2).copied().flatten();
-    let op = call.op();
-    Some(match op {
-        "Constant" => constant(call, budget),
-        "Identity" | "Dropout" => first().cloned(),
-        "ConstantOfShape" => first().and_then(|x| constant_of_shape(call, x, budget)),
-        "Shape" => first().and_then(|x| shape_of(call, &x.shape)),
-        "Size" => first().map(|x| Literal::ints(vec![], vec![x.len() as i64])),
-        "Cast" => first().and_then(|x| cast(call, x)),
-        "Reshape" => first().and_then(|x| reshaped(x, shape::reshape(call, &x.shape, second()?)?)),
-        "Flatten" => first().and_then(|x| reshaped(x, shape::flatten(call, &x.shape)?)),
-        "Squeeze" => first()
-            .and_then(|x| reshaped(x, shape::squeeze(call, &x.shape, inputs.get(1).copied().flatten())?)),
-        "Unsqueeze" => first()
-            .and_then(|x| reshaped(x, shape::unsqueeze(call, &x.shape, inputs.get(1).copied().flatten())?)),
-        "Transpose" => first().and_then(|x| transpose(x, &shape::permutation(call, x.shape.len())?, budget)),
-        "Gather" => first().and_then(|x| gather(call, x, second()?, budget)),
-        "Slice" => first().and_then(|x| {
-            let picks = shape::slice(call, &x.shape, &inputs[1..], budget)?;
-            pick(x, &picks, budget)
-        }),
-        "Concat" => concat(call, inputs, budget),
-        "Expand" => first().and_then(|x| expand(x, second()?, budget)),
-        "Tile" => first().and_then(|x| tile(x, second()?, budget)),
-        "Range" => first().and_then(|x| range(x, second()?, third(), budget)),
-        "Where" => first().and_then(|x| where_(x, second()?, third(), budget)),
-        "Neg" | "Floor" | "Ceil" | "Sqrt" | "Abs" | "Not" | "Reciprocal" | "Exp" | "Log" | "Tanh"
-        | "Relu" => first().and_then(|x| unary(op, x)),
-        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal" | "Less" | "Greater"
-        | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
-            first().and_then(|x| binary(op, x, second()?, budget))
+/// Computes a node whose inputs are all constant.
+pub(super) type Fold = fn(&Call, Constants<'_>, &mut Budget) -> Result<Literal, Refusal>;
+
+/// The inputs of such a node; `None` for one that is left out.
+#[derive(Clone, Copy)]
+pub(super) struct Constants<'a>(pub(super) &'a [Option<&'a Literal>]);
+
+impl<'a> Constants<'a> {
+    pub(super) fn get(self, index: usize) -> Option<&'a Literal> {
+        self.0.get(index).copied().flatten()
+    }
+
+    pub(super) fn need(self, index: usize) -> Result<&'a Literal, Refusal> {
+        match self.get(index) {
+            Some(literal) => Ok(literal),
+            None => refuse(format!("its input {index} is missing"), "check the exporter"),
         }
-        op if op.starts_with("Reduce") => {
-            let axes = inputs.get(1).copied().flatten();
-            return first().and_then(|x| reduce::reduce(call, x, axes, budget)).transpose();
-        }
-        "DequantizeLinear" => first().and_then(|x| dequantise(call, x, second()?, third(), budget)),
-        _ => return None,
-    })
+    }
+}
+
+/// Refuses a node of constants that is not computed.
+pub(super) fn refuse_folding<T>(call: &Call) -> Result<T, Refusal> {
+    refuse(
+        format!("{} of constants is not folded here", printable(call.op())),
+        "let the exporter fold constants (do_constant_folding=True, or onnxsim)",
+    )
 }
 
 /// The extents that `Shape` gives, its `start` and `end` considered.
@@ -80,7 +56,7 @@ pub(super) fn shape_of(call: &Call, shape: &[usize]) -> Result<Literal, Refusal>
     Ok(Literal::list(shape[start..end].iter().map(|&extent| extent as i64).collect()))
 }
 
-fn constant(call: &Call, budget: &mut Budget) -> Result<Literal, Refusal> {
+pub(super) fn constant(call: &Call, budget: &mut Budget) -> Result<Literal, Refusal> {
     if let Some(tensor) = call.tensor("value")? {
         return in_the_file(tensor, budget);
     }
@@ -108,13 +84,12 @@ fn in_the_file(tensor: &TensorProto, budget: &mut Budget) -> Result<Literal, Ref
 }
 
 /// (x - zero point) * scale, one of each or one per entry of an axis.
-fn dequantise(
+pub(super) fn dequantise(
     call: &Call,
-    x: &Literal,
-    scale: &Literal,
-    zero_point: Option<&Literal>,
+    inputs: Constants<'_>,
     budget: &mut Budget,
 ) -> Result<Literal, Refusal> {
+    let (x, scale, zero_point) = (inputs.need(0)?, inputs.need(1)?, inputs.get(2));
     if call.int("block_size", 0)? != 0 {
         return refuse(
             "its scales belong to blocks",
@@ -141,7 +116,11 @@ fn dequantise(
     Ok(Literal::floats(x.shape.clone(), data))
 }
 
-fn constant_of_shape(call: &Call, shape: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+pub(super) fn constant_of_shape(
+    call: &Call,
+    shape: &Literal,
+    budget: &mut Budget,
+) -> Result<Literal, Refusal> {
     let shape = shape::extents(shape.as_ints()?)?;
     let count = budget.spend_shape(&shape)?;
     let fill = match call.tensor("value")? {
@@ -155,7 +134,7 @@ fn constant_of_shape(call: &Call, shape: &Literal, budget: &mut Budget) -> Resul
     })
 }
 
-fn cast(call: &Call, x: &Literal) -> Result<Literal, Refusal> {
+pub(super) fn cast(call: &Call, x: &Literal) -> Result<Literal, Refusal> {
     let to = call.int("to", 0)?;
     let data = match (i32::try_from(to).unwrap_or(0), &x.data) {
         (data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16, _) => {
@@ -172,7 +151,7 @@ fn cast(call: &Call, x: &Literal) -> Result<Literal, Refusal> {
     Ok(Literal { shape: x.shape.clone(), data })
 }
 
-fn reshaped(x: &Literal, shape: Vec<usize>) -> Result<Literal, Refusal> {
+pub(super) fn reshaped(x: &Literal, shape: Vec<usize>) -> Result<Literal, Refusal> {
     Ok(Literal { shape, data: x.data.clone() })
 }
 
@@ -183,7 +162,8 @@ pub(super) fn transpose(x: &Literal, perm: &[usize], budget: &mut Budget) -> Res
     Ok(Literal { shape: perm.iter().map(|&axis| x.shape[axis]).collect(), data })
 }
 
-fn gather(call: &Call, x: &Literal, indices: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+pub(super) fn gather(call: &Call, inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let (x, indices) = (inputs.need(0)?, inputs.need(1)?);
     let axis = shape::axis(call.int("axis", 0)?, x.shape.len())?;
     let extent = x.shape[axis] as i64;
     let mut chosen = Vec::with_capacity(indices.len());
@@ -206,6 +186,12 @@ fn gather(call: &Call, x: &Literal, indices: &Literal, budget: &mut Budget) -> R
     Ok(Literal { shape, data: picked.data })
 }
 
+pub(super) fn slice(call: &Call, inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let x = inputs.need(0)?;
+    let picks = shape::slice(call, &x.shape, &inputs.0[1..], budget)?;
+    pick(x, &picks, budget)
+}
+
 /// The elements at the chosen positions of every axis.
 fn pick(x: &Literal, picks: &[Vec<usize>], budget: &mut Budget) -> Result<Literal, Refusal> {
     let shape: Vec<usize> = picks.iter().map(Vec::len).collect();
@@ -213,8 +199,8 @@ fn pick(x: &Literal, picks: &[Vec<usize>], budget: &mut Budget) -> Result<Litera
     Ok(Literal { data: x.data.picked(&movement::gather_offsets(&x.shape, picks)), shape })
 }
 
-fn concat(call: &Call, inputs: &[Option<&Literal>], budget: &mut Budget) -> Result<Literal, Refusal> {
-    let parts: Vec<&Literal> = inputs.iter().copied().flatten().collect();
+pub(super) fn concat(call: &Call, inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let parts: Vec<&Literal> = inputs.0.iter().copied().flatten().collect();
     let shapes: Vec<&[usize]> = parts.iter().map(|part| part.shape.as_slice()).collect();
     let axis = shape::concat_axis(call, &shapes)?;
     let shape = ConcatOp { axis }.output_shape(&shapes, &[])?;
@@ -229,13 +215,15 @@ fn concat(call: &Call, inputs: &[Option<&Literal>], budget: &mut Budget) -> Resu
     Ok(Literal::floats(shape, movement::concat(&floats, outer, |_, x| x)))
 }
 
-fn expand(x: &Literal, target: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+pub(super) fn expand(inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let (x, target) = (inputs.need(0)?, inputs.need(1)?);
     let shape = shape::broadcast(&x.shape, &shape::extents(target.as_ints()?)?)?;
     budget.spend_shape(&shape)?;
     Ok(Literal { data: x.data.picked(&movement::broadcast_offsets(&x.shape, &shape)), shape })
 }
 
-fn tile(x: &Literal, repeats: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
+pub(super) fn tile(inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let (x, repeats) = (inputs.need(0)?, inputs.need(1)?);
     let repeats = shape::extents(repeats.as_ints()?)?;
     if repeats.len() != x.shape.len() {
         return refuse("it has not one repeat for each axis", "check the exporter");
@@ -248,14 +236,9 @@ fn tile(x: &Literal, repeats: &Literal, budget: &mut Budget) -> Result<Literal, 
     pick(x, &picks, budget)
 }
 
-fn range(
-    start: &Literal,
-    limit: &Literal,
-    delta: Option<&Literal>,
-    budget: &mut Budget,
-) -> Result<Literal, Refusal> {
-    let Some(delta) = delta else { return refuse("its step is missing", "check the exporter") };
-    let (start, limit, delta) = (start.int_scalar()?, limit.int_scalar()?, delta.int_scalar()?);
+pub(super) fn range(inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let number = |index: usize| inputs.need(index)?.int_scalar();
+    let (start, limit, delta) = (number(0)?, number(1)?, number(2)?);
     if delta == 0 {
         return refuse("its step is zero", "check the exporter");
     }
@@ -267,13 +250,8 @@ fn range(
     Ok(Literal::list((0..count as i64).map(|i| start.wrapping_add(i.wrapping_mul(delta))).collect()))
 }
 
-fn where_(
-    condition: &Literal,
-    yes: &Literal,
-    no: Option<&Literal>,
-    budget: &mut Budget,
-) -> Result<Literal, Refusal> {
-    let Some(no) = no else { return refuse("its third input is missing", "check the exporter") };
+pub(super) fn where_(inputs: Constants<'_>, budget: &mut Budget) -> Result<Literal, Refusal> {
+    let (condition, yes, no) = (inputs.need(0)?, inputs.need(1)?, inputs.need(2)?);
     let shape = shape::broadcast(&shape::broadcast(&condition.shape, &yes.shape)?, &no.shape)?;
     budget.spend_shape(&shape)?;
     let [c, y, n] = [condition, yes, no].map(|x| broadcast_places(&x.shape, &shape));
@@ -291,101 +269,127 @@ fn where_(
     Ok(Literal { shape, data })
 }
 
-fn unary(op: &str, x: &Literal) -> Result<Literal, Refusal> {
-    let data = match (&x.data, op) {
-        (Data::Ints(data), "Neg") => Data::Ints(data.iter().map(|x| x.wrapping_neg()).collect()),
-        (Data::Ints(data), "Abs") => Data::Ints(data.iter().map(|x| x.wrapping_abs()).collect()),
-        (Data::Ints(data), "Not") => Data::Ints(data.iter().map(|&x| i64::from(x == 0)).collect()),
-        (Data::Ints(data), "Floor" | "Ceil") => Data::Ints(data.clone()),
-        _ => {
-            let f: fn(f32) -> f32 = match op {
-                "Neg" => |x| -x,
-                "Abs" => f32::abs,
-                "Floor" => f32::floor,
-                "Ceil" => f32::ceil,
-                "Sqrt" => f32::sqrt,
-                "Reciprocal" => |x| 1.0 / x,
-                "Exp" => f32::exp,
-                "Log" => f32::ln,
-                "Tanh" => f32::tanh,
-                "Relu" => |x| x.max(0.0),
-                _ => return refuse("it works on floats here", "check the exporter"),
-            };
-            Data::Floats(x.to_floats().into_iter().map(f).collect())
-        }
-    };
-    Ok(Literal { shape: x.shape.clone(), data })
+/// A function of each float.
+pub(super) fn each_float(inputs: Constants<'_>, floats: fn(f32) -> f32) -> Result<Literal, Refusal> {
+    let x = inputs.need(0)?;
+    Ok(Literal::floats(x.shape.clone(), x.to_floats().into_iter().map(floats).collect()))
 }
 
-fn binary(op: &str, x: &Literal, y: &Literal, budget: &mut Budget) -> Result<Literal, Refusal> {
-    let shape = shape::broadcast(&x.shape, &y.shape)?;
-    budget.spend_shape(&shape)?;
-    let pairs = broadcast_places(&x.shape, &shape).into_iter().zip(broadcast_places(&y.shape, &shape));
-    let data = match (&x.data, &y.data) {
-        (Data::Ints(x), Data::Ints(y)) => {
-            let data: Option<Vec<i64>> = pairs.map(|(i, j)| int_binary(op, x[i], y[j])).collect();
-            match data {
-                Some(data) => Data::Ints(data),
-                None => return refuse("it overflows or divides by zero", "check the exporter"),
-            }
-        }
-        _ => {
-            let (x, y) = (x.to_floats(), y.to_floats());
-            match op {
-                "Equal" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual" => {
-                    Data::Ints(pairs.map(|(i, j)| i64::from(float_compare(op, x[i], y[j]))).collect())
-                }
-                "Mod" | "And" | "Or" => return refuse("it works on floats here", "check the exporter"),
-                _ => Data::Floats(pairs.map(|(i, j)| float_binary(op, x[i], y[j])).collect()),
-            }
-        }
-    };
-    Ok(Literal { shape, data })
-}
-
-fn int_binary(op: &str, x: i64, y: i64) -> Option<i64> {
-    Some(match op {
-        "Add" => x.checked_add(y)?,
-        "Sub" => x.checked_sub(y)?,
-        "Mul" => x.checked_mul(y)?,
-        "Div" => x.checked_div(y)?,
-        "Mod" => {
-            let rest = x.checked_rem(y)?;
-            if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest }
-        }
-        "Pow" => x.checked_pow(u32::try_from(y).ok()?)?,
-        "Min" => x.min(y),
-        "Max" => x.max(y),
-        "Equal" => i64::from(x == y),
-        "Less" => i64::from(x < y),
-        "Greater" => i64::from(x > y),
-        "LessOrEqual" => i64::from(x <= y),
-        "GreaterOrEqual" => i64::from(x >= y),
-        "And" => i64::from(x != 0 && y != 0),
-        _ => i64::from(x != 0 || y != 0),
-    })
-}
-
-fn float_compare(op: &str, x: f32, y: f32) -> bool {
-    match op {
-        "Equal" => x == y,
-        "Less" => x < y,
-        "Greater" => x > y,
-        "LessOrEqual" => x <= y,
-        _ => x >= y,
+/// A function of each number, integers among themselves.
+pub(super) fn each(
+    inputs: Constants<'_>,
+    ints: fn(i64) -> i64,
+    floats: fn(f32) -> f32,
+) -> Result<Literal, Refusal> {
+    let x = inputs.need(0)?;
+    match &x.data {
+        Data::Ints(data) => Ok(Literal::ints(x.shape.clone(), data.iter().map(|&x| ints(x)).collect())),
+        Data::Floats(_) => each_float(inputs, floats),
     }
 }
 
-fn float_binary(op: &str, x: f32, y: f32) -> f32 {
-    match op {
-        "Add" => x + y,
-        "Sub" => x - y,
-        "Mul" => x * y,
-        "Div" => x / y,
-        "Pow" => x.powf(y),
-        "Min" => x.min(y),
-        _ => x.max(y),
+/// Not.
+pub(super) fn not(inputs: Constants<'_>) -> Result<Literal, Refusal> {
+    let x = inputs.need(0)?;
+    let Data::Ints(data) = &x.data else { return on_floats() };
+    Ok(Literal::ints(x.shape.clone(), data.iter().map(|&x| i64::from(x == 0)).collect()))
+}
+
+/// A function of two numbers, integers among themselves.
+pub(super) fn pairs(
+    inputs: Constants<'_>,
+    budget: &mut Budget,
+    ints: fn(i64, i64) -> Option<i64>,
+    floats: fn(f32, f32) -> f32,
+) -> Result<Literal, Refusal> {
+    let pairs = Pairs::new(inputs, budget)?;
+    match pairs.ints() {
+        Some((x, y)) => pairs.of_ints(x, y, ints),
+        None => {
+            let (x, y) = pairs.floats();
+            let data = pairs.places.iter().map(|&(i, j)| floats(x[i], y[j])).collect();
+            Ok(Literal::floats(pairs.shape, data))
+        }
     }
+}
+
+/// A function of two integers.
+pub(super) fn int_pairs(
+    inputs: Constants<'_>,
+    budget: &mut Budget,
+    ints: fn(i64, i64) -> Option<i64>,
+) -> Result<Literal, Refusal> {
+    let pairs = Pairs::new(inputs, budget)?;
+    match pairs.ints() {
+        Some((x, y)) => pairs.of_ints(x, y, ints),
+        None => on_floats(),
+    }
+}
+
+/// A comparison of two numbers, integers among themselves.
+pub(super) fn compared(
+    inputs: Constants<'_>,
+    budget: &mut Budget,
+    ints: fn(&i64, &i64) -> bool,
+    floats: fn(&f32, &f32) -> bool,
+) -> Result<Literal, Refusal> {
+    let pairs = Pairs::new(inputs, budget)?;
+    let data = match pairs.ints() {
+        Some((x, y)) => pairs.places.iter().map(|&(i, j)| i64::from(ints(&x[i], &y[j]))).collect(),
+        None => {
+            let (x, y) = pairs.floats();
+            pairs.places.iter().map(|&(i, j)| i64::from(floats(&x[i], &y[j]))).collect()
+        }
+    };
+    Ok(Literal::ints(pairs.shape, data))
+}
+
+/// Two constants brought to one shape.
+struct Pairs<'a> {
+    x: &'a Literal,
+    y: &'a Literal,
+    shape: Vec<usize>,
+    /// The elements that meet.
+    places: Vec<(usize, usize)>,
+}
+
+impl<'a> Pairs<'a> {
+    fn new(inputs: Constants<'a>, budget: &mut Budget) -> Result<Self, Refusal> {
+        let (x, y) = (inputs.need(0)?, inputs.need(1)?);
+        let shape = shape::broadcast(&x.shape, &y.shape)?;
+        budget.spend_shape(&shape)?;
+        let (of_x, of_y) = (broadcast_places(&x.shape, &shape), broadcast_places(&y.shape, &shape));
+        Ok(Self { x, y, shape, places: of_x.into_iter().zip(of_y).collect() })
+    }
+
+    /// Both, where both are integers.
+    fn ints(&self) -> Option<(&'a [i64], &'a [i64])> {
+        match (&self.x.data, &self.y.data) {
+            (Data::Ints(x), Data::Ints(y)) => Some((x, y)),
+            (Data::Floats(_), _) | (_, Data::Floats(_)) => None,
+        }
+    }
+
+    fn floats(&self) -> (Vec<f32>, Vec<f32>) {
+        (self.x.to_floats(), self.y.to_floats())
+    }
+
+    fn of_ints(
+        &self,
+        x: &[i64],
+        y: &[i64],
+        function: fn(i64, i64) -> Option<i64>,
+    ) -> Result<Literal, Refusal> {
+        let data: Option<Vec<i64>> = self.places.iter().map(|&(i, j)| function(x[i], y[j])).collect();
+        match data {
+            Some(data) => Ok(Literal::ints(self.shape.clone(), data)),
+            None => refuse("it overflows or divides by zero", "check the exporter"),
+        }
+    }
+}
+
+fn on_floats<T>() -> Result<T, Refusal> {
+    refuse("it works on floats here", "check the exporter")
 }
 
 /// For each element of `to`, the index of the element of `from` that is broadcast there.

@@ -9,13 +9,13 @@ use std::rc::Rc;
 use super::call::{Call, Known};
 use super::draft::GraphDraft;
 use super::external::Beside;
+use super::fold::{self, Constants};
 use super::literal::{self, Literal};
 use super::names::{Labels, printable};
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::translate::{self, Translated};
 use super::{
-    Budget, Import, ImportReport, NODES_MAX, NodeReport, OnnxError, Options, Refusal, Status, fold, infer,
-    refuse,
+    Budget, Import, ImportReport, NODES_MAX, NodeReport, OnnxError, Options, Refusal, Status, infer, refuse,
 };
 
 /// Operator sets that were read when this was written; newer ones are read with a note.
@@ -232,10 +232,7 @@ impl<'a> Importer<'a> {
         if !call.inputs.is_empty()
             && call.inputs.iter().flatten().all(|input| matches!(input, Known::Constant(_)))
         {
-            return refuse(
-                format!("{} of constants is not folded here", printable(call.op())),
-                "let the exporter fold constants (do_constant_folding=True, or onnxsim)",
-            );
+            return fold::refuse_folding(call);
         }
         let operator = translate::operator(call.op());
         let Some(translate) = operator.translate else {
@@ -312,7 +309,8 @@ impl<'a> Importer<'a> {
                 Some(_) => return None,
             });
         }
-        fold::fold(call, &literals, &mut self.draft.budget)
+        let fold = translate::operator(call.op()).fold?;
+        Some(fold(call, Constants(&literals), &mut self.draft.budget))
     }
 
     fn done(&mut self, call: &Call<'a>, translated: Translated) {

@@ -3,16 +3,16 @@
 use super::super::call::Call;
 use super::super::literal::{Data, Literal};
 use super::super::{Budget, Refusal, refuse, shape};
-use super::broadcast_places;
+use super::{Constants, broadcast_places, refuse_folding};
 
-/// The reduced constant; `None` for a reduction that is not known. `axes` is the input that names axes, since opset 13 or 18.
-pub(super) fn reduce(
+/// The reduced constant. The second input names axes, since opset 13 or 18.
+pub(in super::super) fn reduce(
     call: &Call,
-    x: &Literal,
-    axes: Option<&Literal>,
+    inputs: Constants<'_>,
     budget: &mut Budget,
-) -> Result<Option<Literal>, Refusal> {
-    let named = shape::axes_of(call, axes)?.unwrap_or_default();
+) -> Result<Literal, Refusal> {
+    let x = inputs.need(0)?;
+    let named = shape::axes_of(call, inputs.get(1))?.unwrap_or_default();
     let reduced: Vec<bool> = match named.is_empty() {
         true => vec![call.int("noop_with_empty_axes", 0)? == 0; x.shape.len()],
         false => {
@@ -34,11 +34,11 @@ pub(super) fn reduce(
     let data = match &x.data {
         Data::Ints(data) => match of_integers(call.op(), data, &places, count) {
             Some(sums) => Data::Ints(sums?),
-            None => return Ok(None),
+            None => return refuse_folding(call),
         },
         Data::Floats(data) => match of_floats(call.op(), data, &places, count) {
             Some(sums) => Data::Floats(sums),
-            None => return Ok(None),
+            None => return refuse_folding(call),
         },
     };
     let shape = match call.int("keepdims", 1)? != 0 {
@@ -47,7 +47,7 @@ pub(super) fn reduce(
             x.shape.iter().zip(&reduced).filter(|(_, gone)| !**gone).map(|(&extent, _)| extent).collect()
         }
     };
-    Ok(Some(Literal { shape, data }))
+    Ok(Literal { shape, data })
 }
 
 /// Sums in 64 bits, as other frameworks give them to a few units of the last place.

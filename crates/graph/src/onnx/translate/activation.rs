@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
-use super::super::{Refusal, refuse};
+use super::super::{Refusal, fold, refuse};
 use super::Translated;
 use super::table::OnnxOperator;
 use crate::ir::Op;
@@ -20,13 +20,20 @@ const fn left_out(name: &'static str) -> OnnxOperator {
 }
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
-    OnnxOperator::computed("Relu", |call, draft, _| relu(call, draft, 0)).like_first(),
+    OnnxOperator::computed("Relu", |call, draft, _| relu(call, draft, 0))
+        .like_first()
+        .folds(|_, x, _| fold::each_float(x, |x| x.max(0.0))),
     OnnxOperator::computed("Clip", |call, draft, _| clip(call, draft))
         .or(NOT_BOUNDED)
         .like_first()
         .checked_early(check_bounds),
-    OnnxOperator::computed("Max", |call, draft, _| max(call, draft)).or(LEAVE_OUT).like_all(),
-    OnnxOperator::refused("Min", LEAVE_OUT).like_all(),
+    OnnxOperator::computed("Max", |call, draft, _| max(call, draft))
+        .or(LEAVE_OUT)
+        .like_all()
+        .folds(|_, x, budget| fold::pairs(x, budget, |x, y| Some(x.max(y)), f32::max)),
+    OnnxOperator::refused("Min", LEAVE_OUT)
+        .like_all()
+        .folds(|_, x, budget| fold::pairs(x, budget, |x, y| Some(x.min(y)), f32::min)),
     retrained("LeakyRelu"),
     retrained("PRelu"),
     retrained("Elu"),
@@ -41,16 +48,16 @@ pub(super) const OPERATORS: &[OnnxOperator] = &[
     retrained("Softsign"),
     retrained("HardSigmoid"),
     retrained("Erf"),
-    retrained("Tanh"),
-    left_out("Exp"),
-    left_out("Log"),
-    left_out("Sqrt"),
-    left_out("Reciprocal"),
-    left_out("Abs"),
+    retrained("Tanh").folds(|_, x, _| fold::each_float(x, f32::tanh)),
+    left_out("Exp").folds(|_, x, _| fold::each_float(x, f32::exp)),
+    left_out("Log").folds(|_, x, _| fold::each_float(x, f32::ln)),
+    left_out("Sqrt").folds(|_, x, _| fold::each_float(x, f32::sqrt)),
+    left_out("Reciprocal").folds(|_, x, _| fold::each_float(x, |x| 1.0 / x)),
+    left_out("Abs").folds(|_, x, _| fold::each(x, i64::wrapping_abs, f32::abs)),
     left_out("Sin"),
     left_out("Cos"),
-    left_out("Floor"),
-    left_out("Ceil"),
+    left_out("Floor").folds(|_, x, _| fold::each(x, |x| x, f32::floor)),
+    left_out("Ceil").folds(|_, x, _| fold::each(x, |x| x, f32::ceil)),
     left_out("Round"),
     left_out("Sign"),
 ];

@@ -3,7 +3,7 @@
 use super::super::call::{Call, Known};
 use super::super::draft::{Affine, GraphDraft};
 use super::super::literal::Literal;
-use super::super::{Refusal, refuse, shape};
+use super::super::{Refusal, fold, refuse, shape};
 use super::table::{OnnxOperator, REPLACE};
 use super::{Translated, Used};
 use crate::ir::{AddConstantOp, Op, Tensor, ValueId};
@@ -16,16 +16,24 @@ const fn normalised(name: &'static str) -> OnnxOperator {
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
     OnnxOperator::computed("BatchNormalization", batch_normalization).like_first(),
-    OnnxOperator::computed("Add", |call, draft, _| arithmetic(call, draft)).like_all(),
-    OnnxOperator::computed("Sub", |call, draft, _| arithmetic(call, draft)).like_all(),
+    OnnxOperator::computed("Add", |call, draft, _| arithmetic(call, draft))
+        .like_all()
+        .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_add, |x, y| x + y)),
+    OnnxOperator::computed("Sub", |call, draft, _| arithmetic(call, draft))
+        .like_all()
+        .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_sub, |x, y| x - y)),
     OnnxOperator::computed("Mul", |call, draft, _| arithmetic(call, draft))
         .like_all()
-        .checked_early(check_product),
+        .checked_early(check_product)
+        .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_mul, |x, y| x * y)),
     OnnxOperator::computed("Div", |call, draft, _| arithmetic(call, draft))
         .like_all()
-        .checked_early(check_product),
+        .checked_early(check_product)
+        .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_div, |x, y| x / y)),
     OnnxOperator::computed("Sum", |call, draft, _| sum(call, draft)).like_all(),
-    OnnxOperator::computed("Neg", |call, draft, _| negate(call, draft)).like_first(),
+    OnnxOperator::computed("Neg", |call, draft, _| negate(call, draft))
+        .like_first()
+        .folds(|_, x, _| fold::each(x, i64::wrapping_neg, |x| -x)),
     OnnxOperator::refused("Mean", REPLACE).like_all(),
     normalised("InstanceNormalization"),
     normalised("GroupNormalization"),

@@ -14,17 +14,55 @@ use crate::ir::{ConcatOp, Head, Op, TransposeOp, ValueId};
 const BLOCKS: &str = "use ConvTranspose or a strided Conv";
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
-    OnnxOperator::computed("Concat", |call, draft, _| concat(call, draft)),
-    OnnxOperator::computed("Flatten", |call, draft, _| reshape(call, draft)).passing_heads(),
-    OnnxOperator::computed("Reshape", |call, draft, _| reshape(call, draft)).passing_heads(),
-    OnnxOperator::computed("Squeeze", |call, draft, _| reshape(call, draft)).passing_heads(),
-    OnnxOperator::computed("Unsqueeze", |call, draft, _| reshape(call, draft)).passing_heads(),
-    OnnxOperator::computed("Transpose", |call, draft, _| transpose(call, draft)).passing_heads(),
-    OnnxOperator::computed("Identity", |call, _, _| pass(call)).passing_heads().like_first(),
-    OnnxOperator::computed("Dropout", dropout).passing_heads().like_first(),
-    OnnxOperator::computed("Cast", |call, _, _| cast(call)).passing_heads().like_first(),
-    OnnxOperator::computed("Shape", |call, draft, _| shape(call, draft)).moving_integers(),
-    OnnxOperator::computed("Size", |call, draft, _| shape(call, draft)).moving_integers(),
+    OnnxOperator::computed("Concat", |call, draft, _| concat(call, draft)).folds(fold::concat),
+    OnnxOperator::computed("Flatten", |call, draft, _| reshape(call, draft)).passing_heads().folds(
+        |call, x, _| {
+            let x = x.need(0)?;
+            fold::reshaped(x, shape::flatten(call, &x.shape)?)
+        },
+    ),
+    OnnxOperator::computed("Reshape", |call, draft, _| reshape(call, draft)).passing_heads().folds(
+        |call, x, _| {
+            let (x, target) = (x.need(0)?, x.need(1)?);
+            fold::reshaped(x, shape::reshape(call, &x.shape, target)?)
+        },
+    ),
+    OnnxOperator::computed("Squeeze", |call, draft, _| reshape(call, draft)).passing_heads().folds(
+        |call, x, _| {
+            let (x, axes) = (x.need(0)?, x.get(1));
+            fold::reshaped(x, shape::squeeze(call, &x.shape, axes)?)
+        },
+    ),
+    OnnxOperator::computed("Unsqueeze", |call, draft, _| reshape(call, draft)).passing_heads().folds(
+        |call, x, _| {
+            let (x, axes) = (x.need(0)?, x.get(1));
+            fold::reshaped(x, shape::unsqueeze(call, &x.shape, axes)?)
+        },
+    ),
+    OnnxOperator::computed("Transpose", |call, draft, _| transpose(call, draft)).passing_heads().folds(
+        |call, x, budget| {
+            let x = x.need(0)?;
+            fold::transpose(x, &shape::permutation(call, x.shape.len())?, budget)
+        },
+    ),
+    OnnxOperator::computed("Identity", |call, _, _| pass(call))
+        .passing_heads()
+        .like_first()
+        .folds(|_, x, _| x.need(0).cloned()),
+    OnnxOperator::computed("Dropout", dropout)
+        .passing_heads()
+        .like_first()
+        .folds(|_, x, _| x.need(0).cloned()),
+    OnnxOperator::computed("Cast", |call, _, _| cast(call))
+        .passing_heads()
+        .like_first()
+        .folds(|call, x, _| fold::cast(call, x.need(0)?)),
+    OnnxOperator::computed("Shape", |call, draft, _| shape(call, draft))
+        .moving_integers()
+        .folds(|call, x, _| fold::shape_of(call, &x.need(0)?.shape)),
+    OnnxOperator::computed("Size", |call, draft, _| shape(call, draft))
+        .moving_integers()
+        .folds(|_, x, _| Ok(Literal::ints(vec![], vec![x.need(0)?.len() as i64]))),
     OnnxOperator::refused("CastLike", REPLACE).like_first(),
     OnnxOperator::refused("DepthToSpace", BLOCKS).shaped(|call, draft| infer::blocks(call, draft, true)),
     OnnxOperator::refused("SpaceToDepth", BLOCKS).shaped(|call, draft| infer::blocks(call, draft, false)),

@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
-use super::super::{Refusal, infer, refuse, shape};
+use super::super::{Refusal, fold, infer, refuse, shape};
 use super::Translated;
 use super::table::OnnxOperator;
 use crate::ir::{GatherOp, Op, ValueId};
@@ -12,11 +12,15 @@ const BY_CONSTANTS: &str =
 const UPSAMPLE: &str = "use ConvTranspose with kernel 2 and stride 2 for upsampling";
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
-    OnnxOperator::computed("Slice", |call, draft, _| slice(call, draft)).moving_integers(),
-    OnnxOperator::computed("Gather", |call, draft, _| gather(call, draft)).moving_integers(),
+    OnnxOperator::computed("Slice", |call, draft, _| slice(call, draft)).moving_integers().folds(fold::slice),
+    OnnxOperator::computed("Gather", |call, draft, _| gather(call, draft))
+        .moving_integers()
+        .folds(fold::gather),
     OnnxOperator::computed("Split", |call, draft, _| split(call, draft)).moving_integers(),
-    OnnxOperator::computed("Expand", |call, draft, _| expand(call, draft)),
-    OnnxOperator::computed("Tile", |call, draft, _| tile(call, draft)),
+    OnnxOperator::computed("Expand", |call, draft, _| expand(call, draft))
+        .folds(|_, x, budget| fold::expand(x, budget)),
+    OnnxOperator::computed("Tile", |call, draft, _| tile(call, draft))
+        .folds(|_, x, budget| fold::tile(x, budget)),
     OnnxOperator::refused("GatherND", BY_CONSTANTS),
     OnnxOperator::refused("GatherElements", BY_CONSTANTS),
     OnnxOperator::refused("CenterCropPad", BY_CONSTANTS),

@@ -3,7 +3,7 @@
 use super::super::call::{Call, Known};
 use super::super::draft::GraphDraft;
 use super::super::geometry::AutoPad;
-use super::super::{Refusal, geometry, infer, refuse, shape};
+use super::super::{Refusal, fold, geometry, infer, refuse, shape};
 use super::table::{OnnxOperator, REPLACE};
 use super::{Translated, Used};
 use crate::ir::{AveragePoolOp, MaxPoolOp, Op, PadOp, TransposeOp, ValueId, Window};
@@ -12,7 +12,7 @@ const POOL: &str = "use MaxPool or AveragePool";
 
 const fn reduction(name: &'static str) -> OnnxOperator {
     const REMEDY: &str = "use ReduceMean, GlobalAveragePool or GlobalMaxPool";
-    OnnxOperator::refused(name, REMEDY).shaped(infer::reduction)
+    OnnxOperator::refused(name, REMEDY).shaped(infer::reduction).folds(fold::reduce)
 }
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
@@ -20,7 +20,9 @@ pub(super) const OPERATORS: &[OnnxOperator] = &[
     OnnxOperator::computed("AveragePool", |call, draft, _| average_pool(call, draft)),
     OnnxOperator::computed("GlobalAveragePool", |call, draft, _| global(call, draft)),
     OnnxOperator::computed("GlobalMaxPool", |call, draft, _| global(call, draft)),
-    OnnxOperator::computed("ReduceMean", |call, draft, _| reduce_mean(call, draft)).shaped(infer::reduction),
+    OnnxOperator::computed("ReduceMean", |call, draft, _| reduce_mean(call, draft))
+        .shaped(infer::reduction)
+        .folds(fold::reduce),
     reduction("ReduceSum"),
     reduction("ReduceMax"),
     reduction("ReduceMin"),
@@ -29,7 +31,7 @@ pub(super) const OPERATORS: &[OnnxOperator] = &[
     reduction("ReduceL2"),
     reduction("ReduceLogSumExp"),
     reduction("ReduceSumSquare"),
-    OnnxOperator::refused("ReduceLogSum", REPLACE).shaped(infer::reduction),
+    OnnxOperator::refused("ReduceLogSum", REPLACE).shaped(infer::reduction).folds(fold::reduce),
     OnnxOperator::refused("GlobalLpPool", POOL).shaped(infer::global_pool),
     OnnxOperator::refused("LpPool", POOL),
     OnnxOperator::refused("MaxUnpool", POOL),

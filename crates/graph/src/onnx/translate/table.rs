@@ -1,9 +1,10 @@
-//! What is known of ONNX's operators. Each has one row, in the file of its family: whether it is computed on data and how, what to
+//! What is known of ONNX's operators. Each has one row, in the file of its family: how it is computed on data and on constants, what to
 //! do instead, and what shape it gives, so that what stands behind a refused node is checked too.
 
 use super::super::Refusal;
 use super::super::call::Call;
 use super::super::draft::GraphDraft;
+use super::super::fold::Fold;
 use super::{Translated, Used, activation, affine, elsewhere, head, layout, linear, pad, pick, pool};
 
 /// Turns a node on data into steps.
@@ -16,6 +17,8 @@ pub(in super::super) struct OnnxOperator {
     pub(in super::super) translate: Option<Translate>,
     /// What to do instead, where it cannot be computed.
     pub(in super::super) remedy: &'static str,
+    /// The function for a node of constants; `None` when it is not computed at import.
+    pub(in super::super) fold: Option<Fold>,
     /// The shape of its answer.
     pub(in super::super) shape: ShapeRule,
     /// Whether it may stand at the end of a model, and is then applied to the answer.
@@ -77,6 +80,7 @@ impl OnnxOperator {
             name,
             translate: None,
             remedy,
+            fold: None,
             shape: ShapeRule::Unknown,
             is_head: false,
             passes_heads: false,
@@ -87,6 +91,10 @@ impl OnnxOperator {
 
     pub(super) const fn or(self, remedy: &'static str) -> Self {
         Self { remedy, ..self }
+    }
+
+    pub(super) const fn folds(self, fold: Fold) -> Self {
+        Self { fold: Some(fold), ..self }
     }
 
     pub(super) const fn like_first(self) -> Self {
