@@ -3,7 +3,7 @@
 //! A batch norm multiplies a channel that is never active by hundreds. A layer has one scale for all its weights, so that such a
 //! channel takes bits from the others. What a channel can reach follows from the input's range by interval arithmetic, layer by
 //! layer; one that a ReLU always makes zero, or whose weights are all zero, is constant. Then
-//! * the weights that read it become zero, and its constant goes into the reader's bias (only where no padding stands between,
+//! * the weights that read it become zero, and its constant goes into the reader's bias (only where there is no padding between,
 //!   unless it is zero);
 //! * the weights that make it become zero, where nothing but the ReLU reads what they make.
 //!
@@ -96,7 +96,7 @@ fn shifted(input: &[Interval], constant: &Tensor) -> Vec<Interval> {
     input.iter().zip(added).map(|(&(low, high), (least, most))| (low + least, high + most)).collect()
 }
 
-/// Sums of products. Where zeros may stand in for an input, they count.
+/// Sums of products. Zeros count where they may take the place of an input.
 fn linear(layer: Layer<'_>, kernels: Kernels, input: &[Interval]) -> Vec<Interval> {
     let bias = layer.bias;
     let mut sums = vec![(0.0, 0.0, 0.0); bias.len()];

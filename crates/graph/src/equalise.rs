@@ -1,7 +1,7 @@
 //! Channels of very different size brought to one size, exactly, before a graph becomes integers.
 //!
 //! A tensor has one scale for all its channels, so a channel a hundred times smaller than its neighbours loses seven bits.
-//! Where only steps that commute with positive factors stand between two linear layers (ReLU, pools, padding, sums, joins), a
+//! Where there are only steps that commute with positive factors between two linear layers (ReLU, pools, padding, sums, joins), a
 //! channel may be multiplied by any factor in the first layer and divided by it in the second:
 //! `relu(f * x) = f * relu(x)`. Factors are powers of two, so every float of the answer stays the same to the bit.
 //!

@@ -271,7 +271,7 @@ impl<'a> Mover<'a> {
         self.kept(node, form, wanted)
     }
 
-    /// The form itself when the readers take it up, else the value it stands for.
+    /// The form itself when the readers take it up, else a value that equals it.
     fn kept(&mut self, node: &Node, form: Form, wanted: Wanted) -> Form {
         if self.takes(node.output, wanted) {
             return form;

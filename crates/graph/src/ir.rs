@@ -1,6 +1,6 @@
 //! The graph in floats: shapes resolved, constants folded, about a dozen operators left.
 //!
-//! Values are numbered; a node makes exactly one value, and nodes stand in an order in which they can be run.
+//! Values are numbered; a node makes exactly one value, and nodes are in an order in which they can be run.
 
 pub(crate) mod ops;
 
@@ -39,11 +39,11 @@ pub struct ValueInfo {
 pub struct Node {
     /// The name in the file, for reports.
     pub name: String,
-    /// What is done.
+    /// The operation.
     pub op: Op,
-    /// What it is done to.
+    /// Its inputs.
     pub inputs: Vec<ValueId>,
-    /// What comes of it.
+    /// Its output.
     pub output: ValueId,
 }
 
@@ -60,7 +60,7 @@ pub struct Graph {
     pub input: ValueId,
     /// The one output: logits, before any softmax or argmax at the head.
     pub output: ValueId,
-    /// What stood behind the output in the file.
+    /// What the file applies to the output.
     pub head: Head,
     /// Along which axis of the output classes are compared.
     pub classes: Classes,
@@ -91,7 +91,7 @@ pub struct InputRange {
 /// Where the classes are among a model's logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classes {
-    /// Each logit stands for itself: yes when it is at least 0.
+    /// Each logit is a decision of its own: yes when it is at least 0.
     Single,
     /// One logit per class along this axis.
     Along(usize),

@@ -93,7 +93,7 @@ impl Form {
     pub(super) fn divided_by(self, op: &mut Op, factors: &[f64]) -> Self {
         scale_outputs(op, factors);
         let parts = factors.iter().enumerate().map(|(c, factor)| vec![(c, factor.recip())]).collect();
-        // The constant is what stands behind the new value, so it stays as it is.
+        // The constant is added behind the new value, so it stays as it is.
         Self { parts: Some(parts), ..self }
     }
 

@@ -1,4 +1,4 @@
-//! One node of the file as the translation sees it: attributes checked when they are asked for, inputs resolved.
+//! One node of the file for its translation: inputs resolved, attributes checked when they are read.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use super::proto::{AttributeProto, NodeProto, TensorProto};
 use super::{Refusal, refuse};
 use crate::ir::{Head, ValueId};
 
-/// What a name of the file stands for.
+/// What a name of the file refers to.
 #[derive(Clone)]
 pub(super) enum Known {
     /// A constant.
@@ -17,7 +17,7 @@ pub(super) enum Known {
     /// The answer of a head: order-preserving functions of `logits`, only good to be the output. `rows` are the head's in the
     /// report; `reshaped` when its axes are no longer those of the logits.
     Headed { logits: ValueId, head: Head, rows: Vec<usize>, reshaped: bool },
-    /// Its shape is unknown, because it depends on what is named here. `heads` are the rows of heads that may stand at the end.
+    /// Its shape is unknown, because it depends on what is named here. `heads` are the rows of heads that may be the last nodes.
     Unknown { because: Rc<str>, heads: Vec<usize> },
 }
 

@@ -42,7 +42,7 @@ pub(super) struct GraphDraftNode {
     pub(super) inputs: Vec<ValueId>,
     pub(super) output: ValueId,
     pub(super) row: usize,
-    /// Whether this is the last step of its node, the one that the row speaks of.
+    /// Whether this is the last step of its node, which the report's row describes.
     pub(super) last: bool,
 }
 

@@ -160,7 +160,7 @@ fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && name != "." && name != ".." && !name.contains(leads_away)
 }
 
-/// Opens a file that is no link, pipe or device, and says its size. What was looked at must be what was opened.
+/// Opens a file that is no link, pipe or device, and returns its size. The file that was checked must be the one that was opened.
 fn plain_file(path: &Path) -> Option<(File, u64)> {
     let looked_at = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     let file = File::open(path).ok()?;

@@ -194,7 +194,7 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// What an input's name stands for; `None` when it is left out.
+    /// What an input's name refers to; `None` when it is left out.
     fn resolved(&self, name: &str) -> Option<Known> {
         if name.is_empty() {
             return None;
@@ -332,7 +332,7 @@ impl<'a> Importer<'a> {
         value.map_or_else(because, Known::Value)
     }
 
-    /// Heads that something works on do not stand at the end.
+    /// Refuses heads whose answer another node works on.
     fn refuse_heads(&mut self, rows: &[usize]) {
         for &row in rows {
             let remedy = translate::operator(&self.report.rows[row].op).remedy.to_owned();

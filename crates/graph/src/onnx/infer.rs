@@ -1,4 +1,4 @@
-//! The shape that a refused node would give, so that what stands behind it is checked too.
+//! The shape that a refused node would give, so that the nodes behind it are checked too.
 
 use super::call::{Call, Known};
 use super::draft::GraphDraft;

@@ -1,4 +1,4 @@
-//! What became of every node of a file: all problems at once, each with its remedy, and the sum of them by kind.
+//! The result of every node of a file: all problems at once, each with its remedy, and grouped by kind.
 
 use std::fmt;
 
@@ -23,14 +23,14 @@ pub struct ImportReport {
     pub notes: Vec<String>,
 }
 
-/// What became of one node.
+/// The result of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeReport {
     /// The node's name, or its index when it has none.
     pub node: String,
     /// The operator.
     pub op: String,
-    /// What became of it.
+    /// Its result.
     pub status: Status,
     /// Why, and for a refused node what to do instead.
     pub note: String,
@@ -38,7 +38,7 @@ pub struct NodeReport {
     pub remedy: String,
 }
 
-/// What became of a node.
+/// The result of a node, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -52,7 +52,7 @@ pub enum Status {
     Unchecked,
 }
 
-/// Nodes that stand in the way for one reason: those of one operator that have one remedy.
+/// Nodes that are refused or unchecked for one reason: those of one operator that have one remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
     /// The operator.
@@ -81,12 +81,12 @@ impl ImportReport {
         self.problems.is_empty() && self.refused().next().is_none()
     }
 
-    /// The rows that stand in the way.
+    /// The rows that are refused or unchecked.
     pub fn refused(&self) -> impl Iterator<Item = &NodeReport> {
         self.rows.iter().filter(|row| matches!(row.status, Status::Refused | Status::Unchecked))
     }
 
-    /// What stands in the way by kind, in the order in which the kinds appear; unchecked nodes last.
+    /// Refused and unchecked nodes by kind, in the order in which the kinds appear; unchecked ones last.
     pub fn kinds(&self) -> Vec<Obstacle> {
         let mut kinds: Vec<(&str, Obstacle)> = Vec::new();
         for row in self.refused() {
@@ -135,7 +135,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// What stands in the way, one line per problem of the file and per kind.
+/// One line per problem of the file and per kind of refused or unchecked node.
 impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {

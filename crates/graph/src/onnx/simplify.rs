@@ -49,7 +49,7 @@ fn note(report: &mut ImportReport, row: usize, status: Status, text: String) {
     report.rows[row].note = text;
 }
 
-/// What the report says of a step now, if anything new.
+/// A new status and note for the step's row, if they change.
 type Noted = Option<(Status, String)>;
 
 struct Simplifier {
@@ -170,7 +170,7 @@ impl Simplifier {
         self.values.len() - 1
     }
 
-    /// A convolution takes over the zeros that only it sees.
+    /// A convolution takes over the zeros that only it reads.
     fn absorb_padding(&mut self, node: &mut Node, report: &mut ImportReport) {
         let Op::Conv(ConvOp { window, .. }) = &mut node.op else { return };
         let Some(maker) = self.maker[node.inputs[0]] else { return };

@@ -13,7 +13,7 @@ pub(crate) enum ChannelFlow<'a> {
     Largest,
     /// Elements of each channel moved, or averaged: every factor and shift passes. `zeros` when zeros come in.
     Kept {
-        /// Whether zeros may stand where elements would.
+        /// Whether zeros may take the place of elements.
         zeros: bool,
     },
     /// Elements of each channel picked: each output channel is part of the input's. Factors and shifts are not carried through.

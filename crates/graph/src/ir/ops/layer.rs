@@ -48,7 +48,7 @@ pub(crate) struct LayerMut<'a> {
     pub(crate) bias: &'a mut [f32],
     /// Where the kernels lie in the weights.
     pub(crate) kernels: Kernels,
-    /// Whether zeros may stand where elements of its input would.
+    /// Whether zeros may take the place of elements of its input.
     pub(crate) meets_zeros: bool,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// Whether zeros may stand where elements of its input would.
+    /// Whether zeros may take the place of elements of its input.
     pub(crate) fn meets_zeros(&self) -> bool {
         self.form.meets_zeros()
     }
@@ -104,7 +104,7 @@ impl<'a> Layer<'a> {
         weights.map(move |(index, kernel)| (kernels.joined(index), kernel))
     }
 
-    /// Where the kernels lie in its weights, as the weights' shape says.
+    /// Where the kernels lie in its weights, by the weights' shape.
     pub(crate) fn kernels(&self) -> Kernels {
         Kernels::of(self.weight, self.form)
     }

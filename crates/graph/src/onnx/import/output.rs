@@ -71,7 +71,7 @@ impl Importer<'_> {
     }
 }
 
-/// Fills in where the classes are: as the caller says, else as the graph shows.
+/// Fills in where the classes are: as the caller states, else as found in the graph.
 fn with_classes(graph: Graph, stated: Option<usize>, report: &mut ImportReport) -> Graph {
     let shape = &graph.values[graph.output].shape;
     let found = classes::classes(&graph);

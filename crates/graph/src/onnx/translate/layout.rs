@@ -145,7 +145,7 @@ fn transposed(call: &Call, draft: &mut GraphDraft, x: ValueId) -> Result<Transla
     draft.emit(call, Op::Transpose(TransposeOp { perm }), vec![x]).map(Translated::supported)
 }
 
-/// A node that hands its input on.
+/// A node whose output is its input.
 fn pass(call: &Call) -> Result<Translated, Refusal> {
     match call.inputs.first() {
         Some(Some(known @ Known::Headed { .. })) => {

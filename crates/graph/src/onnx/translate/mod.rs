@@ -17,10 +17,10 @@ use crate::ir::ValueId;
 
 pub(super) use table::{ShapeRule, operator};
 
-/// What became of a node: what its outputs stand for, and the row's words.
+/// A translated node: what its outputs are, and what the report's row states.
 pub(super) struct Translated {
     pub(super) known: Known,
-    /// What its outputs behind the first stand for.
+    /// What its outputs behind the first are.
     pub(super) further: Vec<Known>,
     pub(super) status: Status,
     pub(super) note: String,

@@ -35,7 +35,7 @@ fn pad(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     pick::emit(call, draft, x, positions, "it pads nothing")
 }
 
-/// The element that stands at `position` of an axis of `extent`, which may lie before its begin or behind its end.
+/// The element at `position` of an axis of `extent`; the position may lie before the axis' begin or behind its end.
 fn source(mode: &str, position: i64, extent: i64) -> Result<usize, Refusal> {
     let within = match mode {
         "edge" => position.clamp(0, extent - 1),

@@ -28,7 +28,7 @@ pub(super) const OPERATORS: &[OnnxOperator] = &[
     OnnxOperator::refused("Upsample", UPSAMPLE).shaped(infer::resized),
 ];
 
-/// Emits the picking of `positions`, one list per axis, an empty one for a whole axis. `nothing` is the row's word where all
+/// Emits the picking of `positions`, one list per axis, an empty one for a whole axis. `nothing` is the row's note where all
 /// axes are whole.
 pub(super) fn emit(
     call: &Call,

@@ -1,5 +1,5 @@
 //! What is known of ONNX's operators. Each has one row, in the file of its family: how it is computed on data and on constants, what to
-//! do instead, and what shape it gives, so that what stands behind a refused node is checked too.
+//! do instead, and what shape it gives, so that the nodes behind a refused one are checked too.
 
 use super::super::Refusal;
 use super::super::call::Call;
@@ -21,7 +21,7 @@ pub(in super::super) struct OnnxOperator {
     pub(in super::super) fold: Option<Fold>,
     /// The shape of its answer.
     pub(in super::super) shape: ShapeRule,
-    /// Whether it may stand at the end of a model, and is then applied to the answer.
+    /// Whether it may be the last node of a model, and is then applied to the answer.
     pub(in super::super) is_head: bool,
     /// Whether a head stays a head behind it.
     pub(in super::super) passes_heads: bool,
