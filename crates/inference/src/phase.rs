@@ -38,6 +38,9 @@ pub trait Observer {
     /// A phase of an image begins; `traffic` is the channel's reading now. What went before was no part of it.
     fn begin(&mut self, _phase: Phase, _traffic: Traffic) {}
 
+    /// Set-up is over, the phase goes on; `traffic` is the channel's reading now.
+    fn ready(&mut self, _traffic: Traffic) {}
+
     /// Layer `done` of `of` of a phase is over; `traffic` is the channel's reading now.
     fn layer(&mut self, phase: Phase, done: usize, of: usize, traffic: Traffic);
 }

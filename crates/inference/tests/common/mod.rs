@@ -14,10 +14,12 @@ use flate2 as _; // by the files above
 use std::time::Duration;
 
 use blindscan_graph::fixed;
-use blindscan_graph::plan::{FixedPlan, OutputPolicy, Weights};
-use blindscan_inference::roles::{ImageOwner, ModelOwner, Unobserved};
+use blindscan_graph::plan::{FixedPlan, OutputPolicy, TensorId, Weights};
+use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase, Unobserved};
 use blindscan_inference::stock::{Stock, StockHeader, StockId, StockWriter};
+use blindscan_inference::tap::{self, Tap, WholeRun};
 use blindscan_inference::{AssignedPlan, InferenceError, OtKind, Output};
+use blindscan_protocols::share::ShareView;
 use blindscan_protocols::two_party::Party;
 use blindscan_wire::script::Seat;
 use blindscan_wire::{Channel, Traffic};
@@ -42,16 +44,29 @@ pub(crate) struct Phases {
 /// The channel's readings at the borders of phases.
 struct Readings(Vec<Traffic>);
 
+impl Observer for Readings {
+    fn begin(&mut self, _: Phase, traffic: Traffic) {
+        self.0.push(traffic);
+    }
+
+    fn ready(&mut self, traffic: Traffic) {
+        self.0.push(traffic);
+    }
+
+    fn layer(&mut self, _: Phase, _: usize, _: usize, _: Traffic) {}
+}
+
+/// Looks at no share.
+struct NoLook;
+
+impl Tap for NoLook {
+    fn share(&mut self, _: TensorId, _: ShareView<'_>) {}
+}
+
 impl Readings {
-    fn begin(channel: &dyn Channel) -> Self {
-        Self(vec![channel.traffic()])
-    }
-
-    fn take(&mut self, channel: &dyn Channel) {
+    /// The phases of a run that has ended on this channel.
+    fn phases(mut self, channel: &dyn Channel) -> Phases {
         self.0.push(channel.traffic());
-    }
-
-    fn phases(&self) -> Phases {
         let [start, setup, offline, online] = self.0[..] else { panic!("four readings are taken") };
         Phases { setup: setup.since(start), offline: offline.since(setup), online: online.since(offline) }
     }
@@ -95,42 +110,26 @@ pub(crate) fn model_owner_offline(
 pub(crate) fn image_owner(
     plan: &AssignedPlan,
     input: &[i64],
-    (ot, seed): (OtKind, u64),
+    (kind, seed): (OtKind, u64),
     channel: &mut dyn Channel,
 ) -> Result<(Output, Phases), InferenceError> {
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let mut readings = Readings::begin(channel);
-    let mut owner = ImageOwner::set_up(SESSION, &mut rng, channel)?;
-    owner.set_ot(ot);
-    readings.take(channel);
-    let writer = StockWriter::anonymous(header(plan, Party::ImageOwner), &mut rng)?;
-    let made = owner.offline(plan, writer, &mut rng, &mut Unobserved, channel)?;
-    readings.take(channel);
-    let output = image_owner_online(plan, input, made.into_stock()?, channel)?;
-    readings.take(channel);
-    Ok((output, readings.phases()))
+    let (run, mut rng) = (WholeRun { session: SESSION, kind }, ChaCha20Rng::seed_from_u64(seed));
+    let mut readings = Readings(Vec::new());
+    let output = tap::image_owner(plan, input, run, &mut rng, &mut readings, &mut NoLook, channel)?;
+    Ok((output, readings.phases(channel)))
 }
 
 /// The model owner from set-up to the last message.
 pub(crate) fn model_owner(
     plan: &AssignedPlan,
     weights: &Weights,
-    (ot, seed): (OtKind, u64),
+    (kind, seed): (OtKind, u64),
     channel: &mut dyn Channel,
 ) -> Result<Phases, InferenceError> {
-    let mut rng = ChaCha20Rng::seed_from_u64(!seed);
-    let mut readings = Readings::begin(channel);
-    let mut owner = ModelOwner::set_up(SESSION, channel)?;
-    owner.set_ot(ot);
-    readings.take(channel);
-    let writer = StockWriter::anonymous(header(plan, Party::ModelOwner), &mut rng)?;
-    let made = owner.offline(plan, weights, writer, &mut rng, &mut Unobserved, channel)?;
-    let stock = made.into_stock()?;
-    ModelOwner::stored(channel)?;
-    readings.take(channel);
-    model_owner_online(plan, weights, stock, channel)?;
-    readings.take(channel);
-    Ok(readings.phases())
+    let (run, mut rng) = (WholeRun { session: SESSION, kind }, ChaCha20Rng::seed_from_u64(!seed));
+    let mut readings = Readings(Vec::new());
+    tap::model_owner(plan, weights, run, &mut rng, &mut readings, &mut NoLook, channel)?;
+    Ok(readings.phases(channel))
 }
 
 /// The image owner's online phase.

@@ -7,14 +7,13 @@ use blindscan_arith::ring::{Ring, Ring32};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::{OutputPolicy, PublicPlan, TensorId};
 use blindscan_graph::{fixed, npy};
-use blindscan_inference::roles::{ImageOwner, ModelOwner, Observer, Phase, Unobserved};
-use blindscan_inference::stock::{StockHeader, StockId, StockWriter};
-use blindscan_inference::tap::{self, Tap};
+use blindscan_inference::roles::{Phase, Unobserved};
+use blindscan_inference::tap::{self, Tap, WholeRun};
 use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::share::{Share, ShareView};
 use blindscan_protocols::two_party::Party;
+use blindscan_wire::Channel;
 use blindscan_wire::memory::pair;
-use blindscan_wire::{Channel, Traffic};
 
 use super::clear::ByTensor;
 use crate::error::{CompareError, PairError, Result};
@@ -68,41 +67,21 @@ fn in_memory(
     let cost = plan.cost(Party::ImageOwner, kind);
     let mut watch = Watch::new(cost, 1, &[Phase::Offline, Phase::Online], events);
     let (mut image_end, mut model_end) = pair(Duration::from_secs(3600));
-    watch.begin(Phase::Offline, Traffic::default());
-    let session = fresh_session();
-    let header = |party| StockHeader { id: StockId([0; 16]), purpose: plan.purpose(party, plan.digest()) };
-    let (output, mine, theirs) = std::thread::scope(|scope| -> Result<(Output, Shares, Shares)> {
-        let theirs = scope.spawn(|| -> Result<Shares> {
-            let mut shares = Shares::default();
-            let mut rng = random::random();
-            let result = (|| {
-                let mut owner = ModelOwner::set_up(session, &mut model_end)?;
-                owner.set_ot(kind);
-                let stock = StockWriter::anonymous(header(Party::ModelOwner), &mut rng)?;
-                let made =
-                    owner.offline(&plan, &model.weights, stock, &mut rng, &mut Unobserved, &mut model_end)?;
-                let stock = made.into_stock()?;
-                ModelOwner::stored(&mut model_end)?;
-                let weights = &model.weights;
-                tap::model_owner_online(&plan, weights, stock, &mut Unobserved, &mut shares, &mut model_end)?;
-                Ok(shares)
-            })();
+    let run = WholeRun { session: fresh_session(), kind };
+    let (mut mine, mut theirs) = (Shares::default(), Shares::default());
+    let output = std::thread::scope(|scope| -> Result<Output> {
+        let serving = scope.spawn(|| {
+            let (weights, mut rng) = (&model.weights, random::random());
+            let end = &mut model_end;
+            let served = tap::model_owner(&plan, weights, run, &mut rng, &mut Unobserved, &mut theirs, end);
             let _ = model_end.finish();
-            result
+            served
         });
-        let mut shares = Shares::default();
-        let mut rng = random::random();
-        let mine = (|| -> Result<Output> {
-            let mut owner = ImageOwner::set_up(session, &mut rng, &mut image_end)?;
-            owner.set_ot(kind);
-            let stock = StockWriter::anonymous(header(Party::ImageOwner), &mut rng)?;
-            let made = owner.offline(&plan, stock, &mut rng, &mut watch, &mut image_end)?;
-            let stock = made.into_stock()?;
-            Ok(tap::image_owner_online(&plan, &integers, stock, &mut watch, &mut shares, &mut image_end)?)
-        })();
+        let (mut rng, end) = (random::random(), &mut image_end);
+        let answer = tap::image_owner(&plan, &integers, run, &mut rng, &mut watch, &mut mine, end);
         let _ = image_end.finish();
-        let theirs = theirs.join().expect("the model owner's thread does not panic")?;
-        Ok((mine?, shares, theirs))
+        serving.join().expect("the model owner's thread does not panic")?;
+        Ok(answer?)
     })?;
     if let Some(ByTensor { rows, integers, .. }) = by_tensor {
         for (tensor, share) in mine.0 {
