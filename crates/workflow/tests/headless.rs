@@ -111,6 +111,10 @@ fn an_image_is_classified_as_the_clear_model_does_it() {
     let (report, labels) = classified.unwrap();
     assert_eq!((report.equals_reference, report.values_total, labels), (Some(true), Some(1), 1));
     assert_eq!(report.class.as_deref(), Some("pneumonia"));
+    let seats: Vec<(u8, &str)> = report.seats.iter().map(|seat| (seat.seat, seat.role.as_str())).collect();
+    assert_eq!(seats, [(0, "image owner"), (1, "model owner")]);
+    let client = identity(&place.path().join("hospital"), &Silent).unwrap().fingerprint();
+    assert_eq!(report.seats[0].fingerprint, client.to_string());
     assert!(*layers.0.lock().unwrap() > 4, "progress comes layer by layer");
     let heard = heard.0.lock().unwrap();
     assert!(heard.starts_with(&["Served hospital".into()]), "a missing image was never asked for: {heard:?}");
