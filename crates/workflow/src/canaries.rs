@@ -8,7 +8,7 @@
 //! Nothing that depends on the comparison reaches the server: the whole batch is run, whatever came of a part of it. Who
 //! complains to the server's operator of a wrong answer tells him something; that is for a person to do.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use blindscan_graph::fixed;
@@ -74,8 +74,8 @@ impl Notes {
         mut answer: impl FnMut(&Tensor, &[i64]) -> Result<Output>,
     ) -> Result<Self> {
         let mut answers = Vec::new();
-        for (file, study) in set.images {
-            let source = FittedStudy::new(study, plan)?;
+        for file in set.files {
+            let source = FittedStudy::open(&set.folder.join(&file), None, plan)?;
             let slices = match slices {
                 Some(text) => selection(text, source.count())?,
                 None => vec![source.count() / 2],
@@ -115,23 +115,26 @@ impl Notes {
     }
 }
 
-/// A folder of images whose answers are not noted yet, all of them read.
+/// A folder of images whose answers are not noted yet. Each was read once; none is kept, for scans are large.
 pub struct UnnotedSet {
-    images: Vec<(String, Study)>,
+    folder: PathBuf,
+    files: Vec<String>,
 }
 
 impl UnnotedSet {
-    /// Reads every image of a folder. One with notes is refused.
+    /// Reads every image of a folder, and refuses one that cannot be read. A folder with notes is refused.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(ANSWERS);
         if path.exists() {
             return Err(CanaryError::Noted { path }.into());
         }
-        let read = |file: String| Ok((file.clone(), Study::open(&folder.join(file), None)?));
-        let images = files(folder)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-        match images.is_empty() {
+        let files = files(folder)?;
+        for file in &files {
+            Study::open(&folder.join(file), None)?;
+        }
+        match files.is_empty() {
             true => Err(CanaryError::NoImage { folder: folder.into() }.into()),
-            false => Ok(Self { images }),
+            false => Ok(Self { folder: folder.into(), files }),
         }
     }
 }
@@ -154,13 +157,12 @@ fn files(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Canaries drawn from their set, with their images read: all that can be done before a server is asked.
+/// Canaries drawn from their set: all that can be done before a server is asked. Each image was read once; none is kept.
 pub struct DrawnCanaries {
     folder: PathBuf,
     /// Digest of the plan that the answers are of; none when no canary was asked for.
     plan_digest: Option<String>,
     notes: Vec<Note>,
-    studies: BTreeMap<String, Study>,
 }
 
 /// The canaries of one batch.
@@ -181,12 +183,7 @@ impl DrawnCanaries {
     /// Draws as many canaries as are asked for; each image of the set once before any comes twice.
     pub fn draw(options: &CanaryOptions, rng: &mut Random) -> Result<Self> {
         let (Some(folder), count @ 1..) = (&options.set, options.count) else {
-            return Ok(Self {
-                folder: PathBuf::new(),
-                plan_digest: None,
-                notes: Vec::new(),
-                studies: BTreeMap::new(),
-            });
+            return Ok(Self { folder: PathBuf::new(), plan_digest: None, notes: Vec::new() });
         };
         let Notes { plan_digest, answers } = Notes::read(folder)?;
         if answers.is_empty() {
@@ -198,13 +195,10 @@ impl DrawnCanaries {
             round.shuffle(rng);
             notes.extend(round.into_iter().take(count - notes.len()));
         }
-        let mut studies = BTreeMap::new();
-        for Note { file, .. } in &notes {
-            if !studies.contains_key(file) {
-                studies.insert(file.clone(), Study::open(&place(folder, file)?, None)?);
-            }
+        for file in files_of(&notes) {
+            Study::open(&place(folder, file)?, None)?;
         }
-        Ok(Self { folder: folder.clone(), plan_digest: Some(plan_digest), notes, studies })
+        Ok(Self { folder: folder.clone(), plan_digest: Some(plan_digest), notes })
     }
 
     /// How many there are.
@@ -212,21 +206,27 @@ impl DrawnCanaries {
         self.notes.len()
     }
 
-    /// The canaries as inputs of a plan, which must be the one whose answers were noted.
+    /// The canaries as inputs of a plan, which must be the one whose answers were noted; one image is in memory at a time.
     pub fn fitted(self, plan: &PublicPlan) -> Result<Canaries> {
-        let Self { folder, plan_digest, notes, studies } = self;
+        let Self { folder, plan_digest, notes } = self;
         let served = PlanDigest(plan.digest());
         if let Some(noted) = plan_digest.filter(|noted| *noted != served.to_string()) {
             return Err(CanaryError::OtherPlan { path: folder.join(ANSWERS), noted, served }.into());
         }
-        let fit = |(file, study)| Ok((file, FittedStudy::new(study, plan)?));
-        let sources = studies.into_iter().map(fit).collect::<Result<BTreeMap<String, FittedStudy>>>()?;
-        let with_input = |note: Note| {
-            let input = input(&folder, &note, &sources[&note.file], plan)?;
-            Ok((note, input))
-        };
-        Ok(Canaries { drawn: notes.into_iter().map(with_input).collect::<Result<_>>()? })
+        let mut drawn = Vec::with_capacity(notes.len());
+        for file in files_of(&notes) {
+            let source = FittedStudy::open(&place(&folder, file)?, None, plan)?;
+            for note in notes.iter().filter(|note| note.file == file) {
+                drawn.push((note.clone(), input(&folder, note, &source, plan)?));
+            }
+        }
+        Ok(Canaries { drawn })
     }
+}
+
+/// The files of these notes, each once.
+fn files_of(notes: &[Note]) -> BTreeSet<&str> {
+    notes.iter().map(|note| note.file.as_str()).collect()
 }
 
 impl Canaries {
