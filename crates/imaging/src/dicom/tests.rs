@@ -330,3 +330,34 @@ proptest::proptest! {
         let _ = open_file(&path);
     }
 }
+
+#[test]
+fn seeds_of_the_fuzz_target_are_read_and_altered_ones_are_read_or_refused() {
+    let corpus = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/dicom"));
+    let (_folder, path) = file_of(slice("1.2", 5.0, 7), uids::EXPLICIT_VR_LITTLE_ENDIAN);
+    let open = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        open_file(&path).map(|_| ())
+    };
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
+    let mut codings = 0;
+    for seed in std::fs::read_dir(corpus).unwrap() {
+        let seed = std::fs::read(seed.unwrap().path()).unwrap();
+        // The first byte counts the files behind the first; series are left to the fuzzer.
+        let [0, whole @ ..] = &seed[..] else { continue };
+        codings += 1;
+        open(whole).unwrap();
+        for _ in 0..60 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..1 + random(4) {
+                bytes[random(whole.len())] = random(256) as u8;
+            }
+            let _ = open(&bytes);
+        }
+    }
+    assert_eq!(codings, 9);
+}
