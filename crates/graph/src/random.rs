@@ -164,14 +164,7 @@ impl Builder {
     }
 
     fn unit(&self) -> Window {
-        let rank = self.rank();
-        Window {
-            kernel: vec![1; rank],
-            strides: vec![1; rank],
-            dilations: vec![1; rank],
-            pads_begin: vec![0; rank],
-            pads_end: vec![0; rank],
-        }
+        Window::plain(vec![1; self.rank()])
     }
 
     fn behind(&self, window: &Window, channels: usize) -> Vec<usize> {

@@ -28,7 +28,7 @@ impl Drafting<'_> {
             return Err(format!("its weight has shape {:?}, two axes are expected", weight.shape));
         };
         let rows = shape[..shape.len().saturating_sub(1)].iter().product();
-        let window = one_by_one(0);
+        let window = Window::plain(Vec::new());
         let linear = Linear { rows, ..linear(window, Vec::new(), in_channels, out_channels, 1) };
         let layer = (linear, weight.data.clone(), bias.to_vec());
         self.linear(node.name.clone(), input, layer, node.output)
@@ -83,7 +83,8 @@ impl Drafting<'_> {
                 );
             }
         }
-        let linear = linear(one_by_one(rank), input_size, in_channels, groups * group_out * block, groups);
+        let linear =
+            linear(Window::plain(vec![1; rank]), input_size, in_channels, groups * group_out * block, groups);
         let bias = bias.iter().flat_map(|&b| std::iter::repeat_n(b, block)).collect();
         let layer = (linear, arranged, bias);
         let channels = self.linear(format!("{}/blocks", node.name), input, layer, node.output)?;
@@ -153,16 +154,6 @@ fn channels_and_size(shape: &[usize], window: &Window) -> Result<(usize, Vec<usi
         return Err(format!("a window over {rank} axes does not fit an input of shape {shape:?}"));
     }
     Ok((shape[1], shape[2..].to_vec()))
-}
-
-fn one_by_one(rank: usize) -> Window {
-    Window {
-        kernel: vec![1; rank],
-        strides: vec![1; rank],
-        dilations: vec![1; rank],
-        pads_begin: vec![0; rank],
-        pads_end: vec![0; rank],
-    }
 }
 
 fn linear(

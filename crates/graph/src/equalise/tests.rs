@@ -154,13 +154,7 @@ fn drawn(count: usize, salt: u32) -> Vec<f32> {
 
 fn window(kernel: usize) -> Window {
     let pads = vec![kernel / 2; 2];
-    Window {
-        kernel: vec![kernel; 2],
-        strides: vec![1; 2],
-        dilations: vec![1; 2],
-        pads_begin: pads.clone(),
-        pads_end: pads,
-    }
+    Window { pads_begin: pads.clone(), pads_end: pads, ..Window::plain(vec![kernel; 2]) }
 }
 
 fn convolution(kernel: usize, input: usize, output: usize, groups: usize, salt: u32) -> Op {

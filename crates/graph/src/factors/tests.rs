@@ -13,13 +13,7 @@ use crate::plan::InputSpec;
 use crate::random::random_graph;
 
 fn window(kernel: usize, pad: usize) -> Window {
-    Window {
-        kernel: vec![kernel; 2],
-        strides: vec![1; 2],
-        dilations: vec![1; 2],
-        pads_begin: vec![pad; 2],
-        pads_end: vec![pad; 2],
-    }
+    Window { pads_begin: vec![pad; 2], pads_end: vec![pad; 2], ..Window::plain(vec![kernel; 2]) }
 }
 
 /// Nodes behind one another, with numbers drawn from a seed.

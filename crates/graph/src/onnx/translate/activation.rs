@@ -9,7 +9,8 @@ use crate::ir::Op;
 
 const RETRAIN: &str = "retrain (or fine-tune) with Relu";
 const NOT_BOUNDED: &str = "retrain with Relu instead of a bounded activation such as Relu6";
-const LEAVE_OUT: &str = "leave it out, or apply it to the image before or to the answer afterwards";
+pub(super) const LEAVE_OUT: &str =
+    "leave it out, or apply it to the image before or to the answer afterwards";
 
 const fn retrained(name: &'static str) -> OnnxOperator {
     OnnxOperator::refused(name, RETRAIN).like_first()

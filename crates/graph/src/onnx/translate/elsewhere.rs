@@ -1,10 +1,10 @@
 //! Operators of which no relative is computed on data: each with its remedy, and what it gives of constants.
 
 use super::super::fold;
+use super::activation::LEAVE_OUT;
 use super::table::{OnnxOperator, REPLACE};
 
 const TRACE: &str = "export by tracing, so that no control flow is left";
-const LEAVE_OUT: &str = "leave it out, or apply it to the image before or to the answer afterwards";
 const ON_THE_ANSWER: &str = "end the model at its logits and do this on the answer";
 const CONVOLVE: &str = "use a convolutional network";
 const IN_FLOATS: &str = "export the float model: integers are chosen by calibration here";
