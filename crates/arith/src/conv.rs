@@ -16,7 +16,7 @@ mod tests;
 pub struct LinearShape {
     /// Spatial extents of the input.
     pub input_size: Vec<usize>,
-    /// Extent of the window; one entry a spatial axis, as in all that follow.
+    /// Extent of the window; one entry per spatial axis, as in all that follow.
     pub kernel: Vec<usize>,
     /// Step between windows.
     pub strides: Vec<usize>,

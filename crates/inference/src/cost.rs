@@ -62,7 +62,7 @@ pub struct LayerCost {
 /// What a plan costs one party.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanCost {
-    /// Keys: once a connection.
+    /// Keys: once per connection.
     pub setup: Traffic,
     /// Stock for one image, set-up not included.
     pub offline: Traffic,

@@ -3,8 +3,8 @@
 //! The model is a sum over layers of each kind of work by its count and this machine's rate at it. There are two rates of
 //! everything: seconds of the processor, and seconds of the wall when both parties share the machine and its loopback.
 //! They are measured apart, for how much of one party's work falls into the other's differs from step to step. A link that
-//! is slower than the work sets the pace of a layer: the larger of the two is taken, and the turns added. Once a connection come
-//! the start of a job, and once a stock keys and base transfers.
+//! is slower than the work sets the pace of a layer: the larger of the two is taken, and the turns added. Once per connection come
+//! the start of a job, and once per stock keys and base transfers.
 
 use blindscan_graph::plan::PublicPlan;
 use blindscan_wire::Traffic;
@@ -77,7 +77,7 @@ impl std::iter::Sum for Seconds {
 pub struct Estimate {
     /// Connecting, and agreeing on a job.
     pub start: Seconds,
-    /// Keys and base transfers: once a connection.
+    /// Keys and base transfers: once per connection.
     pub set_up: Seconds,
     /// Offline, set-up included.
     pub offline: Seconds,

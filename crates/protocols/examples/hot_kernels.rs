@@ -1,4 +1,4 @@
-//! The hot kernels at fixed seeds and sizes, one a run, for `cargo xtask instructions` to count their instructions.
+//! The hot kernels at fixed seeds and sizes, one per run, for `cargo xtask instructions` to count their instructions.
 //!
 //! Without an argument the names of all kernels are listed; `processor` prints what the choosers of kernels see. Inputs are
 //! made outside of [`measured`], so that only what it calls is counted. Nothing here runs in threads of its own.

@@ -1,6 +1,6 @@
 //! Which kind of correlated transfers makes the stock: chosen by the client, by hand or by the link's bandwidth.
 //!
-//! SoftSpoken sends 31 bits a transfer; Ferret sends about one, for about 10 ns more work at each end (the example
+//! SoftSpoken sends 31 bits per transfer; Ferret sends about one, for about 10 ns more work at each end (the example
 //! `ot_speed` of the crate of protocols). A link of 1 Gbit/s carries 31 bits in 31 ns, longer than the work of both ends:
 //! below that `auto` takes Ferret. Up to about 3 Gbit/s the two differ little.
 

@@ -17,7 +17,7 @@ fn estimate(hospital: &Hospital, model: &str, ot: &str) -> Value {
     run(hospital.folder(), &["estimate", model, "--ot", ot, "--json"]).done().json()
 }
 
-/// Bytes of keys, which are sent once a connection.
+/// Bytes of keys, which are sent once per connection.
 fn setup(estimate: &Value) -> (u64, u64) {
     (number(estimate, "/setup/bytes/sent"), number(estimate, "/setup/bytes/received"))
 }

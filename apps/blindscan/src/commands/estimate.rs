@@ -24,7 +24,7 @@ struct Printed {
     link: String,
     /// The kind of oblivious transfer.
     ot: &'static str,
-    /// Keys: once a connection, and counted in the totals below.
+    /// Keys: once per connection, and counted in the totals below.
     setup: Setup,
     bytes: Phases<Ways>,
     turns: Phases<u64>,

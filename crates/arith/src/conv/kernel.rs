@@ -243,7 +243,7 @@ fn sweep<W: Word>(isa: Isa, sweep: Sweep<'_, W>) {
     }
 }
 
-/// Appends `matrix * x`, one word a row of the matrix.
+/// Appends `matrix * x`, one word per row of the matrix.
 fn products<W: Word>(isa: Isa, matrix: &[W], x: &[W], output: &mut Vec<W>) {
     match isa {
         Isa::Portable => products_body(matrix, x, output),

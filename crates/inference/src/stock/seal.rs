@@ -76,7 +76,7 @@ fn nonce(section: u64) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// A folder of keys, one file a stock.
+/// A folder of keys, one file per stock.
 #[derive(Clone, Debug)]
 pub(super) struct KeyFolder(PathBuf);
 

@@ -12,7 +12,7 @@
 //! | [`security`] | the checks against a peer that cheats |
 //!
 //! Ideal of a correlated transfer: the sender has Delta, once for all, and a key q; the receiver has a random bit c
-//! and the key `t = q xor c * Delta`. Two independent instances serve a session, one a direction, each with its own
+//! and the key `t = q xor c * Delta`. Two independent instances serve a session, one per direction, each with its own
 //! Delta and its own base transfers: in `forward` the first of two parties is the sender, in `backward` the second.
 //! Security: with [`security::Checked`], the only level that deployed programs can name, against a peer that does anything.
 //! When all transfers of an instance are made, its receiver *claims* them, and its sender *answers*; an end may use what it has

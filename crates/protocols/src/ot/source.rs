@@ -20,7 +20,7 @@ use super::{COT_MULTIPLE, CotReceiver, CotSender, Ends, Instance};
 /// What the owners agree on for a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OtKind {
-    /// 31 bits a transfer, least work: for fast links.
+    /// 31 bits per transfer, least work: for fast links.
     #[default]
     SoftSpoken,
     /// Less than one bit a transfer where there are many: for slow links.

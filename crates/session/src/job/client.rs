@@ -55,7 +55,7 @@ impl<R: CryptoRng> ClientSession<R> {
         self.ot
     }
 
-    /// Asks for the server's word and then its probe, at most once a connection; the time of each by the caller's `clock`.
+    /// Asks for the server's word and then its probe, at most once per connection; the time of each by the caller's `clock`.
     pub fn probe(
         &mut self,
         clock: impl Fn() -> Duration,

@@ -3,7 +3,7 @@
 //! | phase | who | message |
 //! |---|---|---|
 //! | offline | both | shares of W*r for the mask r of the input tensor: [`blindscan_protocols::two_party::linear`] |
-//! | online | image owner | its share of the input minus r, at the tensor's ring width; once a tensor, whoever consumes it |
+//! | online | image owner | its share of the input minus r, at the tensor's ring width; once per tensor, whoever consumes it |
 //! | online | model owner | nothing: it convolves x - r in the clear and adds its share and the bias |
 //!
 //! Ideal: shares of W*x + b modulo the output's ring. Demand: one mask per tensor (regenerated from a seed), one share of

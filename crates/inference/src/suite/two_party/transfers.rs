@@ -1,4 +1,4 @@
-//! Where the transfers of a stock come from: fresh base transfers a stock, extended batch by batch as layers ask.
+//! Where the transfers of a stock come from: fresh base transfers per stock, extended batch by batch as layers ask.
 //!
 //! The two owners agree on a kind of transfers; the demand of a direction then tells where its transfers come from
 //! ([`Source`]), and when messages flow ([`Schedule`]).
@@ -26,7 +26,7 @@ use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
 
-/// The field of the extension: 2^4 elements, 32 bits a transfer.
+/// The field of the extension: 2^4 elements, 32 bits per transfer.
 pub(crate) const FIELD: SmallField = SmallField::Bits4;
 
 /// One party's two ends, ready for the demand of one stock.

@@ -14,7 +14,7 @@
 //! *A tree.* The sender grows 2^h leaves v from a seed. The receiver learns all leaves but number a, and instead of that
 //! one `v_a xor Delta`: a noise of one position, times Delta. For each level it needs the sum of the nodes on the side
 //! that the path to a leaves out; both sums are sent, each under the hash of one key of a kept transfer, and the receiver
-//! can open the one of its choice bit. The paper's receiver first sends h bits a tree, which turn the random choices
+//! can open the one of its choice bit. The paper's receiver first sends h bits per tree, which turn the random choices
 //! into positions of its own; here the position *is* the complement of the choices, as random and as hidden from the
 //! sender, and that message falls away. *A row.* Transfer i adds to leaf i ten of the k kept keys, at public places
 //! ([`blindscan_arith::lpn`]). With s the kept choices, e the noise and A the places, the receiver's choices are

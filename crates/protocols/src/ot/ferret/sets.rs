@@ -33,7 +33,7 @@ impl LpnSet {
         Self { noise_blocks, log_table, depth }
     }
 
-    /// t: noisy positions, one a tree.
+    /// t: noisy positions, one per tree.
     pub const fn t(self) -> usize {
         self.noise_blocks
     }
@@ -58,7 +58,7 @@ impl LpnSet {
         1 << self.depth
     }
 
-    /// Transfers that an iteration uses up: those of the secret, and one a level of each tree.
+    /// Transfers that an iteration uses up: those of the secret, and one per level of each tree.
     pub const fn kept(self) -> usize {
         self.k() + self.noise_blocks * self.depth
     }

@@ -57,14 +57,14 @@ const CHUNK: usize = blindscan_arith::transpose::COLUMNS_MAX;
 /// The field whose elements number the leaves of a tree: 2^k elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SmallField {
-    /// k = 1: 127 bits a transfer, least work.
+    /// k = 1: 127 bits per transfer, least work.
     Bits1 = 1,
-    /// k = 2: 63 bits a transfer.
+    /// k = 2: 63 bits per transfer.
     Bits2 = 2,
-    /// k = 4: 31 bits a transfer.
+    /// k = 4: 31 bits per transfer.
     #[default]
     Bits4 = 4,
-    /// k = 8: 15 bits a transfer, most work.
+    /// k = 8: 15 bits per transfer, most work.
     Bits8 = 8,
 }
 

@@ -37,7 +37,7 @@ struct Factor {
 }
 
 impl Triple {
-    /// One pair of transfers an element.
+    /// One pair of transfers per element.
     pub(super) const DEMAND: PadDemand = PadDemand { forward_cots: 1, backward_cots: 1 };
 
     /// Triples for one or two products.

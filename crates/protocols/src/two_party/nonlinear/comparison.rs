@@ -82,7 +82,7 @@ impl Comparison {
         Self { low_bits, high_bits, radix_bits }
     }
 
-    /// Correlated transfers for n pairs: one a bit forward, and one each way a node.
+    /// Correlated transfers for n pairs: one per bit forward, and one each way per node.
     pub(super) fn demand(&self, n: usize) -> PadDemand {
         let digits = PadDemand { forward_cots: u64::from(self.bits()), backward_cots: 0 };
         let nodes = self.tree().nodes().count();
@@ -201,7 +201,7 @@ pub(super) struct ComparisonTree {
     party: Party,
     n: usize,
     shape: Shape,
-    /// One a leaf, then one a node.
+    /// One per leaf, then one per node.
     verdicts: Vec<Verdict>,
     triples: std::vec::IntoIter<Triple>,
 }
