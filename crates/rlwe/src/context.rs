@@ -85,7 +85,7 @@ impl Context {
     /// The transformed polynomial with the weight of each place, lifted as a small signed integer. Zeros are not skipped.
     ///
     /// A kernel with the constant coefficient alone, as windows of one have, equals its own transform at every point;
-    /// that is told from the places, which are public.
+    /// the places, which are public, show it.
     pub fn kernel(&self, places: &[Place], weights: &[i32]) -> Spectrum {
         let lift =
             |k: usize, place: &Place| self.transforms[k].modulus().from_signed(weights[place.element].into());

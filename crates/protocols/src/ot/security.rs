@@ -9,11 +9,11 @@ pub const CHECKS: u32 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Check {
-    /// The trees of seeds of an extension are not what was told of them.
+    /// The trees of seeds of an extension do not fit their digest.
     SeedTrees,
     /// The groups of an extension have different choices.
     Differences,
-    /// The trees of silent transfers are not what was told of them.
+    /// The trees of silent transfers do not fit their digest.
     SilentTrees,
 }
 

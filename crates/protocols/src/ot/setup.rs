@@ -49,11 +49,11 @@ pub fn setup_at<S: Security, R: CryptoRng + ?Sized>(
     let (chooser, message) = base::Receiver::new(sending, *choices, rng);
     let theirs = channel.exchange(&message, base::RECEIVER_BYTES)?;
     let (keys, mut answer) = base::Sender::new(receiving).answer(&theirs, rng)?;
-    let (receiver, told) = SoftSpokenReceiver::new(&keys, field, &receiving, rng);
-    answer.extend(told);
+    let (receiver, first_message) = SoftSpokenReceiver::new(&keys, field, &receiving, rng);
+    answer.extend(first_message);
     let theirs = channel.exchange(&answer, base::SENDER_BYTES + field.first_bytes())?;
-    let (answer, told) = theirs.split_at(base::SENDER_BYTES);
-    let sender = SoftSpokenSender::new(&chooser.finish(answer)?, *choices, field, &sending, told)?;
+    let (answer, first_message) = theirs.split_at(base::SENDER_BYTES);
+    let sender = SoftSpokenSender::new(&chooser.finish(answer)?, *choices, field, &sending, first_message)?;
 
     Ok((sender, receiver))
 }

@@ -55,10 +55,10 @@ impl TreeHash {
     }
 
     /// Enters what the sender tells of a tree, whose coefficients are now fixed, and adds its leaves.
-    pub(super) fn add(&mut self, told: &[Block], leaves: &[Block]) {
+    pub(super) fn add(&mut self, message: &[Block], leaves: &[Block]) {
         let mut hasher = self.instance.hasher("blindscan v1 silent transfers, coefficients of the check");
         let mut out = [0; 48];
-        hasher.update(&self.transcript).update(&block::bytes_of(told)).finalize_xof().fill(&mut out);
+        hasher.update(&self.transcript).update(&block::bytes_of(message)).finalize_xof().fill(&mut out);
         let (transcript, seed) = out.split_at(32);
         self.transcript.copy_from_slice(transcript);
         let mut stream = Prg::new(Block::from_le_bytes(seed.try_into().expect("sixteen bytes")));

@@ -86,8 +86,8 @@ impl<S: Security> FerretReceiver<S> {
             return Err(WireError::Closed.into());
         }
         let message = block::from_bytes(&channel.receive(count * self.set.tree_bytes())?);
-        for (tree, told) in (first..).zip(message.chunks_exact(self.set.tree_bytes() / 16)) {
-            self.grow_tree(tree, told);
+        for (tree, sums) in (first..).zip(message.chunks_exact(self.set.tree_bytes() / 16)) {
+            self.grow_tree(tree, sums);
             self.code.add_rows((tree * self.set.leaves()) as u64, &self.kept.table, &mut self.leaves.blocks);
             self.leaves.used = 0;
             keys = self.leaves.hand_out(keys);
@@ -95,12 +95,12 @@ impl<S: Security> FerretReceiver<S> {
         Ok(keys)
     }
 
-    /// Grows one tree from what the sender `told`. Every level holds one wrong node, that on the path to the unknown
+    /// Grows one tree from the sender's `message`. Every level holds one wrong node, that on the path to the unknown
     /// leaf; its sibling is mended by the level's sum, and at last the leaf itself by the sum of all.
     ///
     /// Lowest bits are the choices, and the receiver's own: zero in every leaf but the last one that is mended, whatever
-    /// the sender told. Were they taken from its sums, it could turn them and with them the noise.
-    fn grow_tree(&mut self, tree: usize, told: &[Block]) {
+    /// the sender sent. Were they taken from its sums, it could turn them and with them the noise.
+    fn grow_tree(&mut self, tree: usize, message: &[Block]) {
         let masks = self.kept.masks_of(self.set, tree);
         let pads = self.tweaks.masks(self.trees_begun, masks, 0);
         let (mut path, mut total) = (0, 0);
@@ -112,14 +112,14 @@ impl<S: Security> FerretReceiver<S> {
             let sums = tree::grow(tweak, nodes, keep);
             let side = mask & 1;
             let mend =
-                (chosen([told[2 * level], told[2 * level + 1]], side) ^ pad ^ chosen(sums, side)) & keep;
+                (chosen([message[2 * level], message[2 * level + 1]], side) ^ pad ^ chosen(sums, side)) & keep;
             tree::correct(nodes, path << 1 | side as usize, mend);
             path = path << 1 | (side ^ 1) as usize;
             total = sums[0] ^ sums[1] ^ mend;
         }
-        let last = (total ^ told[2 * self.set.depth()]) & KEY_BITS | 1;
+        let last = (total ^ message[2 * self.set.depth()]) & KEY_BITS | 1;
         tree::correct(&mut self.leaves.blocks, path, last);
-        self.check.add(told, &self.leaves.blocks);
+        self.check.add(message, &self.leaves.blocks);
         self.check.add_place(path);
         self.trees_begun += 1;
     }

@@ -13,7 +13,7 @@
 //! they mask `R(c)`, from which, with what the sender knows, all the rest follows.
 //!
 //! The coefficients of a chunk are a hash of all messages up to and with that chunk (Fiat and Shamir), so that nobody waits
-//! and neither end chooses them; the sacrificed transfers are told first of all. To have two different c_g with one
+//! and neither end chooses them; the sacrificed transfers are in the first message. To have two different c_g with one
 //! hash takes some 2^119 calls of the hash function.
 
 use blindscan_arith::block::Block;

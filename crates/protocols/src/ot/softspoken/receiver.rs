@@ -35,7 +35,7 @@ impl<S: Security> SoftSpokenReceiver<S> {
         instance: &Instance,
         rng: &mut R,
     ) -> (Self, Vec<u8>) {
-        let mut told = Vec::with_capacity(field.first_bytes());
+        let mut first_message = Vec::with_capacity(field.first_bytes());
         let (mut groups, mut tag_sums) = (Vec::with_capacity(field.groups()), Vec::new());
         let mut digest = TagDigest::new(instance);
         for (group, keys) in base_keys.chunks_exact(field.bits()).enumerate() {
@@ -48,11 +48,11 @@ impl<S: Security> SoftSpokenReceiver<S> {
             digest.group(&tags);
             // Transfer j of a group is for bit j of the leaf's number; the root's level is the highest bit.
             for (pair, sums) in keys.iter().zip(sums.iter().rev()) {
-                told.extend([pair[0] ^ sums[0], pair[1] ^ sums[1]].iter().flat_map(|sum| sum.to_le_bytes()));
+                first_message.extend([pair[0] ^ sums[0], pair[1] ^ sums[1]].iter().flat_map(|sum| sum.to_le_bytes()));
             }
         }
-        told.extend(tag_sums.iter().flat_map(|sum| sum.to_le_bytes()));
-        told.extend(digest.finish());
+        first_message.extend(tag_sums.iter().flat_map(|sum| sum.to_le_bytes()));
+        first_message.extend(digest.finish());
         let receiver = Self {
             field,
             check: RowHash::new(instance),
@@ -63,19 +63,19 @@ impl<S: Security> SoftSpokenReceiver<S> {
             message: Vec::new(),
             security: std::marker::PhantomData,
         };
-        receiver.sacrifice(told)
+        receiver.sacrifice(first_message)
     }
 
     /// Makes the sacrificed transfers, and appends their differences to the first message.
-    fn sacrifice(mut self, mut told: Vec<u8>) -> (Self, Vec<u8>) {
+    fn sacrifice(mut self, mut first_message: Vec<u8>) -> (Self, Vec<u8>) {
         let mut choice = Zeroizing::new([0; SACRIFICED / 64]);
         self.message.resize(self.field.batch_bytes(SACRIFICED), 0);
         self.sum_chunk(0, SACRIFICED, &mut *choice);
-        told.extend(&self.message);
-        self.check.begin(&told);
+        first_message.extend(&self.message);
+        self.check.begin(&first_message);
         self.check.add_choices(&*choice);
         self.check.add_rows(&self.rows, SACRIFICED / 64);
-        (self, told)
+        (self, first_message)
     }
 
     /// The rows of the chunk at `start` of a batch, its choices, and its part of the batch's message.
@@ -100,8 +100,8 @@ impl<S: Security> SoftSpokenReceiver<S> {
     /// Step 2, for the chunk at `start` of a batch: choices, keys, and this chunk's part of the batch's message.
     fn extend_chunk(&mut self, start: usize, choice: &mut [u64], keys: &mut [Block]) {
         self.sum_chunk(start, keys.len(), choice);
-        let told = &self.message[self.field.batch_bytes(start)..][..self.field.batch_bytes(keys.len())];
-        self.check.enter(told);
+        let differences = &self.message[self.field.batch_bytes(start)..][..self.field.batch_bytes(keys.len())];
+        self.check.enter(differences);
         self.check.add_choices(choice);
         self.check.add_rows(&self.rows, choice.len());
         self.rows.transpose_into(keys);

@@ -39,15 +39,15 @@ impl<S: Security> SoftSpokenSender<S> {
         choices: Block,
         field: SmallField,
         instance: &Instance,
-        told: &[u8],
+        first_message: &[u8],
     ) -> Result<Self, ProtocolError> {
-        assert_eq!(told.len(), field.first_bytes(), "the channel has fixed the message's length");
-        let (told_sums, told_check) = told.split_at(TREE_BYTES);
+        assert_eq!(first_message.len(), field.first_bytes(), "the channel has fixed the message's length");
+        let (their_sums, their_check) = first_message.split_at(TREE_BYTES);
         let delta = Zeroizing::new(!choices);
         let sums: Zeroizing<Vec<Block>> = Zeroizing::new(
             (0..128)
                 .map(|transfer| {
-                    chosen(&told_sums[transfer * 32..][..32], choices >> transfer) ^ base_keys[transfer]
+                    chosen(&their_sums[transfer * 32..][..32], choices >> transfer) ^ base_keys[transfer]
                 })
                 .collect(),
         );
@@ -60,8 +60,8 @@ impl<S: Security> SoftSpokenSender<S> {
                 Zeroizing::new(sums[first..first + field.bits()].iter().rev().copied().collect());
             let (seeds, known_tags) = check::seeds_and_tags(instance, group, &tree::regrow(&known, missing));
             let [mut low, mut high] = check::sum_of(&known_tags);
-            low ^= block_at(told_check, 2 * group);
-            high ^= block_at(told_check, 2 * group + 1);
+            low ^= block_at(their_check, 2 * group);
+            high ^= block_at(their_check, 2 * group + 1);
             let mut tags = Zeroizing::new(vec![[low, high]]);
             tags.extend_from_slice(&known_tags);
             check::shift_places(&mut tags, missing);
@@ -69,8 +69,8 @@ impl<S: Security> SoftSpokenSender<S> {
             Streams::new(&seeds, field.bits() as u32)
         });
         let groups: Vec<Streams> = groups.collect();
-        let (told_digest, differences) = told_check[field.groups() * 32..].split_at(32);
-        S::judge(Check::SeedTrees, digest.finish().ct_eq(told_digest).into())?;
+        let (their_digest, differences) = their_check[field.groups() * 32..].split_at(32);
+        S::judge(Check::SeedTrees, digest.finish().ct_eq(their_digest).into())?;
         let mut sender = Self {
             field,
             check: RowHash::new(instance),
@@ -81,7 +81,7 @@ impl<S: Security> SoftSpokenSender<S> {
             rows: BitRows::new(),
             security: std::marker::PhantomData,
         };
-        sender.check.begin(told);
+        sender.check.begin(first_message);
         sender.sum_chunk(differences, SACRIFICED);
         sender.check.add_rows(&sender.rows, SACRIFICED / 64);
         Ok(sender)

@@ -17,7 +17,7 @@
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
 
-use super::digits::Verdict;
+use super::digits::Order;
 use super::message::{Reader, Writer};
 use super::pads::Digits;
 use super::supply::{PadDemand, PadEnds};
@@ -94,7 +94,7 @@ pub(super) struct Joining {
 
 impl Joining {
     /// Masks this party's shares and writes them.
-    pub(super) fn open(triple: Triple, high: &Verdict, low: &Verdict, out: &mut Writer) -> Self {
+    pub(super) fn open(triple: Triple, high: &Order, low: &Order, out: &mut Writer) -> Self {
         let equal_high = high.equal.as_ref().expect("only the lowest range is without equality");
         let mut masked = vec![equal_high.xor(&triple.common)];
         for (share, factor) in
@@ -108,7 +108,7 @@ impl Joining {
     }
 
     /// This party's shares of the joined range, given the peer's masked shares.
-    pub(super) fn close(mut self, party: Party, from: &mut Reader) -> Verdict {
+    pub(super) fn close(mut self, party: Party, from: &mut Reader) -> Order {
         for plane in &mut self.masked {
             plane.xor_assign(&from.plane());
         }
@@ -120,7 +120,7 @@ impl Joining {
             .map(|(factor, opened)| product(party, &self.masked[0], opened, &self.triple.common, factor));
         let mut greater = products.next().expect("a node has at least one product");
         greater.xor_assign(&self.greater_high);
-        Verdict { greater, equal: products.next() }
+        Order { greater, equal: products.next() }
     }
 }
 

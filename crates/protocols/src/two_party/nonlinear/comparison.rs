@@ -31,7 +31,7 @@ use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
 use super::ands::{Joining, Triple};
-use super::digits::{self, Verdict};
+use super::digits::{self, Order};
 use super::message::{Reader, Writer};
 use super::pads::{Digits, Half};
 use super::supply::{PadDemand, PadEnds};
@@ -62,7 +62,7 @@ pub(super) struct Carries {
 
 /// One plane that travels with the last level: the correction of a transfer whose choice is the low carry.
 #[derive(Clone, Copy)]
-pub(super) enum Rider<'a> {
+pub(super) enum Piggyback<'a> {
     /// No plane.
     None,
     /// The model owner sends its share of the low carry, masked by this random choice.
@@ -126,19 +126,19 @@ impl Comparison {
     ) -> ComparisonTree {
         let shape = self.tree();
         let corrections = from.planes(self.bits() as usize);
-        let verdicts = shape
+        let orders = shape
             .leaves
             .iter()
             .zip(&stock.digits)
             .map(|(leaf, pads)| digits::answer(leaf.of(a), leaf.of(&corrections), pads.sent(), out))
             .collect();
-        ComparisonTree::new(Party::ImageOwner, from.n(), shape, verdicts, stock.triples)
+        ComparisonTree::new(Party::ImageOwner, from.n(), shape, orders, stock.triples)
     }
 
     /// Model owner: takes its shares from the answer.
     pub(super) fn accept(&self, stock: ComparisonStock, from: &mut Reader) -> ComparisonTree {
-        let verdicts = stock.digits.iter().map(|pads| digits::accept(pads.received(), from)).collect();
-        ComparisonTree::new(Party::ModelOwner, from.n(), self.tree(), verdicts, stock.triples)
+        let orders = stock.digits.iter().map(|pads| digits::accept(pads.received(), from)).collect();
+        ComparisonTree::new(Party::ModelOwner, from.n(), self.tree(), orders, stock.triples)
     }
 
     /// Bytes of the model owner's first message.
@@ -151,14 +151,14 @@ impl Comparison {
         self.tree().leaves.iter().map(|leaf| digits::answer_bytes(n, leaf.width, leaf.message_bits())).sum()
     }
 
-    /// The levels of the tree as messages; `rider` when a plane travels with the last one.
-    pub(super) fn levels_script(&self, n: usize, rider: bool) -> Script {
+    /// The levels of the tree as messages; `piggyback` when a plane travels with the last one.
+    pub(super) fn levels_script(&self, n: usize, piggyback: bool) -> Script {
         let mut script = Script::default();
         let levels = self.tree().levels;
         for (index, level) in levels.iter().enumerate() {
             let bytes = level_bytes(level, n);
-            let riding = if rider && index + 1 == levels.len() { Bits::byte_count(n) } else { 0 };
-            script.at_once(Party::exchange(bytes, bytes + riding));
+            let more = if piggyback && index + 1 == levels.len() { Bits::byte_count(n) } else { 0 };
+            script.at_once(Party::exchange(bytes, bytes + more));
         }
         script
     }
@@ -196,34 +196,34 @@ impl ComparisonStock {
     }
 }
 
-/// The digits' verdicts, about to be joined.
+/// The comparisons of single digits, about to be joined.
 pub(super) struct ComparisonTree {
     party: Party,
     n: usize,
     shape: Shape,
     /// One per leaf, then one per node.
-    verdicts: Vec<Verdict>,
+    orders: Vec<Order>,
     triples: std::vec::IntoIter<Triple>,
 }
 
 impl ComparisonTree {
-    fn new(party: Party, n: usize, shape: Shape, verdicts: Vec<Verdict>, triples: Vec<Triple>) -> Self {
+    fn new(party: Party, n: usize, shape: Shape, orders: Vec<Order>, triples: Vec<Triple>) -> Self {
         assert_eq!(triples.len(), shape.nodes().count(), "a stock has a triple a node");
-        Self { party, n, shape, verdicts, triples: triples.into_iter() }
+        Self { party, n, shape, orders, triples: triples.into_iter() }
     }
 
-    /// Joins all levels, one exchange each. The second result is the rider that was received.
+    /// Joins all levels, one exchange each. The second result is the piggyback that was received.
     pub(super) fn run(
         mut self,
-        rider: Rider,
+        piggyback: Piggyback,
         channel: &mut dyn Channel,
     ) -> Result<(Carries, Option<Bits>), ProtocolError> {
         let levels = std::mem::take(&mut self.shape.levels);
-        assert!(matches!(rider, Rider::None) || !levels.is_empty(), "a rider needs a level");
+        assert!(matches!(piggyback, Piggyback::None) || !levels.is_empty(), "a piggyback needs a level");
         let mut received = None;
         for (index, level) in levels.iter().enumerate() {
-            let rider = if index + 1 == levels.len() { rider } else { Rider::None };
-            received = self.join(level, rider, channel)?;
+            let piggyback = if index + 1 == levels.len() { piggyback } else { Piggyback::None };
+            received = self.join(level, piggyback, channel)?;
         }
         Ok((self.carries(), received))
     }
@@ -231,36 +231,36 @@ impl ComparisonTree {
     fn join(
         &mut self,
         level: &[Node],
-        rider: Rider,
+        piggyback: Piggyback,
         channel: &mut dyn Channel,
     ) -> Result<Option<Bits>, ProtocolError> {
         let mut message = Writer::with_capacity(level_bytes(level, self.n) + Bits::byte_count(self.n));
         let mut joinings = Vec::with_capacity(level.len());
         for node in level {
             let triple = self.triples.next().expect("a stock has a triple a node");
-            let (high, low) = (&self.verdicts[node.high], &self.verdicts[node.low]);
+            let (high, low) = (&self.orders[node.high], &self.orders[node.low]);
             joinings.push(Joining::open(triple, high, low, &mut message));
         }
-        if let Rider::Send(choice) = rider {
+        if let Piggyback::Send(choice) = piggyback {
             message.plane(&self.low_carry().xor(choice));
         }
-        let riding = if let Rider::Receive = rider { Bits::byte_count(self.n) } else { 0 };
-        let theirs = channel.exchange(message.bytes(), level_bytes(level, self.n) + riding)?;
+        let more = if let Piggyback::Receive = piggyback { Bits::byte_count(self.n) } else { 0 };
+        let theirs = channel.exchange(message.bytes(), level_bytes(level, self.n) + more)?;
         let mut theirs = Reader::new(&theirs, self.n);
         for joining in joinings {
-            self.verdicts.push(joining.close(self.party, &mut theirs));
+            self.orders.push(joining.close(self.party, &mut theirs));
         }
-        Ok((riding > 0).then(|| theirs.plane()))
+        Ok((more > 0).then(|| theirs.plane()))
     }
 
     fn carries(&self) -> Carries {
-        let all = self.verdicts.last().map_or_else(|| Bits::zeros(self.n), |root| root.greater.clone());
+        let all = self.orders.last().map_or_else(|| Bits::zeros(self.n), |root| root.greater.clone());
         Carries { low: self.low_carry(), all }
     }
 
     /// The low carry is known before the last level whenever there are high bits.
     fn low_carry(&self) -> Bits {
-        self.shape.low_root.map_or_else(|| Bits::zeros(self.n), |root| self.verdicts[root].greater.clone())
+        self.shape.low_root.map_or_else(|| Bits::zeros(self.n), |root| self.orders[root].greater.clone())
     }
 }
 
@@ -268,7 +268,7 @@ fn level_bytes(level: &[Node], n: usize) -> usize {
     level.iter().map(|node| 1 + node.products() as usize).sum::<usize>() * Bits::byte_count(n)
 }
 
-/// Which digits there are and which are joined when. Verdicts are numbered: leaves first, then nodes in the
+/// Which digits there are and which are joined when. They are numbered: leaves first, then nodes in the
 /// order of the levels.
 struct Shape {
     leaves: Vec<Leaf>,
@@ -293,7 +293,7 @@ struct Node {
 /// A range on its way up.
 #[derive(Clone, Copy)]
 struct Range {
-    verdict: usize,
+    order: usize,
     equality: bool,
 }
 
@@ -307,14 +307,14 @@ impl Shape {
         }
         let mut low = Vec::new();
         let mut high = Vec::new();
-        for (verdict, leaf) in leaves.iter().enumerate() {
+        for (order, leaf) in leaves.iter().enumerate() {
             let part = if leaf.first < low_bits { &mut low } else { &mut high };
-            part.push(Range { verdict, equality: leaf.equality });
+            part.push(Range { order, equality: leaf.equality });
         }
         let mut shape = Self { leaves, levels: Vec::new(), low_root: None };
         loop {
             if low.len() == 1 {
-                shape.low_root = Some(low[0].verdict);
+                shape.low_root = Some(low[0].order);
                 high.insert(0, low.remove(0));
             }
             if low.is_empty() && high.len() <= 1 {
@@ -338,11 +338,11 @@ impl Shape {
     }
 
     fn join(&mut self, low: Range, high: Range) -> Range {
-        let verdict = self.leaves.len() + self.nodes().count();
+        let order = self.leaves.len() + self.nodes().count();
         let equality = low.equality;
         let level = self.levels.last_mut().expect("a level was begun");
-        level.push(Node { high: high.verdict, low: low.verdict, equality });
-        Range { verdict, equality }
+        level.push(Node { high: high.order, low: low.order, equality });
+        Range { order, equality }
     }
 
     fn nodes(&self) -> impl Iterator<Item = &Node> {

@@ -4,11 +4,11 @@
 //! | step | who | message | bits |
 //! |---|---|---|---|
 //! | 1 | model owner | d = b xor c, c the choice of its random transfer | w |
-//! | 2 | image owner | for k = 1..2^w: pad_k xor verdict(a, k xor d) xor share | (2^w - 1) * p |
+//! | 2 | image owner | for k = 1..2^w: pad_k xor order(a, k xor d) xor share | (2^w - 1) * p |
 //!
-//! p is 2, or 1 where equality is not needed. The image owner's share is pad_0 xor verdict(a, d): then the
-//! masked verdict of index 0 is zero and need not travel. The model owner's share is message c xor pad_c =
-//! verdict(a, b) xor share.
+//! p is 2, or 1 where equality is not needed. The image owner's share is pad_0 xor order(a, d): then the
+//! masked order of index 0 is zero and need not travel. The model owner's share is message c xor pad_c =
+//! order(a, b) xor share.
 //!
 //! Security: d is masked by the random choice; all messages but that of index c are masked by pads the model
 //! owner does not have, and that one is masked by the image owner's share, which is uniform as pad_0 is
@@ -29,7 +29,7 @@ const BLOCK_BYTES: usize = BLOCK * 8;
 type Block = [u64; BLOCK];
 
 /// Shares of a digit's comparison, or of a range of digits'.
-pub(super) struct Verdict {
+pub(super) struct Order {
     /// a > b.
     pub(super) greater: Bits,
     /// a = b, where someone asks.
@@ -49,21 +49,21 @@ pub(super) fn answer(
     corrections: &[Bits],
     pads: &DigitPadsSender,
     out: &mut Writer,
-) -> Verdict {
+) -> Order {
     let (messages, planes, n) = (pads.pads.len(), pads.pads[0].len(), digit[0].len());
     assert!(messages == 1 << digit.len() && corrections.len() == digit.len(), "pads fit the digit");
     let plane_bytes = Bits::byte_count(n);
     let room = out.room((messages - 1) * planes * plane_bytes);
     let mut shares = vec![vec![0u64; n.div_ceil(64)]; planes];
-    let mut verdicts = [[[0; BLOCK]; 16]; 2];
+    let mut orders = [[[0; BLOCK]; 16]; 2];
     for start in (0..n.div_ceil(64)).step_by(BLOCK) {
-        judge(digit, corrections, start, &mut verdicts);
+        judge(digit, corrections, start, &mut orders);
         for plane in 0..planes {
             let mut share = load(&pads.pads[0][plane], start);
-            xor_into(&mut share, &verdicts[plane][0]);
+            xor_into(&mut share, &orders[plane][0]);
             for k in 1..messages {
                 let mut message = load(&pads.pads[k][plane], start);
-                xor_into(&mut message, &verdicts[plane][k]);
+                xor_into(&mut message, &orders[plane][k]);
                 xor_into(&mut message, &share);
                 let at = ((k - 1) * planes + plane) * plane_bytes;
                 store(&message, &mut room[at..at + plane_bytes], start);
@@ -71,11 +71,11 @@ pub(super) fn answer(
             store_words(&share, &mut shares[plane], start);
         }
     }
-    verdict_of(shares, n)
+    order_of(shares, n)
 }
 
 /// The model owner's share, from the answer.
-pub(super) fn accept(pads: &DigitPadsReceiver, from: &mut Reader) -> Verdict {
+pub(super) fn accept(pads: &DigitPadsReceiver, from: &mut Reader) -> Order {
     let (messages, planes, n) = (1 << pads.choice.len(), pads.pad.len(), from.n());
     let plane_bytes = Bits::byte_count(n);
     let answer = from.take((messages - 1) * planes * plane_bytes);
@@ -93,7 +93,7 @@ pub(super) fn accept(pads: &DigitPadsReceiver, from: &mut Reader) -> Verdict {
             store_words(&share, &mut shares[plane], start);
         }
     }
-    verdict_of(shares, n)
+    order_of(shares, n)
 }
 
 /// Bytes of an answer for digits of `width` bits.
@@ -140,10 +140,10 @@ fn chosen(candidates: &mut [Block; 16], choice: &[Bits], start: usize) -> Block 
     candidates[0]
 }
 
-fn verdict_of(shares: Vec<Vec<u64>>, n: usize) -> Verdict {
+fn order_of(shares: Vec<Vec<u64>>, n: usize) -> Order {
     let mut planes = shares.into_iter().map(|words| Bits::from_words(words, n));
-    let greater = planes.next().expect("a verdict has a first plane");
-    Verdict { greater, equal: planes.next() }
+    let greater = planes.next().expect("a order has a first plane");
+    Order { greater, equal: planes.next() }
 }
 
 /// Ones where there are elements.

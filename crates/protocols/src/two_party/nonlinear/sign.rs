@@ -13,7 +13,7 @@ use blindscan_arith::bits::{Bits, planes};
 use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
-use super::comparison::{Comparison, ComparisonStock, ComparisonTree, Rider};
+use super::comparison::{Comparison, ComparisonStock, ComparisonTree, Piggyback};
 use super::message::{Reader, Writer};
 use super::supply::{PadDemand, PadEnds, ShapeError, StockLengthError};
 use crate::ProtocolError;
@@ -83,12 +83,12 @@ impl Sign {
         match party {
             Party::ImageOwner => {
                 let tree = self.answer(&bits, stock, channel)?;
-                Ok(top.xor(&tree.run(Rider::None, channel)?.0.all).not())
+                Ok(top.xor(&tree.run(Piggyback::None, channel)?.0.all).not())
             }
             Party::ModelOwner => {
                 bits.iter_mut().for_each(|plane| *plane = plane.not());
                 let tree = self.ask(&bits, stock, channel)?;
-                Ok(top.xor(&tree.run(Rider::None, channel)?.0.all))
+                Ok(top.xor(&tree.run(Piggyback::None, channel)?.0.all))
             }
         }
     }

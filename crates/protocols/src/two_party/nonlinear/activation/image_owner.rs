@@ -3,7 +3,7 @@
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
 
-use super::super::comparison::{ComparisonStock, ComparisonTree, Rider};
+use super::super::comparison::{ComparisonStock, ComparisonTree, Piggyback};
 use super::super::message::{Reader, Writer};
 use super::super::pads::{Half, Words};
 use super::super::products;
@@ -63,8 +63,8 @@ fn relu(
     channel: &mut dyn Channel,
 ) -> Result<Share, ProtocolError> {
     let n = input.value.len();
-    let rider = if carry.is_some() { Rider::Receive } else { Rider::None };
-    let (carries, correction) = tree.run(rider, channel)?;
+    let piggyback = if carry.is_some() { Piggyback::Receive } else { Piggyback::None };
+    let (carries, correction) = tree.run(piggyback, channel)?;
     let keep = input.top.xor(&carries.all).not();
     let mut message = Writer::default();
     message.plane(&select.correct(&keep));
@@ -85,7 +85,7 @@ fn rescale(
     channel: &mut dyn Channel,
 ) -> Result<Share, ProtocolError> {
     let n = input.value.len();
-    let (carries, _) = tree.run(Rider::None, channel)?;
+    let (carries, _) = tree.run(Piggyback::None, channel)?;
     if let Some(pads) = carry {
         let correction = Reader::new(&channel.receive(Bits::byte_count(n))?, n).plane();
         let mut message = Writer::default();

@@ -3,7 +3,7 @@
 use blindscan_arith::bits::Bits;
 use blindscan_wire::Channel;
 
-use super::super::comparison::{ComparisonStock, ComparisonTree, Rider};
+use super::super::comparison::{ComparisonStock, ComparisonTree, Piggyback};
 use super::super::message::{Reader, Writer, packed_bytes};
 use super::super::pads::{Half, Words};
 use super::super::products;
@@ -66,8 +66,8 @@ fn relu(
     channel: &mut dyn Channel,
 ) -> Result<Share, ProtocolError> {
     let n = input.value.len();
-    let rider = carry.as_ref().map_or(Rider::None, |pads| Rider::Send(&pads.received().choice));
-    let (carries, _) = tree.run(rider, channel)?;
+    let piggyback = carry.as_ref().map_or(Piggyback::None, |pads| Piggyback::Send(&pads.received().choice));
+    let (carries, _) = tree.run(piggyback, channel)?;
     let keep = input.top.xor(&carries.all);
     let mut message = Writer::default();
     message.plane(&select.correct(&keep));
@@ -90,7 +90,7 @@ fn rescale(
     channel: &mut dyn Channel,
 ) -> Result<Share, ProtocolError> {
     let n = input.value.len();
-    let (carries, _) = tree.run(Rider::None, channel)?;
+    let (carries, _) = tree.run(Piggyback::None, channel)?;
     if let Some(pads) = carry {
         let mut message = Writer::default();
         message.plane(&carries.low.xor(&pads.received().choice));
