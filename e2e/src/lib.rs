@@ -1,6 +1,7 @@
 //! The stage for whole-system tests: the program under test, a vendor and a hospital as processes, files made to order.
 //!
-//! Every test has folders and ports of its own, bounded waits, and children that die with it. The tests are in `tests/system`.
+//! Every test has folders and ports of its own, bounded waits, and children that die with it. The tests are those of the program,
+//! in `apps/blindscan/tests/system`: Cargo builds the program before them.
 #![forbid(unsafe_code)]
 
 pub mod files;

@@ -1,4 +1,4 @@
-//! The program under test and its processes: built once, watched, waited for with a limit, killed on drop.
+//! The program under test and its processes: watched, waited for with a limit, killed on drop.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -10,16 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::root;
-
 /// No wait of a test is longer. Jobs take a few seconds on an idle machine; a loaded one is slow.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
-/// The program, built by Cargo at the first call, in the profile and target folder of these tests.
-/// `BLINDSCAN_PROGRAM` names another one to test.
+/// The program, which Cargo builds before the tests of its package, in their profile. `BLINDSCAN_PROGRAM` names another one to test.
 pub fn path() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| env::var_os("BLINDSCAN_PROGRAM").map_or_else(build, PathBuf::from))
+    let built = || profile_folder().join("blindscan").with_extension(env::consts::EXE_EXTENSION);
+    PROGRAM.get_or_init(|| env::var_os("BLINDSCAN_PROGRAM").map_or_else(built, PathBuf::from))
 }
 
 /// The folder of these tests' profile in the target folder.
@@ -27,23 +25,6 @@ pub(crate) fn profile_folder() -> PathBuf {
     let tests = env::current_exe().expect("a test knows where it is");
     let folder = tests.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
     folder.expect("tests lie in TARGET/PROFILE/deps").to_path_buf()
-}
-
-fn build() -> PathBuf {
-    let folder = profile_folder();
-    let target = folder.parent().expect("a profile's folder lies in the target folder");
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--package", "blindscan", "--bin", "blindscan", "--target-dir"])
-        .arg(target);
-    match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") => &mut cargo,
-        Some(profile) => cargo.args(["--profile", profile]),
-        None => unreachable!("a profile's folder has a name"),
-    };
-    let built = cargo.current_dir(root()).status().expect("Cargo can be started");
-    assert!(built.success(), "the program does not build");
-    folder.join("blindscan").with_extension(env::consts::EXE_EXTENSION)
 }
 
 /// Runs the program in a folder to its end.

@@ -112,7 +112,8 @@ impl<S: Security> FerretReceiver<S> {
             let sums = tree::grow(tweak, nodes, keep);
             let side = mask & 1;
             let mend =
-                (chosen([message[2 * level], message[2 * level + 1]], side) ^ pad ^ chosen(sums, side)) & keep;
+                (chosen([message[2 * level], message[2 * level + 1]], side) ^ pad ^ chosen(sums, side))
+                    & keep;
             tree::correct(nodes, path << 1 | side as usize, mend);
             path = path << 1 | (side ^ 1) as usize;
             total = sums[0] ^ sums[1] ^ mend;

@@ -48,7 +48,8 @@ impl<S: Security> SoftSpokenReceiver<S> {
             digest.group(&tags);
             // Transfer j of a group is for bit j of the leaf's number; the root's level is the highest bit.
             for (pair, sums) in keys.iter().zip(sums.iter().rev()) {
-                first_message.extend([pair[0] ^ sums[0], pair[1] ^ sums[1]].iter().flat_map(|sum| sum.to_le_bytes()));
+                first_message
+                    .extend([pair[0] ^ sums[0], pair[1] ^ sums[1]].iter().flat_map(|sum| sum.to_le_bytes()));
             }
         }
         first_message.extend(tag_sums.iter().flat_map(|sum| sum.to_le_bytes()));
@@ -100,7 +101,8 @@ impl<S: Security> SoftSpokenReceiver<S> {
     /// Step 2, for the chunk at `start` of a batch: choices, keys, and this chunk's part of the batch's message.
     fn extend_chunk(&mut self, start: usize, choice: &mut [u64], keys: &mut [Block]) {
         self.sum_chunk(start, keys.len(), choice);
-        let differences = &self.message[self.field.batch_bytes(start)..][..self.field.batch_bytes(keys.len())];
+        let differences =
+            &self.message[self.field.batch_bytes(start)..][..self.field.batch_bytes(keys.len())];
         self.check.enter(differences);
         self.check.add_choices(choice);
         self.check.add_rows(&self.rows, choice.len());

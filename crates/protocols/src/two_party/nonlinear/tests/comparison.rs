@@ -23,7 +23,8 @@ fn image_owner(
     let mut out = Writer::default();
     let tree = of.answer(a, stock, &mut Reader::new(&message, n), &mut out);
     channel.send(out.bytes()).unwrap();
-    let (carries, piggyback) = tree.run(if with_piggyback { Piggyback::Receive } else { Piggyback::None }, channel).unwrap();
+    let (carries, piggyback) =
+        tree.run(if with_piggyback { Piggyback::Receive } else { Piggyback::None }, channel).unwrap();
     (carries.low, carries.all, piggyback)
 }
 
@@ -42,7 +43,8 @@ fn model_owner(
     let message = channel.receive(of.answer_bytes(n)).unwrap();
     let tree = of.accept(stock, &mut Reader::new(&message, n));
     let choice = Bits::zeros(n).not();
-    let (carries, _) = tree.run(if with_piggyback { Piggyback::Send(&choice) } else { Piggyback::None }, channel).unwrap();
+    let (carries, _) =
+        tree.run(if with_piggyback { Piggyback::Send(&choice) } else { Piggyback::None }, channel).unwrap();
     (carries.low, carries.all, None)
 }
 

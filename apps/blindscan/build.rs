@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// The folder.
-const SHARED: &str = "../../shared";
+const SHARED: &str = "../../../shared";
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
