@@ -1,6 +1,6 @@
 //! Secrets that are overwritten before their memory is given back.
 //!
-//! The one place of the workspace where that is done by hand; single values use `zeroize`. Zeros are written at the speed of
+//! What shares, pads, planes of bits and sections of a stock are overwritten by. Zeros are written at the speed of
 //! `fill` and kept by a barrier, where `zeroize` writes one item of a vector after another.
 
 /// Overwrites items with their default, which for numbers is zero; the compiler keeps the writes.

@@ -1,7 +1,7 @@
 //! An allocator for tests that looks into memory when it is given back: is a secret still there?
 //!
-//! A test program makes one its allocator and names secrets to it. It sees every block that is freed or moved, however deep
-//! the code that did it; it does not see the stack, registers, nor what is never freed.
+//! A test program makes one its allocator and names secrets to it. It sees every block of words (of alignment four and more) that is
+//! freed or moved, however deep the code that did it. It does not see bytes, the stack, registers, nor what is never freed.
 //!
 //! ```
 //! use blindscan_arith::freed::Freed;

@@ -6,6 +6,8 @@
 //! | [`Ring64`] | `u64` | 2^k, k from 1 to 64 |
 //! | [`PrimeField`] | `u64` | an odd prime below 2^50 |
 //!
+//! The two-party suite uses the first; the others are there for suites to come, and hold the interface to more than one kind.
+//!
 //! A ring is a small `Copy` value that holds its modulus; words do not know it. Every operation gives the representative
 //! from 0 on. Those modulo 2^k take any word, for its upper bits mean nothing; those modulo a prime take residues.
 //!

@@ -2,6 +2,7 @@
 
 use super::packing::{pack, packed_bytes, unpack};
 use super::{Module, Ring};
+use crate::erase::Erased;
 use crate::modulus::Modulus;
 use crate::prg::Prg;
 
@@ -69,7 +70,7 @@ impl Module for PrimeField {
     fn uniform(self, prg: &mut Prg, count: usize) -> Vec<u64> {
         let mut words = Vec::with_capacity(count);
         while words.len() < count {
-            let drawn = prg.words64(count - words.len());
+            let drawn = Erased::from(prg.words64(count - words.len()));
             let shortened = drawn.iter().map(|word| word >> (u64::BITS - self.bits()));
             words.extend(shortened.filter(|&word| word < self.prime()));
         }

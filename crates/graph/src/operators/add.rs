@@ -6,7 +6,7 @@ use super::{
     Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, check_shifts,
     finest, shifted_bound,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::plan::{Secret, Step};
 
 /// Sum of both inputs, each first shifted left by its amount and reduced to the output's ring.
@@ -68,9 +68,13 @@ impl Operator for Add {
 }
 
 impl LocalOperator for Add {
-    fn words<W: Word>(&self, inputs: &[&[W]], _: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], _: &Shapes<'_>) -> Vec<N::Word> {
         let [a, b] = self.shift_left.map(|shift| 1 << shift);
-        inputs[0].iter().zip(inputs[1]).map(|(x, y)| x.times(a).plus(y.times(b))).collect()
+        inputs[0]
+            .iter()
+            .zip(inputs[1])
+            .map(|(&x, &y)| numbers.plus(numbers.times(x, a), numbers.times(y, b)))
+            .collect()
     }
 
     fn addend(&self, _: &Shapes<'_>, _: Option<&Secret>) -> Option<Vec<i64>> {

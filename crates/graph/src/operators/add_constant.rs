@@ -8,7 +8,7 @@ use super::{
     Addition, Bound, Fit, FloatSecret, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work,
     check_shifts, shifted_bound,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Constants, Secret, Step};
 
@@ -135,8 +135,8 @@ impl HasSecret for AddConstant {
 }
 
 impl LocalOperator for AddConstant {
-    fn words<W: Word>(&self, inputs: &[&[W]], _: &Shapes<'_>) -> Vec<W> {
-        inputs[0].iter().map(|x| x.times(1 << self.shift_left)).collect()
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], _: &Shapes<'_>) -> Vec<N::Word> {
+        inputs[0].iter().map(|&x| numbers.times(x, 1 << self.shift_left)).collect()
     }
 
     fn addend(&self, shapes: &Shapes<'_>, secret: Option<&Secret>) -> Option<Vec<i64>> {

@@ -6,7 +6,7 @@ use super::{
     Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, check_shifts,
     finest, shifted_bound,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Secret, Step};
 
@@ -80,9 +80,9 @@ impl Operator for Concat {
 }
 
 impl LocalOperator for Concat {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         let outer = shapes.output[..self.axis].iter().product();
-        movement::concat(inputs, outer, |input, x| x.times(1 << self.shift_left[input]))
+        movement::concat(inputs, outer, |input, x| numbers.times(x, 1 << self.shift_left[input]))
     }
 
     fn addend(&self, _: &Shapes<'_>, _: Option<&Secret>) -> Option<Vec<i64>> {

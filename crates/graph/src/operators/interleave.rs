@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, shapes,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Secret, Step};
 
@@ -69,7 +69,7 @@ impl Operator for Interleave {
 }
 
 impl LocalOperator for Interleave {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, _: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         movement::scatter(inputs[0], shapes.inputs[0], shapes.output, |axis, i| match axis {
             0 | 1 => i,
             _ => i * self.strides[axis - 2],

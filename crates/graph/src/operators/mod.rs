@@ -34,7 +34,7 @@ mod transpose;
 use blindscan_arith::erase::erase;
 
 use crate::ir::Window;
-use crate::local::Word;
+use crate::local::{Integers, Numbers};
 use crate::plan::{Local, Secret, Spoken, Step};
 
 pub use activate::Activate;
@@ -108,7 +108,7 @@ pub(crate) trait HasSecret {
 /// What a local operator answers beside.
 pub(crate) trait LocalOperator: Operator {
     /// The public part of the output, on values or on one party's shares.
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W>;
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word>;
 
     /// What whoever holds its secrets adds to the output.
     fn addend(&self, shapes: &Shapes<'_>, secret: Option<&Secret>) -> Option<Vec<i64>>;
@@ -298,8 +298,8 @@ impl Step {
     pub(crate) fn clear(&self, inputs: &[&[i64]], shapes: &Shapes<'_>, secret: Option<&Secret>) -> Vec<i64> {
         match self {
             Self::Local(step) => {
-                let mut words = step.words(inputs, shapes);
-                step.add_secret(&mut words, shapes, secret);
+                let mut words = step.words(Integers, inputs, shapes);
+                step.add_secret(Integers, &mut words, shapes, secret);
                 words
             }
             Self::Spoken(step) => step.operator().clear(inputs, shapes, secret),
@@ -315,15 +315,21 @@ impl Spoken {
 
 impl Local {
     /// The public part of the output, on values or on one party's shares, which the caller reduces to the output's ring.
-    pub fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
-        each_local!(self, operator => operator.words(inputs, shapes))
+    pub fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
+        each_local!(self, operator => operator.words(numbers, inputs, shapes))
     }
 
     /// Adds what secrets add to the output; they may be absent only where the step takes none.
-    pub fn add_secret<W: Word>(&self, words: &mut [W], shapes: &Shapes<'_>, secret: Option<&Secret>) {
+    pub fn add_secret<N: Numbers>(
+        &self,
+        numbers: N,
+        words: &mut [N::Word],
+        shapes: &Shapes<'_>,
+        secret: Option<&Secret>,
+    ) {
         if let Some(mut addend) = each_local!(self, operator => operator.addend(shapes, secret)) {
             for (word, &number) in words.iter_mut().zip(&addend) {
-                *word = word.plus(W::of(number));
+                *word = numbers.plus(*word, numbers.of(number));
             }
             erase(&mut addend);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work};
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Secret, Step};
 
@@ -68,7 +68,7 @@ impl Operator for Pad {
 }
 
 impl LocalOperator for Pad {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, _: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         movement::pad(inputs[0], shapes.inputs[0], shapes.output, &self.begin)
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, shapes,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Secret, Step};
 
@@ -73,7 +73,7 @@ impl Operator for PixelShuffle {
 }
 
 impl LocalOperator for PixelShuffle {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, _: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         spread(inputs[0], shapes.inputs[0], &self.factors)
     }
 
@@ -83,7 +83,7 @@ impl LocalOperator for PixelShuffle {
 }
 
 /// Channels are (m, block...), and each block axis moves behind its spatial axis.
-fn spread<W: Word>(input: &[W], shape: &[usize], factors: &[usize]) -> Vec<W> {
+fn spread<W: Copy + Default>(input: &[W], shape: &[usize], factors: &[usize]) -> Vec<W> {
     let (rank, blocks) = (factors.len(), factors.iter().product::<usize>());
     let apart = [&[shape[0], shape[1] / blocks], factors, &shape[2..]].concat();
     let perm: Vec<usize> =
@@ -94,13 +94,14 @@ fn spread<W: Word>(input: &[W], shape: &[usize], factors: &[usize]) -> Vec<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::Integers;
 
     #[test]
     fn pixel_shuffle_spreads_channels_over_positions() {
         // Channels (m, a1, a2) with m = 0..1 and 2x2 blocks of a 1x2 image.
         let input: Vec<i64> = (0..8).collect();
         let shapes = Shapes { inputs: vec![&[1, 4, 1, 2]], output: &[1, 1, 2, 4] };
-        let out = PixelShuffle { factors: vec![2, 2] }.words(&[&input], &shapes);
+        let out = PixelShuffle { factors: vec![2, 2] }.words(Integers, &[&input], &shapes);
         assert_eq!(out, [0, 2, 1, 3, 4, 6, 5, 7]);
     }
 }

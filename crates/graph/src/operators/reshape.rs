@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, shapes,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::plan::{Secret, Step};
 
 /// The same elements, the output's shape.
@@ -63,7 +63,7 @@ impl Operator for Reshape {
 }
 
 impl LocalOperator for Reshape {
-    fn words<W: Word>(&self, inputs: &[&[W]], _: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, _: N, inputs: &[&[N::Word]], _: &Shapes<'_>) -> Vec<N::Word> {
         inputs[0].to_vec()
     }
 

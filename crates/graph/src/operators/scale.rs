@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, ceil_log2,
 };
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::plan::{Secret, Step};
 
 /// Significant bits of the factor that replaces a division.
@@ -74,8 +74,8 @@ impl Operator for Scale {
 }
 
 impl LocalOperator for Scale {
-    fn words<W: Word>(&self, inputs: &[&[W]], _: &Shapes<'_>) -> Vec<W> {
-        inputs[0].iter().map(|x| x.times(self.factor)).collect()
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], _: &Shapes<'_>) -> Vec<N::Word> {
+        inputs[0].iter().map(|&x| numbers.times(x, self.factor)).collect()
     }
 
     fn addend(&self, _: &Shapes<'_>, _: Option<&Secret>) -> Option<Vec<i64>> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work};
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::plan::{Secret, Step};
 
 /// Multiplication by a public positive integer that depends on the position: the product of one factor per axis. Behind
@@ -73,9 +73,9 @@ impl Operator for ScaleByPosition {
 }
 
 impl LocalOperator for ScaleByPosition {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         let by_position = self.factors.iter().zip(shapes.output).fold(vec![1], products);
-        inputs[0].iter().zip(by_position).map(|(x, factor)| x.times(factor)).collect()
+        inputs[0].iter().zip(by_position).map(|(&x, factor)| numbers.times(x, factor)).collect()
     }
 
     fn addend(&self, _: &Shapes<'_>, _: Option<&Secret>) -> Option<Vec<i64>> {

@@ -8,7 +8,7 @@ use super::{
     window_numbers,
 };
 use crate::ir::Window;
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::plan::{Secret, Step};
 
 /// Sum over windows (zero padding). The mean's divisor is in the output's `fraction` and `divisor`.
@@ -65,12 +65,12 @@ impl Operator for SumPool {
 }
 
 impl LocalOperator for SumPool {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, numbers: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         let mut words = inputs[0].to_vec();
         let mut now = shapes.inputs[0].to_vec();
         for spatial in 0..self.window.kernel.len() {
             let extent = shapes.output[spatial + 2];
-            let sums = sum_along(&words, &now, spatial, extent, &self.window);
+            let sums = sum_along(numbers, &words, &now, (spatial, extent), &self.window);
             erase(&mut words);
             words = sums;
             now[spatial + 2] = extent;
@@ -84,16 +84,16 @@ impl LocalOperator for SumPool {
 }
 
 /// Sums over the window along one spatial axis: a box is separable.
-fn sum_along<W: Word>(
-    input: &[W],
+fn sum_along<N: Numbers>(
+    numbers: N,
+    input: &[N::Word],
     shape: &[usize],
-    spatial: usize,
-    extent: usize,
+    (spatial, extent): (usize, usize),
     window: &Window,
-) -> Vec<W> {
+) -> Vec<N::Word> {
     let axis = spatial + 2;
     let inner: usize = shape[axis + 1..].iter().product();
-    let mut out = vec![W::default(); input.len() / shape[axis].max(1) * extent];
+    let mut out = vec![N::Word::default(); input.len() / shape[axis].max(1) * extent];
     if inner == 0 || shape[axis] == 0 || extent == 0 {
         return out;
     }
@@ -104,7 +104,7 @@ fn sum_along<W: Word>(
                 let Some(at) = padded.checked_sub(window.pads_begin[spatial]) else { continue };
                 if at < shape[axis] {
                     for (sum, x) in row.iter_mut().zip(&source[at * inner..][..inner]) {
-                        *sum = sum.plus(*x);
+                        *sum = numbers.plus(*sum, *x);
                     }
                 }
             }
@@ -116,6 +116,7 @@ fn sum_along<W: Word>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::Integers;
 
     /// Sums of 0 to 11 in three rows of four.
     fn sums(stride: usize, pad: usize, output: &[usize]) -> Vec<i64> {
@@ -127,7 +128,7 @@ mod tests {
             pads_end: vec![pad; 2],
         };
         let input: Vec<i64> = (0..12).collect();
-        SumPool { window }.words(&[&input], &Shapes { inputs: vec![&[1, 1, 3, 4]], output })
+        SumPool { window }.words(Integers, &[&input], &Shapes { inputs: vec![&[1, 1, 3, 4]], output })
     }
 
     #[test]

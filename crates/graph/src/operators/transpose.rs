@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work};
-use crate::local::Word;
+use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Secret, Step};
 
@@ -66,7 +66,7 @@ impl Operator for Transpose {
 }
 
 impl LocalOperator for Transpose {
-    fn words<W: Word>(&self, inputs: &[&[W]], shapes: &Shapes<'_>) -> Vec<W> {
+    fn words<N: Numbers>(&self, _: N, inputs: &[&[N::Word]], shapes: &Shapes<'_>) -> Vec<N::Word> {
         movement::transpose(inputs[0], shapes.inputs[0], &self.perm)
     }
 
@@ -78,6 +78,9 @@ impl LocalOperator for Transpose {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use blindscan_arith::ring::Ring32;
+
+    use crate::local::Integers;
 
     #[test]
     fn shares_move_exactly_as_their_values_do() {
@@ -88,13 +91,13 @@ mod tests {
             let output = perm.map(|axis| [2, 3, 4][axis]);
             let shapes = Shapes { inputs: vec![&[2, 3, 4]], output: &output };
             let step = Transpose { perm: perm.to_vec() };
-            let right = step.words(&[&right[..]], &shapes);
+            let right = step.words(Ring32::new(32), &[&right[..]], &shapes);
             let joined = step
-                .words(&[&left[..]], &shapes)
+                .words(Ring32::new(32), &[&left[..]], &shapes)
                 .into_iter()
                 .zip(right)
                 .map(|(l, r)| i64::from(l.wrapping_add(r)));
-            assert_eq!(step.words(&[&input[..]], &shapes), joined.collect::<Vec<_>>());
+            assert_eq!(step.words(Integers, &[&input[..]], &shapes), joined.collect::<Vec<_>>());
         }
     }
 }

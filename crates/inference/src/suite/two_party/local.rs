@@ -39,11 +39,12 @@ impl Node<TwoParty> for Local {
     ) -> Result<Share, InferenceError> {
         let inputs: Vec<&[u32]> = node.inputs.iter().map(|&tensor| shares.get(tensor).words()).collect();
         let shapes = at.public.shapes(node);
-        let mut share = Share::of_words(self.step.words(&inputs, &shapes));
+        let ring = Ring32::new(at.public.tensors[node.output].ring_bits);
+        let mut share = Share::of_words(self.step.words(ring, &inputs, &shapes));
         if let Running::ModelOwner { weights } = &at.side {
-            self.step.add_secret(share.words_mut(), &shapes, weights.of(self.node));
+            self.step.add_secret(ring, share.words_mut(), &shapes, weights.of(self.node));
         }
-        share.reduce(Ring32::new(at.public.tensors[node.output].ring_bits));
+        share.reduce(ring);
         Ok(share)
     }
 }
