@@ -8,7 +8,7 @@ use super::rust_text::code_only;
 use crate::workspace::{TextFile, Workspace};
 
 const FOLDER: &str = "crates/protocols/src/";
-/// Neither runs in a role.
+/// Files that never run inside a deployed role.
 const WITHOUT_ROLES: [&str; 3] = ["tests.rs", "ideal.rs", "dealer.rs"];
 const TALK: [&str; 3] = ["channel.send(", "channel.receive(", "channel.exchange("];
 const SILENT: [&str; 2] = ["no messages", "sends nothing"];

@@ -27,7 +27,7 @@ fn in_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
         .map(|file| (file, code_only(&file.text)))
         .collect();
     let place = format!("{}/Cargo.toml", package.folder);
-    let named = |key: &str, code: &str| lines_with_word(code, &key.replace('-', "_")).next().is_some();
+    let named = |key: &str, code: &str| is_named(code, &key.replace('-', "_"));
     let anywhere = |key: &str| files.iter().any(|(_, code)| named(key, code));
     let in_use = |key: &str| {
         let outside = files.iter().filter(|(file, _)| !is_for_tests(&file.path[folder.len()..]));
@@ -50,6 +50,13 @@ fn in_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Whether code names a crate: a variable of that name is none.
+fn is_named(code: &str, name: &str) -> bool {
+    let forms = [format!("{name}::"), format!("use {name} "), format!("use {name};")];
+    let lines: Vec<&str> = code.lines().collect();
+    lines_with_word(code, name).any(|line| forms.iter().any(|form| lines[line - 1].contains(form)))
 }
 
 /// Whether a file, by its path in its package, is compiled for tests, benches and examples alone.
@@ -108,7 +115,7 @@ mod tests {
     #[test]
     fn a_dependency_that_only_words_name_is_found() {
         let files = [
-            ("crates/x/src/lib.rs", "//! Without serde.\nfn serde_of() { \"serde\" }\n"),
+            ("crates/x/src/lib.rs", "//! Without serde.\nfn serde_of() { let serde = \"serde\"; }\n"),
             ("crates/y/src/lib.rs", "use serde::Serialize;\n"),
         ];
         for table in ["dependencies", "dev-dependencies", "target.'cfg(unix)'.dependencies"] {

@@ -1,7 +1,7 @@
 //! Whole-system tests: the built program, as processes, on real files, with faults between and bad input before it.
 //!
-//! One binary, so that all tests share one pool of threads and link once. Servers start on saved plans, made once; one test
-//! serves an ONNX file. Tests that need `../shared` are ignored, and counted as such, where it is absent.
+//! One binary, so that all tests share one pool of threads and link once. Servers start on saved plans, made once; only tests
+//! of what an ONNX file and its options do serve one. Tests that need `../shared` are ignored, and counted as such, where it is absent.
 
 mod answers;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! max(x, 0).
+//! ReLU: the larger of an element and zero.
 
 use super::{ChannelFlow, FloatOperator, Inputs, Refusal};
 

@@ -208,7 +208,7 @@ pub(super) struct ComparisonTree {
 
 impl ComparisonTree {
     fn new(party: Party, n: usize, shape: Shape, orders: Vec<Order>, triples: Vec<Triple>) -> Self {
-        assert_eq!(triples.len(), shape.nodes().count(), "a stock has a triple a node");
+        assert_eq!(triples.len(), shape.nodes().count(), "a stock has one triple per node");
         Self { party, n, shape, orders, triples: triples.into_iter() }
     }
 
@@ -237,7 +237,7 @@ impl ComparisonTree {
         let mut message = Writer::with_capacity(level_bytes(level, self.n) + Bits::byte_count(self.n));
         let mut joinings = Vec::with_capacity(level.len());
         for node in level {
-            let triple = self.triples.next().expect("a stock has a triple a node");
+            let triple = self.triples.next().expect("a stock has one triple per node");
             let (high, low) = (&self.orders[node.high], &self.orders[node.low]);
             joinings.push(Joining::open(triple, high, low, &mut message));
         }
