@@ -49,7 +49,7 @@ pub struct Comparison {
     pub values_beyond_bounds: u64,
     /// The tensor that left its ring: the private answer will differ.
     pub leaves_ring: Option<String>,
-    /// One row a tensor.
+    /// One row per tensor.
     pub tensors: Vec<TensorRow>,
 }
 

@@ -26,7 +26,7 @@ use crate::{hex, machine, transfers};
 
 /// What came of a job.
 pub struct Finished {
-    /// One answer an image.
+    /// One answer per image.
     pub outputs: Vec<Output>,
     /// Time, bytes, memory.
     pub report: JobReport,

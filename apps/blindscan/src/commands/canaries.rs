@@ -35,7 +35,7 @@ fn computed(args: &CanariesArgs, set: UnnotedSet) -> Result<Notes> {
     Ok(Notes::take(set, args.slices.as_deref(), &model.plan, answer)?)
 }
 
-/// By a server that is trusted today, one job an image.
+/// By a server that is trusted today, one job per image.
 fn asked(args: &CanariesArgs, server: &str, set: UnnotedSet) -> Result<Notes> {
     let options = ServerOptions {
         server: server.into(),

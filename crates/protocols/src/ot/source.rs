@@ -23,7 +23,7 @@ pub enum OtKind {
     /// 31 bits per transfer, least work: for fast links.
     #[default]
     SoftSpoken,
-    /// Less than one bit a transfer where there are many: for slow links.
+    /// Less than one bit per transfer where there are many: for slow links.
     Ferret,
 }
 

@@ -108,7 +108,7 @@ impl Label {
         Ok(LabelStock { of: *self, party: ends.party(), n, rounds: made })
     }
 
-    /// Image owner: the labels, from its shares of the logits, one vector a class.
+    /// Image owner: the labels, from its shares of the logits, one vector per class.
     ///
     /// A lying model owner can make them anything below k. They are brought below k and not refused: a
     /// refusal would tell it about the label.

@@ -82,9 +82,16 @@ impl PadEnds<'_> {
         }
     }
 
-    /// Makes transfers ready for a demand, so that the offline steps that follow neither send nor wait. Where receivers of
-    /// both directions only send, each party first does that, so that both work at the same time; in steps, so that what
-    /// is under way stays small. Elsewhere a receiver would wait for the direction that its peer leaves for later.
+    /// Makes transfers ready for a demand, so that the offline steps that follow neither send nor wait; in steps, so that the
+    /// messages under way stay small.
+    ///
+    /// | extension | image owner's order | model owner's order |
+    /// |---|---|---|
+    /// | SoftSpoken both ways: a receiver only sends | backward, forward | forward, backward |
+    /// | any other | forward, backward | forward, backward |
+    ///
+    /// In the first row each party begins as the receiver, so both work at the same time. Where a receiver also waits, that order
+    /// would deadlock: each would wait for a direction that its peer leaves for later.
     pub fn reserve(&mut self, demand: PadDemand, channel: &mut dyn Channel) -> Result<(), ProtocolError> {
         for part in demand.steps() {
             let (forward_cots, backward_cots) = (part.forward_cots as usize, part.backward_cots as usize);
