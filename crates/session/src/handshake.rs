@@ -9,7 +9,7 @@
 //!
 //! Ideal: both ends hold the same [`SessionId`] and the same valid plan, or both stop. The id binds the certificates of
 //! both with their seats, TLS's exporter, both nonces, the version, the plan's digest (which covers the suite) and the
-//! cryptographic parameters; the transfers that follow derive every hash and tweak from it. Source: the rule of notes on session binding (DESIGN.md 6, rule 3);
+//! cryptographic parameters; the transfers that follow derive every hash and tweak from it. Source: the
 //! exporter as in RFC 9266.
 
 use blindscan_graph::plan::PublicPlan;

@@ -7,9 +7,8 @@
 //! | 3 | both | at the first job that makes stock: set-up of the roles |
 //! | 4 | both | offline, and online, as the request says |
 //!
-//! With its request for a stock the client chooses the kind of correlated transfers. Before that it may once ask for a
-//! probe, [`PROBE_BYTES`] from the server after its word, whose time tells the link's bandwidth in the direction that
-//! most bytes take.
+//! With its request for a stock the client selects the OT extension. Before that it may ask for a probe once: the server
+//! sends [`PROBE_BYTES`] bytes, and the client times them to estimate the downstream bandwidth, which most bytes need.
 //!
 //! A connection carries any number of jobs, one after another. The image owner is the client, the model owner the server.
 //! A stock is taken, and thereby marked spent, at each end before the first byte of its online phase is sent. A half is

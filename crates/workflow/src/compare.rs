@@ -138,7 +138,7 @@ fn private_equals(output: &Output, answer: &Output) -> Result<bool> {
     Ok(reference::equal_count(&reference::values(output), &expected)? == expected.len() as u64)
 }
 
-/// Fills in the report's verdict on a private answer.
+/// Fills in whether a private answer equals the fixed one, and how far masks overlap.
 fn judge(plan: &PublicPlan, output: &Output, clear: &Clear, report: &mut JobReport) -> Result<()> {
     let expected = reference::values(&clear.answer);
     let equal = reference::equal_count(&reference::values(output), &expected)?;

@@ -61,7 +61,7 @@ pub enum WorkflowError {
     /// The join line cannot be read.
     #[error("--server wants the join line that the server printed, or @FILE that holds it")]
     JoinLine(#[from] JoinLineError),
-    /// What is wrong is in a file that a person wrote.
+    /// A file is no card of what a model takes.
     #[error("{} is no card that says what a model takes: it needs a table [input]", path.display())]
     NoCard {
         /// The file.
@@ -78,7 +78,7 @@ pub enum WorkflowError {
         source: std::io::Error,
     },
     /// The connection is not encrypted.
-    #[error("the connection has no TLS")]
+    #[error("the connection has no TLS, and nothing is sent without it; this is a defect of the program")]
     NoTls,
     /// Prepared stock does not suffice; none of it was spent.
     #[error(

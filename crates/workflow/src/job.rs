@@ -151,8 +151,10 @@ pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, b
 }
 
 fn seat(&(seat, fingerprint): &(Seat, Fingerprint)) -> SeatReport {
-    let role = if seat == Party::ImageOwner.seat() { "image owner" } else { "model owner" };
-    SeatReport { seat: seat.0, role: role.into(), fingerprint: fingerprint.to_string() }
+    let roles = [(Party::ImageOwner, "image owner"), (Party::ModelOwner, "model owner")];
+    let role = roles.iter().find(|(party, _)| party.seat() == seat);
+    let role = role.map_or_else(|| format!("seat {}", seat.0), |(_, role)| role.to_string());
+    SeatReport { seat: seat.0, role, fingerprint: fingerprint.to_string() }
 }
 
 /// What is known only at the very end, and when the job began.

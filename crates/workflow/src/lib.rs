@@ -21,15 +21,9 @@
 //! use blindscan_workflow::events::Silent;
 //! use blindscan_workflow::model::{self, PlanOptions};
 //! use blindscan_workflow::segment::{SegmentOptions, segment};
-//! use blindscan_workflow::serve::{ModelServer, ServeOptions, ServerEvent, ServerEvents};
+//! use blindscan_workflow::serve::{ModelServer, ServeOptions};
 //! use blindscan_workflow::study::StudyOptions;
 //! use blindscan_workflow::transfers::OtChoice;
-//!
-//! struct Deaf;
-//!
-//! impl ServerEvents for Deaf {
-//!     fn happened(&self, _: ServerEvent<'_>) {}
-//! }
 //!
 //! fn main() -> Result<()> {
 //!     let deadline = Duration::from_secs(120);
@@ -49,7 +43,7 @@
 //!             deadline,
 //!         },
 //!         &Silent,
-//!         Box::new(Deaf),
+//!         Box::new(Silent),
 //!     )?;
 //!     let options = SegmentOptions {
 //!         server: ServerOptions {

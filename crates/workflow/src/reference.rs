@@ -94,7 +94,8 @@ pub fn compare(
 }
 
 /// The model of a file, held against a served plan. Whether labels or logits are opened is the server's to say, so its
-/// policy is taken. Another plan than the served one is told: then a difference proves nothing.
+/// policy is taken. Adds a note when the two plans differ, because a mismatch then
+/// proves nothing.
 fn owner(path: &Path, served: &PublicPlan) -> Result<(Model, Option<String>)> {
     let mut owner = model::load(path, &PlanOptions::default(), None)?;
     if owner.plan.tensors[owner.plan.output].shape != served.tensors[served.output].shape {

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use blindscan_inference::AssignedPlan;
@@ -20,7 +21,7 @@ use blindscan_wire::{Channel, Traffic, fingerprint::Fingerprint};
 
 use crate::connection::identity;
 use crate::error::{Result, WorkflowError};
-use crate::events::Events;
+use crate::events::{Events, Silent};
 use crate::model::Model;
 use crate::{machine, random};
 
@@ -93,6 +94,10 @@ pub trait ServerEvents: Send + Sync {
     fn happened(&self, event: ServerEvent<'_>);
 }
 
+impl ServerEvents for Silent {
+    fn happened(&self, _: ServerEvent<'_>) {}
+}
+
 /// A model that is ready to be served: its port is open, nobody is let in before [`ModelServer::run`].
 pub struct ModelServer {
     listener: Listener,
@@ -162,32 +167,39 @@ impl ModelServer {
         Ok(door.allowed().clients()?.is_empty() && !door.is_inviting(SystemTime::now())?)
     }
 
-    /// Ends [`ModelServer::run`] from another thread.
+    /// Ends [`ModelServer::run`] from another thread. Clients that are being served are served to their end first.
     pub fn stopper(&self) -> Result<Stopper> {
         Ok(self.listener.stopper()?)
     }
 
-    /// Accepts until it is stopped; each client has a thread of its own.
+    /// Accepts until it is stopped; each client has a thread of its own. When this returns, all of them have ended: a client that
+    /// keeps silent is waited for no longer than the deadline.
     pub fn run(&self) {
+        let mut clients: Vec<JoinHandle<()>> = Vec::new();
         loop {
+            clients.retain(|client| !client.is_finished());
             match self.listener.accept() {
-                Ok(incoming) => self.receive(incoming),
-                Err(LinkError::Stopped) => return,
+                Ok(incoming) => clients.extend(self.receive(incoming)),
+                Err(LinkError::Stopped) => break,
                 Err(error) => {
                     self.house.trouble(format!("accepting failed: {error}"));
                     std::thread::sleep(Duration::from_millis(100));
                 }
             }
         }
+        // A client's thread that panicked has ended too.
+        clients.into_iter().for_each(|client| drop(client.join()));
     }
 
-    fn receive(&self, incoming: Incoming) {
+    fn receive(&self, incoming: Incoming) -> Option<JoinHandle<()>> {
         let house = self.house.clone();
         let spawned =
             std::thread::Builder::new().name("client".into()).spawn(move || house.receive(incoming));
-        if let Err(error) = spawned {
-            self.house.trouble(format!("a client was turned away, no thread could be had: {error}"));
-        }
+        spawned
+            .map_err(|error| {
+                self.house.trouble(format!("a client was turned away, no thread could be had: {error}"))
+            })
+            .ok()
     }
 }
 

@@ -45,17 +45,17 @@ impl<R: CryptoRng> ClientSession<R> {
         &self.plan
     }
 
-    /// Says how the transfers of the stocks to come are made: the server follows.
+    /// Selects the OT extension for stocks made after this call; the server uses the same.
     pub fn set_ot(&mut self, ot: OtKind) {
         self.ot = ot;
     }
 
-    /// How they are made.
+    /// The selected OT extension.
     pub fn ot(&self) -> OtKind {
         self.ot
     }
 
-    /// Asks for the server's word and then its probe, at most once per connection; the time of each by the caller's `clock`.
+    /// Asks for a probe, at most once per connection: first the reply, then the bytes, each timed by the caller's `clock`.
     pub fn probe(
         &mut self,
         clock: impl Fn() -> Duration,

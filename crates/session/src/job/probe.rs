@@ -5,10 +5,10 @@ use std::time::Duration;
 /// Bytes of a probe.
 pub const PROBE_BYTES: usize = 1 << 20;
 
-/// What a probe told.
+/// Result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// From the question to the server's word.
+    /// From the question to the server's reply.
     pub round_trip: Duration,
     /// From then to the last byte.
     pub transfer: Duration,

@@ -19,13 +19,13 @@ pub enum CanaryError {
         path: PathBuf,
     },
     /// There is nothing to note.
-    #[error("{} holds no image", folder.display())]
+    #[error("{} holds no image; put the images with known answers into it", folder.display())]
     NoImage {
         /// The set.
         folder: PathBuf,
     },
     /// The notes hold nothing.
-    #[error("{} holds no answer", path.display())]
+    #[error("{} holds no answer; note them with `blindscan canaries`", path.display())]
     NoAnswer {
         /// The notes.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum CanaryError {
         name: String,
     },
     /// A noted slice is not there.
-    #[error("{} has no slice {slice}", path.display())]
+    #[error("{} has no slice {slice}: it has changed since its answer was noted; note the answers anew", path.display())]
     NoSlice {
         /// The image.
         path: PathBuf,

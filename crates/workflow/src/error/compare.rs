@@ -30,7 +30,7 @@ pub enum CompareError {
         other: usize,
     },
     /// The reference is another model.
-    #[error("{} is not the model that the server serves: its answers have another shape", path.display())]
+    #[error("{} is not the model that the server serves: its answers have another shape; give the plan that is served", path.display())]
     OtherModel {
         /// The reference.
         path: PathBuf,

@@ -33,7 +33,7 @@ pub enum InputError {
         shape: Vec<usize>,
     },
     /// A tensor of another shape.
-    #[error("{} has shape {found:?}; the model takes {shape:?}", path.display())]
+    #[error("{} has shape {found:?}; the model takes {shape:?}: give an array of that shape", path.display())]
     OtherShape {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum InputError {
     #[error("segment wants a scan or an image; for tensors there is `classify`")]
     NoScan,
     /// The network's answer is no mask.
-    #[error("this server's model does not give masks; use `classify`")]
+    #[error("this server's model gives no masks of planes; use `classify`")]
     NoMask,
     /// A folder of a DICOM series and of other images.
     #[error(
