@@ -17,7 +17,7 @@ impl Study {
     /// Reads the study of a job, and holds it against the cards that are there: the one that was given, and the one kept of the
     /// server. Nothing has been sent when this refuses.
     pub fn before_connecting(path: &Path, options: &StudyOptions, server: &ServerOptions) -> Result<Self> {
-        let study = Self::open(path, options.unit)?;
+        let mut study = Self::open(path, options.unit)?;
         if let Some(card) = &options.card {
             study.fit(&Card::read(card)?).at_place(|| format!("judged by {}", card.display()))?;
         }
@@ -33,7 +33,7 @@ impl Study {
     }
 
     /// Holds the study against a card.
-    pub fn fit(&self, card: &Card) -> Result<Fit> {
+    pub fn fit(&mut self, card: &Card) -> Result<Fit> {
         fit(self, &card.input, card.input_shape.as_deref())
     }
 }
@@ -54,9 +54,9 @@ impl FittedStudy {
     }
 
     /// Holds a study against a plan.
-    pub fn new(study: Study, plan: &PublicPlan) -> Result<Self> {
+    pub fn new(mut study: Study, plan: &PublicPlan) -> Result<Self> {
         let Fit { preparation, notes } =
-            fit(&study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
+            fit(&mut study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
         Ok(Self { study, preparation, notes })
     }
 
@@ -125,7 +125,7 @@ pub struct Fit {
 }
 
 /// Holds a study against an input specification, and the shape of the network's input where that is known.
-pub fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<Fit> {
+pub fn fit(study: &mut Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<Fit> {
     let scan = match &study.content {
         Content::Scan(scan) => scan,
         Content::Tensor(tensor) => {
@@ -142,7 +142,11 @@ pub fn fit(study: &Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<F
         (Modality::Tensor, None) => return Err(InputError::ScanForTensors.into()),
         _ => sized(spec, shape),
     };
-    let preparation = Preparation::new(scan, &spec).at(&study.path)?;
+    let preparation = match study.prepared.take() {
+        Some(prepared) if *prepared.spec() == spec => prepared,
+        _ => Preparation::new(scan, &spec).at(&study.path)?,
+    };
+    study.prepared = Some(preparation.clone());
     if let Some(shape) = shape {
         check_count(&study.path.display().to_string(), &preparation.tensor_shape(), shape)?;
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use blindscan_graph::fixed::Clamped;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
-use blindscan_imaging::{Axis, Facts, Kind, OpenOptions, Scan, SliceFact, Voxels};
+use blindscan_imaging::{Axis, Facts, Kind, OpenOptions, Preparation, Scan, SliceFact, Voxels};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{At, Result};
@@ -30,6 +30,9 @@ pub struct Study {
     pub path: PathBuf,
     /// What it held.
     pub content: Content,
+    /// The last preparation of the scan, so that one that is judged by a card and then by the same words in a plan is
+    /// prepared once.
+    pub(crate) prepared: Option<Preparation>,
 }
 
 /// A scan or a tensor.
@@ -47,7 +50,7 @@ impl Study {
             true => Content::Tensor(npy::read(path).at(path)?),
             false => Content::Scan(Box::new(Scan::open_with(path, &OpenOptions { unit })?)),
         };
-        Ok(Self { path: path.into(), content })
+        Ok(Self { path: path.into(), content, prepared: None })
     }
 
     /// What was found, for a report. `axis` is the network's, along which slices are counted.

@@ -25,8 +25,8 @@ struct Looked {
 
 pub(crate) fn run(args: &LookArgs) -> Result<Outcome> {
     let card = card(args)?;
-    let study = Study::open(&args.study, args.options.unit)?;
-    let looked = look(&study, card.as_ref());
+    let mut study = Study::open(&args.study, args.options.unit)?;
+    let looked = look(&mut study, card.as_ref());
     match args.json {
         true => print_json(&looked)?,
         false => print(&looked),
@@ -49,7 +49,7 @@ fn card(args: &LookArgs) -> Result<Option<Card>> {
     Ok(Some(card))
 }
 
-fn look(study: &Study, card: Option<&Card>) -> Looked {
+fn look(study: &mut Study, card: Option<&Card>) -> Looked {
     let read = match &study.content {
         Content::Scan(scan) => scan.notes().to_vec(),
         Content::Tensor(_) => Vec::new(),
