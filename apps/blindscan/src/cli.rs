@@ -183,7 +183,7 @@ pub(crate) struct CheckArgs {
 
 /// A choice of widths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Accuracy {
+pub(crate) enum AccuracyArg {
     /// Weights of 10 bits, activations and input of 9
     Fast,
     /// Weights of 12 bits, activations and input of 9
@@ -202,7 +202,7 @@ pub(crate) struct MakingArgs {
     pub(crate) calibrate: Vec<PathBuf>,
     /// Widths of integers: fewest bytes, the default, or smallest errors; --*-bits go before it
     #[arg(long, value_enum)]
-    pub(crate) accuracy: Option<Accuracy>,
+    pub(crate) accuracy: Option<AccuracyArg>,
     /// Bits of activations
     #[arg(long)]
     pub(crate) activation_bits: Option<u32>,
@@ -227,9 +227,9 @@ impl MakingArgs {
             import: self.import.parsed()?,
             calibrate: self.calibrate.clone(),
             accuracy: self.accuracy.map(|accuracy| match accuracy {
-                Accuracy::Fast => model::Accuracy::Fast,
-                Accuracy::Good => model::Accuracy::Good,
-                Accuracy::Best => model::Accuracy::Best,
+                AccuracyArg::Fast => model::Accuracy::Fast,
+                AccuracyArg::Good => model::Accuracy::Good,
+                AccuracyArg::Best => model::Accuracy::Best,
             }),
             activation_bits: self.activation_bits,
             input_bits: self.input_bits,

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(3),
         Ok(Outcome::Untrusted) => ExitCode::from(4),
         Err(error) => {
-            eprintln!("error: {}", blindscan_workflow::told(error.as_ref()));
+            eprintln!("error: {}", blindscan_workflow::one_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -189,7 +189,7 @@ mod tests {
             assert!(words.contains(part), "{words}");
         }
         std::fs::write(&path, "name = \"x\"\n").unwrap();
-        let error = Card::read(&path).unwrap_err().told();
+        let error = Card::read(&path).unwrap_err().one_line();
         assert!(error.contains("card.toml") && error.contains("[input]"), "{error}");
     }
 

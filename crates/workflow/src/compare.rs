@@ -29,7 +29,7 @@ use private::Private;
 
 /// One image, tensor by tensor: the report's keys, and these.
 #[derive(Serialize)]
-pub struct Comparison {
+pub struct ComparedImage {
     /// What the private run did, and what was read.
     #[serde(flatten)]
     pub report: JobReport,
@@ -73,7 +73,7 @@ pub fn compare(
     options: &CompareOptions,
     begun: Instant,
     events: &dyn Events,
-) -> Result<Comparison> {
+) -> Result<ComparedImage> {
     let source = FittedStudy::open(input, options.unit, &model.plan)?;
     let slice = options.slice.unwrap_or(source.count() / 2);
     if slice >= source.count() {
@@ -104,7 +104,7 @@ pub fn compare(
     report.notes = [&model.notes, source.notes()].concat();
     job::close(&mut report, begun);
     let agreement = clear.agreement.as_ref();
-    let comparison = Comparison {
+    let comparison = ComparedImage {
         report,
         float_max_abs_error,
         fixed_max_abs_error: agreement.map(|found| found.largest_error),
@@ -153,7 +153,7 @@ fn judge(plan: &PublicPlan, output: &Output, clear: &Clear, report: &mut JobRepo
     Ok(())
 }
 
-impl Comparison {
+impl ComparedImage {
     /// What makes the answer wrong or doubtful is said as it is found.
     fn warn(&self, events: &dyn Events) {
         if let Some(tensor) = &self.leaves_ring {

@@ -98,7 +98,7 @@ pub fn connect(options: &ServerOptions, events: &dyn Events) -> Result<Connectio
     let mut rng = crate::random::random();
     let (session, plan) = handshake::client(&binding, options.plan_digest, &mut rng, &mut channel)?;
     if let Err(error) = Card::of(&plan).keep(&options.keys, &line.server) {
-        events.note(&format!("what this server takes was not kept for the next time: {}", error.told()));
+        events.note(&format!("what this server takes was not kept for the next time: {}", error.one_line()));
     }
     let client = ClientSession::new(AssignedPlan::new(plan)?, session, line.server, &options.keys, rng);
     Ok(Connection { channel, client, ot: options.ot, seats: binding.seats })
@@ -157,6 +157,6 @@ mod tests {
     #[test]
     fn a_wrong_join_line_is_not_repeated_in_the_error() {
         let error = join_line("blindscan:host:7443#c5?secret=0123").unwrap_err();
-        assert!(!error.told().contains("0123"));
+        assert!(!error.one_line().contains("0123"));
     }
 }

@@ -169,8 +169,8 @@ impl WorkflowError {
     }
 
     /// The error in one line.
-    pub fn told(&self) -> String {
-        told(self)
+    pub fn one_line(&self) -> String {
+        one_line(self)
     }
 }
 
@@ -193,9 +193,9 @@ impl<T, E: Into<WorkflowError>> At<T> for std::result::Result<T, E> {
     }
 }
 
-/// An error and its causes in one line. A cause that is told in its neighbour's words already is left out, for many errors
+/// An error and its causes in one line. A cause that its neighbour's words hold already is left out, for many errors
 /// repeat the file's name or the system's words.
-pub fn told(error: &(dyn StdError + 'static)) -> String {
+pub fn one_line(error: &(dyn StdError + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -220,10 +220,10 @@ mod tests {
         let twice = Err::<(), _>(refused)
             .at_place(|| "host:1 cannot be reached: Connection refused; check it".into())
             .unwrap_err();
-        assert_eq!(twice.told(), "host:1 cannot be reached: Connection refused; check it");
+        assert_eq!(twice.one_line(), "host:1 cannot be reached: Connection refused; check it");
         let damaged = Err::<(), _>(std::io::Error::other("x.nii is damaged"));
         let path = damaged.at(Path::new("x.nii")).at(Path::new("out")).unwrap_err();
-        assert_eq!(path.told(), "out: x.nii is damaged");
+        assert_eq!(path.one_line(), "out: x.nii is damaged");
     }
 
     #[test]

@@ -41,7 +41,7 @@ mod tests {
         write_new(&path, b"one").unwrap();
         write_whole(&path, b"two").unwrap();
         let refused = write_new(&path, b"three").unwrap_err();
-        assert!(refused.told().contains("file could not be written"), "{}", refused.told());
+        assert!(refused.one_line().contains("file could not be written"), "{}", refused.one_line());
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left beside it");
     }

@@ -11,7 +11,7 @@ use blindscan_imaging::{self as imaging, Axis, Kind, Preparation, Scan};
 use crate::card::Card;
 use crate::connection::{ServerOptions, kept_card};
 use crate::error::{At, InputError, Result};
-use crate::study::{Content, Found, Study, StudyOptions};
+use crate::study::{Found, Study, StudyContent, StudyOptions};
 
 impl Study {
     /// Reads the study of a job, and holds it against the cards that are there: the one that was given, and the one kept of the
@@ -33,7 +33,7 @@ impl Study {
     }
 
     /// Holds the study against a card.
-    pub fn fit(&mut self, card: &Card) -> Result<Fit> {
+    pub fn fit(&mut self, card: &Card) -> Result<StudyFit> {
         fit(self, &card.input, card.input_shape.as_deref())
     }
 }
@@ -55,7 +55,7 @@ impl FittedStudy {
 
     /// Holds a study against a plan.
     pub fn new(mut study: Study, plan: &PublicPlan) -> Result<Self> {
-        let Fit { preparation, notes } =
+        let StudyFit { preparation, notes } =
             fit(&mut study, &plan.input_spec, Some(&plan.tensors[plan.input].shape))?;
         Ok(Self { study, preparation, notes })
     }
@@ -89,7 +89,7 @@ impl FittedStudy {
     /// The scan, when there is one.
     pub fn scan(&self) -> Option<(&Scan, &Preparation)> {
         match (&self.study.content, &self.preparation) {
-            (Content::Scan(scan), Some(preparation)) => Some((scan, preparation)),
+            (StudyContent::Scan(scan), Some(preparation)) => Some((scan, preparation)),
             _ => None,
         }
     }
@@ -110,14 +110,14 @@ impl FittedStudy {
 
     fn whole_tensor(&self, shape: &[usize]) -> Result<Tensor> {
         match &self.study.content {
-            Content::Tensor(tensor) => shaped(&self.study.path, tensor.clone(), shape),
-            Content::Scan(_) => unreachable!("a scan that fits has a preparation"),
+            StudyContent::Tensor(tensor) => shaped(&self.study.path, tensor.clone(), shape),
+            StudyContent::Scan(_) => unreachable!("a scan that fits has a preparation"),
         }
     }
 }
 
 /// How a study fits a network.
-pub struct Fit {
+pub struct StudyFit {
     /// How a scan becomes the network's input; nothing of a tensor.
     preparation: Option<Preparation>,
     /// What the user should know.
@@ -125,16 +125,16 @@ pub struct Fit {
 }
 
 /// Holds a study against an input specification, and the shape of the network's input where that is known.
-pub fn fit(study: &mut Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<Fit> {
+pub fn fit(study: &mut Study, spec: &InputSpec, shape: Option<&[usize]>) -> Result<StudyFit> {
     let scan = match &study.content {
-        Content::Scan(scan) => scan,
-        Content::Tensor(tensor) => {
+        StudyContent::Scan(scan) => scan,
+        StudyContent::Tensor(tensor) => {
             if let Some(shape) = shape {
                 check_shape(&study.path, &tensor.shape, shape)?;
             }
             let prepared = (spec.modality != Modality::Tensor)
                 .then(|| "a tensor was given to a network of scans: it is taken for a prepared input".into());
-            return Ok(Fit { preparation: None, notes: prepared.into_iter().collect() });
+            return Ok(StudyFit { preparation: None, notes: prepared.into_iter().collect() });
         }
     };
     let spec = match (spec.modality, shape) {
@@ -151,7 +151,7 @@ pub fn fit(study: &mut Study, spec: &InputSpec, shape: Option<&[usize]>) -> Resu
         check_count(&study.path.display().to_string(), &preparation.tensor_shape(), shape)?;
     }
     let notes = scan.notes().iter().chain(preparation.notes()).cloned().collect();
-    Ok(Fit { preparation: Some(preparation), notes })
+    Ok(StudyFit { preparation: Some(preparation), notes })
 }
 
 /// A network that names no size takes that of its input.

@@ -101,7 +101,7 @@ pub mod study;
 pub mod transfers;
 pub mod watch;
 
-pub use error::{Result, WorkflowError, told};
+pub use error::{Result, WorkflowError, one_line};
 
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use blindscan_graph::calibrate::{self, Calibrated, calibrated};
 use blindscan_graph::ir::{Graph, Tensor, ValueId};
 use blindscan_graph::plan::{
-    FixedPlan, GreyScale, InputSpec, Modality, Normalisation, OutputPolicy, PublicPlan, Range, Weights,
-    steers_a_terminal,
+    FixedPlan, GreyScale, InputSpec, Meaning, Modality, Normalisation, OutputPolicy, PublicPlan, Range,
+    Weights, steers_a_terminal,
 };
 use blindscan_graph::{npy, onnx};
 use blindscan_inference::AssignedPlan;
@@ -195,7 +195,7 @@ pub fn inspect(path: &Path, options: &onnx::Options) -> Result<onnx::Import> {
     let mut found = import(path, &card, options)?;
     let Some(graph) = &found.graph else { return Ok(found) };
     if let Err(error) = dry_run(graph, &card) {
-        found.report.problems.push(error.told());
+        found.report.problems.push(error.one_line());
         found.graph = None;
     }
     Ok(found)
@@ -268,6 +268,9 @@ fn check_saved(folder: &Path, plan: &PublicPlan, options: &PlanOptions) -> Resul
     let fitted = plan.tensors.iter().find(|tensor| tensor.range == Range::Calibrated);
     if let (true, Some(tensor)) = (options.proven_only, fitted) {
         return Err(ModelError::NotProven { folder: folder.into(), tensor: tensor.name.clone() });
+    }
+    if options.policy == Some(OutputPolicy::Labels) && plan.answer.meaning == Meaning::Values {
+        return Err(ModelError::NoLabels { folder: folder.into() });
     }
     let found = calibrate::input_bits(plan);
     match options.input_bits {

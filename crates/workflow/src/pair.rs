@@ -52,7 +52,7 @@ impl Pair {
             .map_err(|source| PairError::NotStarted { whose: "vendor's", source })?;
         let mut output = BufReader::new(vendor.stdout.take().expect("standard output is piped"));
         let (join, vendor_cpu_at_start) = match first_event(&mut output) {
-            Ok(told) => told,
+            Ok(first) => first,
             Err(error) => {
                 let _ = vendor.kill();
                 let _ = vendor.wait();

@@ -1,6 +1,6 @@
 //! A model behind a port, for the clients on a list, several at a time, until it is stopped.
 //!
-//! What happens is told as [`ServerEvent`]s. They name clients by the list's names and say nothing of what was computed.
+//! What happens comes as [`ServerEvent`]s. They name clients by the list's names and say nothing of what was computed.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -222,12 +222,12 @@ impl House {
             .map_err(WorkflowError::from)
             .and_then(|channel| Ok(self.door.admit(channel, SystemTime::now())?));
         match admitted {
-            Err(error) => self.events.happened(ServerEvent::Refused { reason: error.told() }),
+            Err(error) => self.events.happened(ServerEvent::Refused { reason: error.one_line() }),
             Ok(mut admitted) => {
                 let client = admitted.client().clone();
                 self.events.happened(match self.session(&mut admitted) {
                     Ok(()) => ServerEvent::Ended { client: &client },
-                    Err(error) => ServerEvent::Failed { client: &client, reason: error.told() },
+                    Err(error) => ServerEvent::Failed { client: &client, reason: error.one_line() },
                 });
             }
         }

@@ -29,14 +29,14 @@ pub struct Study {
     /// Where it was read from.
     pub path: PathBuf,
     /// What it held.
-    pub content: Content,
+    pub content: StudyContent,
     /// The last preparation of the scan, so that one that is judged by a card and then by the same words in a plan is
     /// prepared once.
     pub(crate) prepared: Option<Preparation>,
 }
 
 /// A scan or a tensor.
-pub enum Content {
+pub enum StudyContent {
     /// A volume or a picture.
     Scan(Box<Scan>),
     /// A tensor from a `.npy` file, with the file's shape.
@@ -47,8 +47,8 @@ impl Study {
     /// Reads a scan, a picture or a `.npy` file. `unit` is the user's word for what grey values mean.
     pub fn open(path: &Path, unit: Option<Kind>) -> Result<Self> {
         let content = match path.extension().is_some_and(|extension| extension == "npy") {
-            true => Content::Tensor(npy::read(path).at(path)?),
-            false => Content::Scan(Box::new(Scan::open_with(path, &OpenOptions { unit })?)),
+            true => StudyContent::Tensor(npy::read(path).at(path)?),
+            false => StudyContent::Scan(Box::new(Scan::open_with(path, &OpenOptions { unit })?)),
         };
         Ok(Self { path: path.into(), content, prepared: None })
     }
@@ -56,13 +56,13 @@ impl Study {
     /// What was found, for a report. `axis` is the network's, along which slices are counted.
     pub fn found(&self, axis: Axis) -> Found {
         match &self.content {
-            Content::Tensor(tensor) => Found {
+            StudyContent::Tensor(tensor) => Found {
                 form: "tensor".into(),
                 size: tensor.shape.clone(),
                 digest: tensor_digest(tensor),
                 ..Found::default()
             },
-            Content::Scan(scan) => Found {
+            StudyContent::Scan(scan) => Found {
                 digest: scan_digest(scan),
                 slices: scan.slices(axis).iter().map(FoundSlice::of).collect(),
                 axis: matches!(**scan, Scan::Volume(_)).then(|| axis.to_string()),
@@ -101,7 +101,7 @@ pub struct Found {
     /// Files read.
     pub files_read: usize,
     /// Files left aside, and why.
-    pub left_aside: Vec<LeftAside>,
+    pub left_aside: Vec<FoundAside>,
     /// BLAKE3 of the grey values and their number along each axis; no tag is in it.
     pub digest: String,
     /// Input values that were clamped to the declared range, over all images that were run.
@@ -136,7 +136,7 @@ pub struct FoundSlice {
 /// A file that was not read. The screen shows where it lies; a report, which may leave the house, its own name alone,
 /// because folders are often named after a patient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LeftAside {
+pub struct FoundAside {
     #[serde(serialize_with = "without_folders")]
     file: String,
     reason: String,
@@ -171,7 +171,7 @@ impl Found {
         let left_aside = facts
             .left_aside
             .iter()
-            .map(|left| LeftAside { file: left.path.display().to_string(), reason: left.reason.clone() });
+            .map(|left| FoundAside { file: left.path.display().to_string(), reason: left.reason.clone() });
         Self {
             form: if facts.is_volume { "volume" } else { "picture" }.into(),
             size: facts.size.to_vec(),
@@ -324,7 +324,7 @@ mod tests {
             grid: Some([[-0.8, 0.0, 0.0, 0.0], [0.0, -0.8, 0.0, 0.0], [0.0, 0.0, 5.0, 0.0]]),
             axis: Some("axial".into()),
             slices: (0..6).map(slice).collect(),
-            left_aside: vec![LeftAside { file: "SR".into(), reason: "it holds no image".into() }],
+            left_aside: vec![FoundAside { file: "SR".into(), reason: "it holds no image".into() }],
             ..Found::default()
         }
     }

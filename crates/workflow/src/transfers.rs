@@ -35,7 +35,7 @@ impl From<OtKind> for OtChoice {
 }
 
 impl OtChoice {
-    /// The kind on a link whose bandwidth is told by `bits_per_second`, which is asked only when it matters.
+    /// The kind on a link whose bandwidth `bits_per_second` gives, which is asked only when it matters.
     pub(crate) fn kind(self, bits_per_second: impl FnOnce() -> Result<u64>) -> Result<OtKind> {
         Ok(match self {
             Self::Softspoken => OtKind::SoftSpoken,

@@ -156,5 +156,5 @@ fn a_refusal_has_a_type_and_says_what_to_do() {
     let proven = PlanOptions { proven_only: true, ..PlanOptions::default() };
     let error = model::load(&plan, &proven, None).err().unwrap();
     assert!(matches!(error.reason(), WorkflowError::Model(ModelError::NotProven { .. })), "{error:?}");
-    assert!(error.told().contains("make the plan again"), "{}", error.told());
+    assert!(error.one_line().contains("make the plan again"), "{}", error.one_line());
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use blindscan_workflow::compare::private::Private;
-use blindscan_workflow::compare::{CompareOptions, Comparison, compare};
+use blindscan_workflow::compare::{CompareOptions, ComparedImage, compare};
 use blindscan_workflow::images::images_of;
 use blindscan_workflow::model::{self, Model};
 
@@ -68,7 +68,7 @@ fn verdict(equal: Option<bool>) -> &'static str {
     }
 }
 
-fn print_table(comparison: &Comparison, private: bool) {
+fn print_table(comparison: &ComparedImage, private: bool) {
     say!(
         "{:<44} {:>5} {:>8} {:>12} {:>12} {:>8}",
         "tensor",

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use blindscan_imaging::Axis;
 use blindscan_workflow::card::Card;
 use blindscan_workflow::connection::kept_card;
-use blindscan_workflow::study::{Content, Found, Study};
+use blindscan_workflow::study::{Found, Study, StudyContent};
 use serde::Serialize;
 
 use super::{Outcome, print_json};
@@ -51,13 +51,13 @@ fn card(args: &LookArgs) -> Result<Option<Card>> {
 
 fn look(study: &mut Study, card: Option<&Card>) -> Looked {
     let read = match &study.content {
-        Content::Scan(scan) => scan.notes().to_vec(),
-        Content::Tensor(_) => Vec::new(),
+        StudyContent::Scan(scan) => scan.notes().to_vec(),
+        StudyContent::Tensor(_) => Vec::new(),
     };
     let (fits, reason, notes) = match card.map(|card| study.fit(card)) {
         None => (None, None, read),
         Some(Ok(fit)) => (Some(true), None, fit.notes),
-        Some(Err(error)) => (Some(false), Some(error.told()), read),
+        Some(Err(error)) => (Some(false), Some(error.one_line()), read),
     };
     Looked {
         input: study.found(card.map_or(Axis::Axial, |card| card.input.axis)),

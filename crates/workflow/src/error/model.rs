@@ -81,6 +81,15 @@ pub enum ModelError {
         /// The plan's.
         found: i32,
     },
+    /// Labels are asked of a saved plan whose answer is plain values.
+    #[error(
+        "{} is a saved plan whose answer is plain values, and --policy labels asks for labels: make the plan again from the ONNX file with --class-axis AXIS, or leave --policy out",
+        folder.display()
+    )]
+    NoLabels {
+        /// The saved plan.
+        folder: PathBuf,
+    },
     /// The record beside a saved plan cannot be read.
     #[error("{} is no record of a plan: make the plan again, or remove the file", path.display())]
     NoRecord {

@@ -135,6 +135,6 @@ mod tests {
         assert_eq!(PlanRecord::load(folder.path()).unwrap(), None);
         PlanRecord::remove(folder.path()).unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(PlanRecord::load(folder.path()).unwrap_err().told().contains("make the plan again"));
+        assert!(PlanRecord::load(folder.path()).unwrap_err().one_line().contains("make the plan again"));
     }
 }
