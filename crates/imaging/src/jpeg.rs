@@ -3,11 +3,13 @@
 //! Decoders allocate by the declared size, and some fill what a cut file lacks with grey: both are unfit for patients.
 //! Source: ITU-T T.81, annex B.
 
-use crate::limits::JPEG_PIXELS_MAX;
+use crate::limits::{JPEG_PIXELS_MAX, LOSSLESS_JPEG_PIXELS_MAX};
 
 /// What a frame header (SOF) declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
+    /// SOF3: each pixel is predicted from its neighbours.
+    pub(crate) is_lossless: bool,
     pub(crate) precision_bits: u8,
     pub(crate) rows: u16,
     pub(crate) columns: u16,
@@ -17,7 +19,8 @@ pub(crate) struct Frame {
 impl Frame {
     /// Whether so many bytes can hold the pixels at all.
     fn can_come_of(self, bytes: usize) -> bool {
-        u64::from(self.rows) * u64::from(self.columns) <= JPEG_PIXELS_MAX * bytes as u64
+        let of_one_byte = if self.is_lossless { LOSSLESS_JPEG_PIXELS_MAX } else { JPEG_PIXELS_MAX };
+        u64::from(self.rows) * u64::from(self.columns) <= of_one_byte * bytes as u64
     }
 }
 
@@ -48,16 +51,17 @@ pub(crate) fn frame(bytes: &[u8]) -> Result<Frame, &'static str> {
         let body = body.ok_or("its JPEG stream breaks off within a segment")?;
         place += 2 + body.len();
         if matches!(marker, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf)
-            && frame.replace(parse(body).ok_or("its JPEG frame header is too short")?).is_some()
+            && frame.replace(parse(marker, body).ok_or("its JPEG frame header is too short")?).is_some()
         {
             return Err("its JPEG stream has two frame headers");
         }
     }
 }
 
-fn parse(body: &[u8]) -> Option<Frame> {
+fn parse(marker: u8, body: &[u8]) -> Option<Frame> {
     let &[precision_bits, r1, r0, c1, c0, components, ..] = body else { return None };
     Some(Frame {
+        is_lossless: marker == 0xc3,
         precision_bits,
         rows: u16::from_be_bytes([r1, r0]),
         columns: u16::from_be_bytes([c1, c0]),
@@ -91,7 +95,10 @@ mod tests {
 
     #[test]
     fn the_frame_header_is_read() {
-        assert_eq!(frame(&small()), Ok(Frame { precision_bits: 8, rows: 4, columns: 6, components: 1 }));
+        assert_eq!(
+            frame(&small()),
+            Ok(Frame { is_lossless: false, precision_bits: 8, rows: 4, columns: 6, components: 1 })
+        );
     }
 
     #[test]
@@ -100,6 +107,11 @@ mod tests {
         let header = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         bytes[header + 5..header + 9].copy_from_slice(&[0x7f, 0xff, 0x7f, 0xff]);
         assert!(frame(&bytes).unwrap_err().contains("more pixels than its bytes can hold"));
+        // 100 x 100 pixels are few for blocks, and too many where each takes a bit.
+        bytes[header + 5..header + 9].copy_from_slice(&[0, 100, 0, 100]);
+        assert!(frame(&bytes).is_ok());
+        bytes[header + 1] = 0xc3;
+        assert!(frame(&bytes).is_err());
     }
 
     #[test]

@@ -16,9 +16,9 @@
 //!
 //! Every file is taken for hostile: sizes are capped before anything is allocated ([`limits`]), a declared size that the
 //! file cannot hold is refused, and nothing panics. Files that are written appear whole or not at all.
-//! Identity ends here: of a DICOM file geometry, pixel format and modality are kept, and a hash tells one patient from
-//! another while a folder is read. What a derived DICOM object must say of its patient is a [`Provenance`], opaque and beside the
-//! scan, never in it; errors name paths, positions in mm and numbers, never a tag that says who the patient is;
+//! Identity ends here: a scan keeps geometry, pixel format and modality of its DICOM files, and a hash distinguishes patients
+//! while a folder is read. What a derived DICOM object must say of its patient is read for [`open()`] alone, into a [`Provenance`],
+//! opaque and beside the scan, never in it; errors name paths, positions in mm and numbers, never a tag that says who the patient is;
 //! `Debug` shows kinds and sizes, never a voxel.
 #![forbid(unsafe_code)]
 

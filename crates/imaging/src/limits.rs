@@ -25,7 +25,7 @@ pub const FOLDER_DEPTH_MAX: usize = 16;
 /// A DICOM file may not hold more data elements, nested ones included.
 pub const DICOM_ELEMENTS_MAX: usize = 1_000_000;
 
-/// A DICOM file may not hold more frames.
+/// A DICOM file or series may not hold more frames.
 pub const DICOM_FRAMES_MAX: u64 = 100_000;
 
 /// Run lengths (PackBits) cannot make more than this many bytes of one: 128 of two.
@@ -33,6 +33,9 @@ pub const RUN_LENGTHS_MAX: u64 = 64;
 
 /// JPEG cannot make more than this many pixels of one byte: each block of 8 x 8 takes a bit at least.
 pub const JPEG_PIXELS_MAX: u64 = 512;
+
+/// The same for lossless JPEG: each pixel takes a bit at least.
+pub const LOSSLESS_JPEG_PIXELS_MAX: u64 = 8;
 
 /// DICOM sequences may not be nested deeper.
 pub const DICOM_DEPTH_MAX: usize = 16;

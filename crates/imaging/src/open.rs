@@ -32,27 +32,26 @@ impl Scan {
 
     /// Opens a scan; the user's word for the unit overrules what the file says or the reader guesses.
     pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Scan, ImagingError> {
-        open(path, options).map(|opened| opened.scan)
+        read(path, options, false).map(|opened| opened.scan)
     }
 }
 
-/// As [`Scan::open_with`], for those who write a derived DICOM object.
+/// As [`Scan::open_with`], for those who write a derived DICOM object: nobody else has a use for what this keeps of the patient.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, ImagingError> {
-    let (mut scan, provenance) = read(path)?;
+    read(path, options, true)
+}
+
+fn read(path: &Path, options: &OpenOptions, keep: bool) -> Result<Opened, ImagingError> {
+    let (mut scan, provenance) = match path.is_dir() {
+        true => dicom::open_folder(path, keep)?,
+        false => match Format::of(path)? {
+            Format::Nifti => (Scan::Volume(nifti::read(path)?), None),
+            Format::Dicom => dicom::open_file(path, keep)?,
+            Format::Png | Format::Jpeg => (Scan::Picture(picture::open(path)?), None),
+        },
+    };
     if let Some(kind) = options.unit {
         scan.state_kind(kind, path)?;
     }
     Ok(Opened { scan, provenance })
-}
-
-fn read(path: &Path) -> Result<(Scan, Option<Provenance>), ImagingError> {
-    let of_dicom = |(scan, provenance)| (scan, Some(provenance));
-    if path.is_dir() {
-        return dicom::open_folder(path).map(of_dicom);
-    }
-    match Format::of(path)? {
-        Format::Nifti => Ok((Scan::Volume(nifti::read(path)?), None)),
-        Format::Dicom => dicom::open_file(path).map(of_dicom),
-        Format::Png | Format::Jpeg => Ok((Scan::Picture(picture::open(path)?), None)),
-    }
 }

@@ -120,7 +120,7 @@ impl Preparation {
     /// The network's input for one patch.
     ///
     /// # Panics
-    /// When this is another scan than the one that was checked, or the patch is one of another.
+    /// When the scan has another size than the one that was checked, or the patch is one of another.
     pub fn tensor(&self, scan: &Scan, patch: &Patch) -> Result<Tensor, ImagingError> {
         let (low, high) = self.spec.range;
         self.filled(scan, patch, |grey| self.grey_to_real.real(grey).clamp(low, high))

@@ -1,6 +1,6 @@
 //! What must be one in a stack of slices: patient, frame of reference, acquisition.
 //!
-//! The patient's number is never kept and never shown: it becomes a hash under a key that this process drew at random and
+//! For this the patient's number is not kept, and it is never shown: it becomes a hash under a key that this process drew at random and
 //! that dies with it, and two hashes are compared. Acquisitions may follow one another along the stack (step-and-shoot CT
 //! counts one per table position); those that alternate in space are two stacks in one series, and are refused.
 

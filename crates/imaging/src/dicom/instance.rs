@@ -1,7 +1,10 @@
 //! The attributes of an image that are used: pixel format, grey scale, place in space, modality, and to what it belongs.
 //!
 //! Of the patient a hash is taken, to find out whether the slices are of one (see `identity`). Attributes that say who the patient is
-//! leave this folder in an opaque [`Provenance`](super::Provenance) alone, and are never shown.
+//! are kept only for a derived object, when one is to come, leave this folder in an opaque [`Provenance`](super::Provenance) alone,
+//! and are never shown.
+
+use std::rc::Rc;
 
 use super::dictionary::tags;
 use super::elements::DataSet;
@@ -20,8 +23,8 @@ use crate::origin::Origin;
 pub(crate) struct Instance {
     pub(crate) series_uid: String,
     pub(crate) identity: Identity,
-    /// For the writer of derived objects.
-    pub(super) source: Source,
+    /// For the writer of derived objects, when one is to come.
+    pub(super) source: Option<Rc<Source>>,
     /// The code of the modality, when it is one: `CT`, `MR`, ...
     pub(crate) modality: Option<String>,
     /// InstanceNumber: what a PACS shows.
@@ -67,7 +70,7 @@ impl Instance {
         Ok(Instance {
             series_uid: data.text(tags::SERIES_INSTANCE_UID).unwrap_or_default().to_string(),
             identity: Identity::read(data),
-            source: Source::read(data),
+            source: None,
             number: whole(tags::INSTANCE_NUMBER),
             images_in_acquisition: whole(tags::IMAGES_IN_ACQUISITION),
             modality,
@@ -77,6 +80,12 @@ impl Instance {
             voi,
             notes,
         })
+    }
+
+    /// Keeps what a derived object must say, when `keep` asks for it.
+    pub(super) fn with_source(mut self, data: &DataSet, keep: bool) -> Instance {
+        self.source = keep.then(|| Rc::new(Source::read(data)));
+        self
     }
 
     /// A single image that is no cross-section: of a modality that makes projections, or without a place in space and of

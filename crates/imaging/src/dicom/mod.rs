@@ -53,7 +53,8 @@ use series::Slice;
 pub(crate) use tree::is_dicom;
 
 /// Opens one file: a picture when it is one projection image, else a volume.
-pub(crate) fn open_file(path: &Path) -> Result<(Scan, Provenance), ImagingError> {
+/// With `keep` also what a derived object must say.
+pub(crate) fn open_file(path: &Path, keep: bool) -> Result<(Scan, Option<Provenance>), ImagingError> {
     let at = At(path);
     let bytes = read_capped(path)?;
     let content = Content::open(&bytes, &at)?;
@@ -61,7 +62,7 @@ pub(crate) fn open_file(path: &Path) -> Result<(Scan, Provenance), ImagingError>
     if let Some(aside::Reason::NoImage(what)) = aside::reason(&data, &at)? {
         return Err(at.unsupported(format!("it is {what}"), "give the image series"));
     }
-    let instance = Instance::read(&data, &at)?;
+    let instance = Instance::read(&data, &at)?.with_source(&data, keep);
     let frames = pixels::decode(&content, &data, &instance, &at)?;
     let slices = series::slices_of(instance, path.file_name().unwrap_or_default().into(), frames);
     if slices[0].instance.is_picture() {
@@ -73,10 +74,11 @@ pub(crate) fn open_file(path: &Path) -> Result<(Scan, Provenance), ImagingError>
 }
 
 /// Opens the one series, or the one picture, in a folder and the folders below.
-pub(crate) fn open_folder(folder: &Path) -> Result<(Scan, Provenance), ImagingError> {
+/// With `keep` also what a derived object must say.
+pub(crate) fn open_folder(folder: &Path, keep: bool) -> Result<(Scan, Option<Provenance>), ImagingError> {
     let at = At(folder);
     let tree = tree::walk(folder)?;
-    let mut reading = Reading { left_aside: tree.left_aside, ..Reading::new(folder) };
+    let mut reading = Reading { left_aside: tree.left_aside, ..Reading::new(folder, keep) };
     for path in tree.dicom {
         reading.add(path)?;
     }
@@ -105,14 +107,14 @@ pub(crate) fn open_folder(folder: &Path) -> Result<(Scan, Provenance), ImagingEr
 }
 
 /// The only slice as a picture.
-fn picture_of(slices: Vec<Slice>) -> (Picture, Provenance) {
+fn picture_of(slices: Vec<Slice>) -> (Picture, Option<Provenance>) {
     let provenance = Provenance::of(&slices);
     let instance = slices[0].instance.clone();
     let frames = slices.into_iter().map(|slice| slice.voxels).collect();
     (pixels::as_picture(frames, &instance), provenance)
 }
 
-fn volume_of(slices: Vec<Slice>, at: &At) -> Result<(Volume, Provenance), ImagingError> {
+fn volume_of(slices: Vec<Slice>, at: &At) -> Result<(Volume, Option<Provenance>), ImagingError> {
     let is_one_unplaced_file =
         slices.len() == slices[0].instance.frames.len() && slices[0].instance.is_unplaced_stack();
     if is_one_unplaced_file { Ok(series::assemble_unplaced(slices)) } else { series::assemble(slices, at) }
@@ -121,23 +123,28 @@ fn volume_of(slices: Vec<Slice>, at: &At) -> Result<(Volume, Provenance), Imagin
 /// What has been read of a folder so far.
 struct Reading<'a> {
     folder: &'a Path,
+    /// Whether a derived object is to come.
+    keep: bool,
     slices: Vec<Slice>,
     left_aside: Vec<LeftAside>,
     /// Of each series: its UID, how many images, the first one's file.
     series: Vec<(String, usize, PathBuf)>,
     files_read: usize,
     voxels: u64,
+    frames: u64,
 }
 
 impl<'a> Reading<'a> {
-    fn new(folder: &'a Path) -> Reading<'a> {
+    fn new(folder: &'a Path, keep: bool) -> Reading<'a> {
         Reading {
             folder,
+            keep,
             slices: Vec::new(),
             left_aside: Vec::new(),
             series: Vec::new(),
             files_read: 0,
             voxels: 0,
+            frames: 0,
         }
     }
 
@@ -152,7 +159,7 @@ impl<'a> Reading<'a> {
             self.left_aside.push(tree::left_aside(self.folder, &path, what));
             return Ok(());
         }
-        let instance = Instance::read(&data, &at)?;
+        let instance = Instance::read(&data, &at)?.with_source(&data, self.keep);
         let file = path.strip_prefix(self.folder).unwrap_or(&path).to_path_buf();
         match self.series.iter_mut().find(|(uid, ..)| *uid == instance.series_uid) {
             Some((_, images, _)) => *images += 1,
@@ -163,7 +170,9 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         self.voxels += instance.voxel_count();
+        self.frames += instance.frames.len() as u64;
         At(self.folder).at_most("its voxels", self.voxels, crate::limits::VOXELS_MAX)?;
+        At(self.folder).at_most("its frames", self.frames, crate::limits::DICOM_FRAMES_MAX)?;
         let frames: Vec<Voxels> = pixels::decode(&content, &data, &instance, &at)?;
         self.slices.extend(series::slices_of(instance, file, frames));
         self.files_read += 1;

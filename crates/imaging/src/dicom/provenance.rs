@@ -1,7 +1,7 @@
 //! To whom and to what a scan belongs, for the writer of a DICOM object that is derived from it (a segmentation), and for nobody else.
 //!
-//! A [`Provenance`] is made by the reader and handed over beside the scan, never in it: nothing that makes a tensor can name it. It
-//! has no `Debug`, no `Clone` and no serde form, and all that can be had of it are encoded data elements, by using it up.
+//! A [`Provenance`] is made by the reader, when it is asked for ([`open`](crate::open)), and handed over beside the scan, never in it:
+//! what is given a scan has no way to it. It has no `Debug`, no `Clone` and no serde form, and all that can be had of it are encoded data elements, by using it up.
 //!
 //! ```
 //! fn used_up(provenance: blindscan_imaging::Provenance) -> usize { provenance.into_elements().slices.len() }
@@ -23,13 +23,16 @@
 //! | references (C.12.2, 10.3) | each file; each slice with its frame | what it was derived from |
 
 use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 use super::dictionary::{Tag, tags};
-use super::elements::DataSet;
+use super::elements::{DataSet, Value};
 use super::series::Slice;
 
 /// A value that is longer is none that the standard allows here, and is left out.
 const VALUE_BYTES_MAX: usize = 1024;
+/// The same for UIDs (PS3.5 section 9).
+const UID_BYTES_MAX: usize = 64;
 
 /// What a derived object takes over as it stands, with the value representation of each.
 const TAKEN_OVER: [(Tag, &[u8; 2]); 13] = [
@@ -48,10 +51,9 @@ const TAKEN_OVER: [(Tag, &[u8; 2]); 13] = [
     (tags::POSITION_REFERENCE_INDICATOR, b"LO"),
 ];
 
-/// To whom and to what a scan belongs; opaque.
+/// To whom and to what a scan belongs; opaque. It is not erased when it is dropped, as the file that it was read from is not.
 pub struct Provenance {
-    taken_over: Modules,
-    series: Vec<u8>,
+    first: Rc<Source>,
     /// Along the third axis of the volume.
     slices: Vec<Reference>,
 }
@@ -65,28 +67,25 @@ pub struct DerivedElements {
 }
 
 impl Provenance {
-    /// Of slices in their order along the stack. There is at least one.
-    pub(super) fn of(slices: &[Slice]) -> Provenance {
-        let first = &slices[0].instance;
-        Provenance {
-            taken_over: first.source.taken_over.clone(),
-            series: first.series_uid.clone().into_bytes(),
-            slices: slices.iter().map(Reference::of).collect(),
-        }
+    /// Of slices in their order along the stack, when their sources were kept. There is at least one.
+    pub(super) fn of(slices: &[Slice]) -> Option<Provenance> {
+        let references = slices.iter().map(Reference::of).collect::<Option<Vec<_>>>()?;
+        Some(Provenance { first: references[0].source.clone(), slices: references })
     }
 
     /// Uses it up for the elements of a derived object.
     pub fn into_elements(self) -> DerivedElements {
         let mut known = HashSet::new();
-        let files = self.slices.iter().filter(|slice| known.insert(&slice.instance));
+        let files = self.slices.iter().filter(|slice| known.insert(&slice.source.instance));
         let instances = files.map(|file| file.elements(false)).collect::<Vec<_>>();
         let series = [
-            element(tags::SERIES_INSTANCE_UID, b"UI", &self.series),
+            element(tags::SERIES_INSTANCE_UID, b"UI", &self.first.series),
             sequence(tags::REFERENCED_INSTANCE_SEQUENCE, &instances),
         ];
         let all_series = sequence(tags::REFERENCED_SERIES_SEQUENCE, &[series.concat()]);
+        let taken_over = self.first.taken_over.iter();
         let mut object: BTreeMap<Tag, Vec<u8>> =
-            self.taken_over.0.into_iter().map(|(tag, vr, value)| (tag, element(tag, vr, &value))).collect();
+            taken_over.map(|(tag, vr, value)| (*tag, element(*tag, vr, value))).collect();
         object.insert(tags::REFERENCED_SERIES_SEQUENCE, all_series);
         DerivedElements {
             object: object.into_values().flatten().collect(),
@@ -99,42 +98,46 @@ impl Provenance {
 pub(super) struct Source {
     class: Vec<u8>,
     instance: Vec<u8>,
-    taken_over: Modules,
+    series: Vec<u8>,
+    /// Tag, value representation and value; a value that is there and empty stays so.
+    taken_over: Vec<(Tag, &'static [u8; 2], Vec<u8>)>,
 }
 
 impl Source {
     pub(super) fn read(data: &DataSet) -> Source {
-        let value = |tag| data.bytes(tag).filter(|value| value.len() <= VALUE_BYTES_MAX).map(<[u8]>::to_vec);
-        let taken_over = TAKEN_OVER.into_iter().filter_map(|(tag, vr)| Some((tag, vr, value(tag)?)));
+        let value = |tag, bytes_max| match data.elements.get(&tag) {
+            Some(Value::Bytes(value)) if value.len() <= bytes_max => Some(value.to_vec()),
+            _ => None,
+        };
+        let uid = |tag| value(tag, UID_BYTES_MAX).unwrap_or_default();
+        let taken_over = TAKEN_OVER.iter().filter_map(|&(tag, vr)| {
+            let bytes_max = if vr == b"UI" { UID_BYTES_MAX } else { VALUE_BYTES_MAX };
+            Some((tag, vr, value(tag, bytes_max)?))
+        });
         Source {
-            class: value(tags::SOP_CLASS_UID).unwrap_or_default(),
-            instance: value(tags::SOP_INSTANCE_UID).unwrap_or_default(),
-            taken_over: Modules(taken_over.collect()),
+            class: uid(tags::SOP_CLASS_UID),
+            instance: uid(tags::SOP_INSTANCE_UID),
+            series: uid(tags::SERIES_INSTANCE_UID),
+            taken_over: taken_over.collect(),
         }
     }
 }
 
-/// Tag, value representation and value.
-#[derive(Clone)]
-struct Modules(Vec<(Tag, &'static [u8; 2], Vec<u8>)>);
-
 /// A file, and a frame in it when it has several, counted from 1.
 struct Reference {
-    class: Vec<u8>,
-    instance: Vec<u8>,
+    source: Rc<Source>,
     frame: Option<usize>,
 }
 
 impl Reference {
-    fn of(slice: &Slice) -> Reference {
-        let source = &slice.instance.source;
+    fn of(slice: &Slice) -> Option<Reference> {
         let frame = (slice.instance.frames.len() > 1).then_some(slice.number + 1);
-        Reference { class: source.class.clone(), instance: source.instance.clone(), frame }
+        Some(Reference { source: slice.instance.source.clone()?, frame })
     }
 
     fn elements(&self, with_frame: bool) -> Vec<u8> {
-        let mut elements = element(tags::REFERENCED_SOP_CLASS_UID, b"UI", &self.class);
-        elements.extend(element(tags::REFERENCED_SOP_INSTANCE_UID, b"UI", &self.instance));
+        let mut elements = element(tags::REFERENCED_SOP_CLASS_UID, b"UI", &self.source.class);
+        elements.extend(element(tags::REFERENCED_SOP_INSTANCE_UID, b"UI", &self.source.instance));
         if let Some(frame) = self.frame.filter(|_| with_frame) {
             elements.extend(element(tags::REFERENCED_FRAME_NUMBER, b"IS", frame.to_string().as_bytes()));
         }
@@ -146,7 +149,9 @@ impl Reference {
 fn element(tag: Tag, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = tag_bytes(tag).to_vec();
     bytes.extend(vr);
-    bytes.extend((value.len().next_multiple_of(2) as u16).to_le_bytes());
+    let length =
+        u16::try_from(value.len().next_multiple_of(2)).expect("values are capped when they are read");
+    bytes.extend(length.to_le_bytes());
     bytes.extend(value);
     if !value.len().is_multiple_of(2) {
         bytes.push(if vr == b"UI" { 0 } else { b' ' });
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn a_derived_object_gets_patient_study_and_frame_of_reference_as_they_stand() {
         let (_folder, path) = file_of(of_a_patient(5.0, "1.2.3.1"), EXPLICIT_VR_LITTLE_ENDIAN);
-        let elements = open_file(&path).unwrap().1.into_elements();
+        let elements = open_file(&path, true).unwrap().1.unwrap().into_elements();
         let object = parsed(&elements.object);
         for (tag, value) in [
             (tags::PATIENT_NAME, "DOE^JANE"),
@@ -238,7 +243,7 @@ mod tests {
         for (z, instance) in [(30.0, "1.2.3.30"), (10.0, "1.2.3.10"), (20.0, "1.2.3.20")] {
             save(of_a_patient(z, instance), EXPLICIT_VR_LITTLE_ENDIAN, &folder.path().join(instance));
         }
-        let elements = open_folder(folder.path()).unwrap().1.into_elements();
+        let elements = open_folder(folder.path(), true).unwrap().1.unwrap().into_elements();
         let instances: Vec<String> = elements
             .slices
             .iter()
@@ -264,7 +269,7 @@ mod tests {
         let pixels = dicom_core::value::PrimitiveValue::U16((0..18).collect());
         object.put(dicom_core::DataElement::new(theirs(tags::PIXEL_DATA), VR::OW, pixels));
         let (_folder, path) = file_of(object, EXPLICIT_VR_LITTLE_ENDIAN);
-        let elements = open_file(&path).unwrap().1.into_elements();
+        let elements = open_file(&path, true).unwrap().1.unwrap().into_elements();
         let frames: Vec<_> = elements
             .slices
             .iter()
@@ -277,11 +282,40 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_kept_of_a_patient_unless_it_is_asked_for() {
+        let (_folder, path) = file_of(of_a_patient(5.0, "1.2.3.1"), EXPLICIT_VR_LITTLE_ENDIAN);
+        assert!(open_file(&path, false).unwrap().1.is_none());
+        assert!(open_folder(path.parent().unwrap(), false).unwrap().1.is_none());
+    }
+
+    #[test]
+    fn a_value_that_is_there_and_empty_stays_so() {
+        let mut object = of_a_patient(5.0, "1.2.3.1");
+        object.put(text(theirs(tags::PATIENT_BIRTH_DATE), VR::DA, ""));
+        let (_folder, path) = file_of(object, EXPLICIT_VR_LITTLE_ENDIAN);
+        let elements = open_file(&path, true).unwrap().1.unwrap().into_elements();
+        let object = parsed(&elements.object);
+        assert!(object.has(tags::PATIENT_BIRTH_DATE) && object.bytes(tags::PATIENT_BIRTH_DATE).is_none());
+    }
+
+    #[test]
+    fn a_uid_that_is_too_long_adds_no_elements_to_the_derived_object() {
+        let mut object = of_a_patient(5.0, "1.2.3.1");
+        object.put(text(theirs(tags::SERIES_INSTANCE_UID), VR::UI, &"1".repeat(65_536 + 10)));
+        let (_folder, path) = file_of(object, dicom_dictionary_std::uids::IMPLICIT_VR_LITTLE_ENDIAN);
+        let elements = open_file(&path, true).unwrap().1.unwrap().into_elements();
+        let object = parsed(&elements.object);
+        let series = object.items(tags::REFERENCED_SERIES_SEQUENCE);
+        assert!(series[0].bytes(tags::SERIES_INSTANCE_UID).is_none());
+        assert_eq!(series[0].elements.len(), 2);
+    }
+
+    #[test]
     fn a_value_longer_than_the_standard_allows_is_left_out() {
         let mut object = of_a_patient(5.0, "1.2.3.1");
         object.put(text(theirs(tags::PATIENT_NAME), VR::PN, &"N".repeat(VALUE_BYTES_MAX + 2)));
         let (_folder, path) = file_of(object, EXPLICIT_VR_LITTLE_ENDIAN);
-        let elements = open_file(&path).unwrap().1.into_elements();
+        let elements = open_file(&path, true).unwrap().1.unwrap().into_elements();
         assert!(!parsed(&elements.object).has(tags::PATIENT_NAME));
         assert!(parsed(&elements.object).has(tags::PATIENT_ID));
     }

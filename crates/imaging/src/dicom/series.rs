@@ -81,7 +81,7 @@ fn is_copy(slice: &Slice, other: &Slice) -> bool {
 }
 
 /// The volume that the slices make. There is at least one.
-pub(super) fn assemble(slices: Vec<Slice>, at: &At) -> Result<(Volume, Provenance), ImagingError> {
+pub(super) fn assemble(slices: Vec<Slice>, at: &At) -> Result<(Volume, Option<Provenance>), ImagingError> {
     identity::refuse_mixed(&slices, at)?;
     refuse_uneven_formats(&slices, at)?;
     let origin = origin_of(&slices);
@@ -102,14 +102,19 @@ pub(super) fn assemble(slices: Vec<Slice>, at: &At) -> Result<(Volume, Provenanc
 }
 
 /// The frames of one file that do not say where they lie, in the order of the file. There is at least one.
-pub(super) fn assemble_unplaced(slices: Vec<Slice>) -> (Volume, Provenance) {
+pub(super) fn assemble_unplaced(slices: Vec<Slice>) -> (Volume, Option<Provenance>) {
     let (affine, origin) = (placeholder(slices[0].frame()), origin_of(&slices));
     let note = "the frames do not say where they lie: they are taken in the order of the file, and the mask lies on a \
                 grid without a place in the patient's space";
     joined(slices, affine, origin, vec![note.into()])
 }
 
-fn joined(slices: Vec<Slice>, affine: Affine, origin: Origin, notes: Vec<String>) -> (Volume, Provenance) {
+fn joined(
+    slices: Vec<Slice>,
+    affine: Affine,
+    origin: Origin,
+    notes: Vec<String>,
+) -> (Volume, Option<Provenance>) {
     let provenance = Provenance::of(&slices);
     let pixels = &slices[0].instance.pixels;
     let (size, kind) = ([pixels.columns, pixels.rows, slices.len()], slices[0].instance.unit.kind);

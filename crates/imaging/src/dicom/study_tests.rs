@@ -72,7 +72,7 @@ fn enhanced(places: &[f64]) -> InMemDicomObject {
 #[test]
 fn sequences_of_unknown_vr_are_read_and_an_enhanced_object_without_places_is_refused() {
     let (_folder, path) = file_of(enhanced(&[4.0, 0.0, 2.0]), EXPLICIT);
-    let Scan::Volume(volume) = open_file(&path).unwrap().0 else { panic!("frames make a volume") };
+    let Scan::Volume(volume) = open_file(&path, false).unwrap().0 else { panic!("frames make a volume") };
     let grey: Vec<f32> = (0..3).map(|k| volume.value(VoxelIndex([0, 0, k]))).collect();
     assert_eq!(grey, [1.0, 2.0, 0.0]);
     assert_eq!(Scan::Volume(volume).slices(crate::Axis::Axial)[1].frame, Some(3));
@@ -80,7 +80,7 @@ fn sequences_of_unknown_vr_are_read_and_an_enhanced_object_without_places_is_ref
     let mut without = enhanced(&[4.0, 0.0, 2.0]);
     without.remove_element(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
     let (_folder, path) = file_of(without, EXPLICIT);
-    let text = open_file(&path).err().unwrap().to_string();
+    let text = open_file(&path, false).err().unwrap().to_string();
     assert!(text.contains("3 of its 3 frames have no position"), "{text}");
 }
 
@@ -102,7 +102,7 @@ fn frames_with_one_position_are_stacked_by_their_spacing_and_it_is_said() {
     object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16((0..18).collect())));
     let open = |object: InMemDicomObject| {
         let (_folder, path) = file_of(object, EXPLICIT);
-        let Scan::Volume(volume) = open_file(&path).unwrap().0 else { panic!("frames make a volume") };
+        let Scan::Volume(volume) = open_file(&path, false).unwrap().0 else { panic!("frames make a volume") };
         volume
     };
     let volume = open(object.clone());
@@ -477,8 +477,8 @@ fn a_projection_image_is_a_picture_even_with_a_place_and_alone_in_a_folder() {
     let mut xray = slice("1.2", 5.0, 7);
     put(&mut xray, tags::MODALITY, VR::CS, "CR");
     save(xray.clone(), EXPLICIT, &folder.path().join("a"));
-    assert!(matches!(open_file(&folder.path().join("a")).unwrap().0, Scan::Picture(_)));
-    let scan = open_folder(folder.path()).unwrap().0;
+    assert!(matches!(open_file(&folder.path().join("a"), false).unwrap().0, Scan::Picture(_)));
+    let scan = open_folder(folder.path(), false).unwrap().0;
     assert!(matches!(scan, Scan::Picture(_)));
     assert_eq!(scan.facts().modality.as_deref(), Some("CR"));
     save(xray, EXPLICIT, &folder.path().join("b"));
@@ -496,7 +496,7 @@ fn wishes_of_the_file_that_are_not_fulfilled_are_said() {
         }
         change(&mut xray);
         save(xray, EXPLICIT, &folder.path().join("a"));
-        open_file(&folder.path().join("a")).unwrap().0.notes().to_vec()
+        open_file(&folder.path().join("a"), false).unwrap().0.notes().to_vec()
     };
     assert_eq!(notes(&|_| ()), [] as [&str; 0]);
     let eight_bit = |o: &mut InMemDicomObject| {
@@ -514,7 +514,7 @@ fn wishes_of_the_file_that_are_not_fulfilled_are_said() {
 #[test]
 fn slices_are_known_by_their_place_and_instance_number() {
     let folder = changed(|number, o| put(o, tags::INSTANCE_NUMBER, VR::IS, &(60 - number).to_string()));
-    let scan = open_folder(folder.path()).unwrap().0;
+    let scan = open_folder(folder.path(), false).unwrap().0;
     let slices = scan.slices(crate::Axis::Axial);
     assert_eq!((slices[1].place_mm, slices[1].instance), (10.0, Some(59)));
     let steps = scan.facts().steps.unwrap();
@@ -525,7 +525,7 @@ fn slices_are_known_by_their_place_and_instance_number() {
 #[test]
 fn nothing_that_is_shown_names_the_patient() {
     let folder = changed(|_, _| ());
-    let scan = open_folder(folder.path()).unwrap().0;
+    let scan = open_folder(folder.path(), false).unwrap().0;
     let shown = format!("{scan:?} {:?}", scan.facts());
     assert!(!shown.contains("SECRET"), "{shown}");
 }

@@ -77,14 +77,14 @@ pub(super) fn file_of(object: InMemDicomObject, transfer_syntax: &str) -> (tempf
 }
 
 pub(super) fn stack(folder: &Path) -> Volume {
-    match open_folder(folder).unwrap().0 {
+    match open_folder(folder, false).unwrap().0 {
         Scan::Volume(volume) => volume,
         Scan::Picture(_) => panic!("slices make a volume"),
     }
 }
 
 pub(super) fn refusal(folder: &tempfile::TempDir) -> String {
-    let text = open_folder(folder.path()).err().unwrap().to_string();
+    let text = open_folder(folder.path(), false).err().unwrap().to_string();
     assert!(!text.contains("SECRET"), "{text}");
     text
 }
@@ -154,7 +154,9 @@ fn slices_of_another_size_or_turn_are_refused() {
 fn one_slice_of_a_ct_is_a_volume_in_every_uncompressed_coding() {
     for coding in [uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::IMPLICIT_VR_LITTLE_ENDIAN, "1.2.840.10008.1.2.2"] {
         let (_folder, path) = file_of(slice("1.2", 5.0, -24), coding);
-        let Scan::Volume(volume) = open_file(&path).unwrap().0 else { panic!("a CT slice is a volume") };
+        let Scan::Volume(volume) = open_file(&path, false).unwrap().0 else {
+            panic!("a CT slice is a volume")
+        };
         assert_eq!(volume.voxels(), &Voxels::I16(vec![-1024; 6]), "{coding}");
     }
 }
@@ -174,12 +176,12 @@ fn an_x_ray_is_a_picture_whose_smallest_value_is_black() {
         DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8([0u8, 200].into_iter().collect())),
     ]);
     let (_folder, path) = file_of(xray.clone(), uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    let Scan::Picture(picture) = open_file(&path).unwrap().0 else { panic!("an X-ray is a picture") };
+    let Scan::Picture(picture) = open_file(&path, false).unwrap().0 else { panic!("an X-ray is a picture") };
     assert_eq!((picture.grey(), picture.kind()), (&Voxels::U8(vec![255, 55]), Kind::EightBit));
 
     xray.put(number(tags::SAMPLES_PER_PIXEL, 3));
     let (_folder, path) = file_of(xray, uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(open_file(&path).err().unwrap().to_string().contains("3 samples per pixel"));
+    assert!(open_file(&path, false).err().unwrap().to_string().contains("3 samples per pixel"));
 }
 
 #[test]
@@ -217,7 +219,7 @@ fn frames_of_one_file_are_sorted_by_their_own_places() {
     object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored.collect())));
     for coding in [uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::IMPLICIT_VR_LITTLE_ENDIAN] {
         let (_folder, path) = file_of(object.clone(), coding);
-        let Scan::Volume(volume) = open_file(&path).unwrap().0 else { panic!("frames make a volume") };
+        let Scan::Volume(volume) = open_file(&path, false).unwrap().0 else { panic!("frames make a volume") };
         let grey: Vec<f32> = (0..3).map(|k| volume.value(VoxelIndex([0, 0, k]))).collect();
         assert_eq!(grey, [1.0, 2.0, 0.0], "{coding}");
         assert_eq!(volume.affine().spacing_mm(), [1.0, 1.0, 2.0]);
@@ -230,7 +232,7 @@ fn a_file_cut_at_any_byte_is_an_error() {
     let whole = std::fs::read(&path).unwrap();
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        assert!(open_file(&path).is_err(), "cut to {length} bytes");
+        assert!(open_file(&path, false).is_err(), "cut to {length} bytes");
     }
 }
 
@@ -248,7 +250,7 @@ fn deep_nesting_is_refused_and_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep.dcm");
     std::fs::write(&path, bytes).unwrap();
-    assert!(open_file(&path).err().unwrap().to_string().contains("nested too deeply"));
+    assert!(open_file(&path, false).err().unwrap().to_string().contains("nested too deeply"));
 }
 
 #[test]
@@ -257,13 +259,13 @@ fn declared_sizes_beyond_the_file_are_refused() {
     object.put(number(tags::ROWS, 30000));
     object.put(number(tags::COLUMNS, 30000));
     let (_folder, path) = file_of(object.clone(), uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(matches!(open_file(&path), Err(ImagingError::TooLarge { .. })));
+    assert!(matches!(open_file(&path, false), Err(ImagingError::TooLarge { .. })));
     object.put(number(tags::COLUMNS, 3000));
     let (_folder, path) = file_of(object.clone(), uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(open_file(&path).err().unwrap().to_string().contains("only 12 are there"));
+    assert!(open_file(&path, false).err().unwrap().to_string().contains("only 12 are there"));
     object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, "4000000000"));
     let (_folder, path) = file_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(matches!(open_file(&path), Err(ImagingError::TooLarge { .. })));
+    assert!(matches!(open_file(&path, false), Err(ImagingError::TooLarge { .. })));
 }
 
 #[test]
@@ -273,7 +275,7 @@ fn many_frames_of_a_pixel_are_refused_before_any_is_described() {
     object.put(number(tags::COLUMNS, 1));
     object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, "500000000"));
     let (_folder, path) = file_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    assert!(matches!(open_file(&path), Err(ImagingError::TooLarge { max: 100_000, .. })));
+    assert!(matches!(open_file(&path, false), Err(ImagingError::TooLarge { max: 100_000, .. })));
 }
 
 #[test]
@@ -285,7 +287,7 @@ fn run_lengths_that_cannot_fill_the_image_are_refused_before_it_is_allocated() {
     coded[..12].copy_from_slice(&[2, 0, 0, 0, 64, 0, 0, 0, 64, 0, 0, 0]);
     object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PixelFragmentSequence::new_fragments(vec![coded])));
     let (_folder, path) = file_of(object, uids::RLE_LOSSLESS);
-    assert!(open_file(&path).err().unwrap().to_string().contains("do not fill the image"));
+    assert!(open_file(&path, false).err().unwrap().to_string().contains("do not fill the image"));
 }
 
 #[test]
@@ -307,7 +309,7 @@ fn a_jpeg_stream_that_declares_another_size_never_reaches_the_decoder() {
         let pixels = PixelFragmentSequence::new_fragments(vec![fragment]);
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
         let (_folder, path) = file_of(object, uids::JPEG_BASELINE8_BIT);
-        open_file(&path).map(|(scan, _)| scan)
+        open_file(&path, false).map(|(scan, _)| scan)
     };
     let Scan::Volume(volume) = open_with(&object, &stream).unwrap() else { panic!("a CT slice is a volume") };
     assert!((volume.voxels().get(0) - (90.0 - 1000.0)).abs() <= 1.0);
@@ -327,7 +329,7 @@ proptest::proptest! {
             bytes[place % length] = byte;
         }
         std::fs::write(&path, bytes).unwrap();
-        let _ = open_file(&path);
+        let _ = open_file(&path, false);
     }
 }
 
@@ -337,7 +339,7 @@ fn seeds_of_the_fuzz_target_are_read_and_altered_ones_are_read_or_refused() {
     let (_folder, path) = file_of(slice("1.2", 5.0, 7), uids::EXPLICIT_VR_LITTLE_ENDIAN);
     let open = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        open_file(&path).map(|_| ())
+        open_file(&path, false).map(|_| ())
     };
     let mut state = 1u64;
     let mut random = |below: usize| {
