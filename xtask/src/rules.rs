@@ -8,6 +8,7 @@ mod front_lines;
 mod front_pages;
 mod length;
 mod lints;
+mod provenance;
 mod rust_text;
 mod taps;
 mod unsafe_code;
@@ -31,13 +32,14 @@ pub(crate) struct Violation {
 pub(crate) type Rule = (&'static str, fn(&Workspace) -> Vec<Violation>);
 
 /// All of them.
-pub(crate) const RULES: [Rule; 11] = [
+pub(crate) const RULES: [Rule; 12] = [
     ("edges between crates", edges::check),
     ("test features stay in tests", features::check),
     ("dependencies are used", unused::check),
     ("workspace lints", lints::check),
     ("unsafe only in arith", unsafe_code::check),
     ("a look at shares only in compare and tests", taps::check),
+    ("whom a scan belongs to only in its reader", provenance::check),
     ("front lines", front_lines::check),
     ("front pages of protocols", front_pages::check),
     ("length of files", length::check),

@@ -318,6 +318,65 @@ fn a_jpeg_stream_that_declares_another_size_never_reaches_the_decoder() {
     assert!(text.contains("declares 32514 x 3 pixels"), "{text}");
 }
 
+/// A lossless JPEG stream of `precision` bits, 3 pixels wide and 2 high: each pixel is one more than its left neighbour, and
+/// the first of a row as the one above (ITU-T T.81 annex H, selection value 1).
+fn lossless(frame: u8, precision: u8) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8];
+    let mut segment = |marker: u8, body: &[u8]| {
+        bytes.extend([0xff, marker]);
+        bytes.extend((body.len() as u16 + 2).to_be_bytes());
+        bytes.extend(body);
+    };
+    segment(frame, &[precision, 0, 2, 0, 3, 1, 1, 0x11, 0]);
+    // Differences of no bits are coded 0, those of one bit 10, behind which the bit says +1 or -1.
+    segment(0xc4, &[&[0, 1, 1][..], &[0; 14], &[0, 1]].concat());
+    segment(0xda, &[1, 1, 0, 1, 0, 0]);
+    // Two rows of 0 101 101, filled with ones.
+    bytes.extend([0b0101_1010, 0b1011_0111, 0xff, 0xd9]);
+    bytes
+}
+
+/// A CT slice whose pixels are these JPEG frames of 16 bits, of which 12 are stored.
+fn with_jpeg(coded: Vec<Vec<u8>>, transfer_syntax: &str, signed: u16) -> Result<Scan, ImagingError> {
+    let mut object = slice("1.2", 5.0, 0);
+    object.put(number(tags::BITS_STORED, 12));
+    object.put(number(tags::HIGH_BIT, 11));
+    object.put(number(tags::PIXEL_REPRESENTATION, signed));
+    object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, &coded.len().to_string()));
+    object.put(text(tags::SPACING_BETWEEN_SLICES, VR::DS, "2"));
+    let even = coded.into_iter().map(|mut frame| {
+        frame.resize(frame.len().next_multiple_of(2), 0);
+        frame
+    });
+    let pixels = PixelFragmentSequence::new_fragments(even.collect::<Vec<_>>());
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
+    let (_folder, path) = file_of(object, transfer_syntax);
+    open_file(&path, false).map(|(scan, _)| scan)
+}
+
+#[test]
+fn lossless_jpeg_gives_every_bit_with_and_without_a_sign_in_each_frame() {
+    let grey = |scan: Scan| {
+        let Scan::Volume(volume) = scan else { panic!("a CT slice is a volume") };
+        (0..volume.voxels().len()).map(|i| volume.voxels().get(i)).collect::<Vec<_>>()
+    };
+    for syntax in [uids::JPEG_LOSSLESS, uids::JPEG_LOSSLESS_SV1] {
+        let one = with_jpeg(vec![lossless(0xc3, 12)], syntax, 0).unwrap();
+        assert_eq!(grey(one), [1048.0, 1049.0, 1050.0, 1048.0, 1049.0, 1050.0]);
+        let signed = with_jpeg(vec![lossless(0xc3, 12)], syntax, 1).unwrap();
+        assert_eq!(grey(signed)[..3], [-3048.0, -3047.0, -3046.0]);
+        let two = with_jpeg(vec![lossless(0xc3, 12), lossless(0xc3, 11)], syntax, 0).unwrap();
+        assert_eq!(grey(two)[5..9], [1050.0, 24.0, 25.0, 26.0]);
+    }
+}
+
+#[test]
+fn lossy_jpeg_of_12_bits_is_refused_with_what_to_do() {
+    let refused = with_jpeg(vec![lossless(0xc1, 12)], uids::JPEG_EXTENDED12_BIT, 0).err().unwrap();
+    let text = refused.to_string();
+    assert!(text.contains("lossy JPEG of 12 bits") && text.contains("dcmdjpeg"), "{text}");
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
     #[test]
