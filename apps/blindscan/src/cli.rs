@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use blindscan_graph::onnx;
 use blindscan_graph::plan::OutputPolicy;
-use blindscan_imaging::Kind;
+use blindscan_imaging::GreyKind;
 use blindscan_session::PlanDigest;
 use blindscan_wire::fingerprint::Fingerprint;
 use blindscan_workflow::canaries::CanaryOptions;
@@ -318,7 +318,7 @@ pub(crate) struct CompareArgs {
     pub(crate) slice: Option<usize>,
     /// What grey values mean, where the file does not say it or is wrong: hu, eight-bit or other
     #[arg(long)]
-    pub(crate) unit: Option<Kind>,
+    pub(crate) unit: Option<GreyKind>,
     /// Which oblivious transfers make the stock
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) ot: Ot,
@@ -523,7 +523,7 @@ pub(crate) struct PrepareArgs {
 pub(crate) struct StudyArgs {
     /// What grey values mean, where the file does not say it or is wrong: hu, eight-bit or other
     #[arg(long)]
-    pub(crate) unit: Option<Kind>,
+    pub(crate) unit: Option<GreyKind>,
     /// A card that says what the model takes: the .toml beside a model, or one kept of a server
     #[arg(long, value_name = "FILE")]
     pub(crate) card: Option<PathBuf>,

@@ -9,7 +9,7 @@ use blindscan_input_spec::ToEightBit;
 
 use crate::ImagingError;
 use crate::error::misfit;
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::scan::Scan;
 
 /// Where black and white lie in one scan. The ends may be the patient's: `Debug` does not show them.
@@ -28,7 +28,7 @@ impl fmt::Debug for Rendering {
 impl Rendering {
     /// The rendering of a scan, and a note that says how it was found; nothing for values that have 8 bits.
     pub(crate) fn of(scan: &Scan, rule: ToEightBit) -> Result<Option<(Rendering, String)>, ImagingError> {
-        if scan.kind() == Kind::EightBit {
+        if scan.kind() == GreyKind::EightBit {
             return Ok(None);
         }
         let ([low, high], by) = match (rule, window(scan)) {
@@ -84,7 +84,7 @@ mod tests {
     use crate::{Picture, Voxels};
 
     fn picture(values: Vec<f32>) -> Picture {
-        Picture::new(1, values.len(), Voxels::compact(values), Kind::Other)
+        Picture::new(1, values.len(), Voxels::compact(values), GreyKind::Other)
     }
 
     fn rendered(picture: Picture, rule: ToEightBit) -> (Vec<f32>, String) {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn eight_bits_stay_as_they_are_and_an_even_scan_is_refused() {
         let voi = ToEightBit::Voi { low: 0.0, high: 100.0 };
-        let eight = Picture::new(1, 2, Voxels::U8(vec![3, 9]), Kind::EightBit);
+        let eight = Picture::new(1, 2, Voxels::U8(vec![3, 9]), GreyKind::EightBit);
         assert_eq!(Rendering::of(&Scan::Picture(eight), voi).unwrap(), None);
         let even = Scan::Picture(picture(vec![700.0; 3]));
         assert!(Rendering::of(&even, voi).unwrap_err().to_string().contains("all equal"));

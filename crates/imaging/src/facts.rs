@@ -14,7 +14,7 @@
 use blindscan_input_spec::Axis;
 
 use crate::geometry::PlaneIndex;
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::kind::KnownBy;
 use crate::origin::{LeftAside, Origin, SliceSource, Steps};
 use crate::picture::Picture;
@@ -30,7 +30,7 @@ pub struct Facts {
     /// Voxels along the file's three axes; of a picture columns, rows and 1.
     pub size: [usize; 3],
     /// What the grey values mean.
-    pub kind: Kind,
+    pub kind: GreyKind,
     /// How this is known.
     pub kind_known_by: KnownBy,
     /// The DICOM code of the modality (`CT`, `MR`, ...), when the file names one.
@@ -99,7 +99,7 @@ fn of_picture(picture: &Picture) -> Facts {
     Facts { size: [columns, rows, 1], ..of_origin(picture.origin(), picture.kind()) }
 }
 
-fn of_origin(origin: &Origin, kind: Kind) -> Facts {
+fn of_origin(origin: &Origin, kind: GreyKind) -> Facts {
     Facts {
         is_volume: false,
         size: [0; 3],
@@ -139,7 +139,7 @@ mod tests {
     use crate::voxels::Voxels;
 
     fn volume(affine: [[f64; 4]; 3]) -> Scan {
-        Scan::Volume(Volume::new(Voxels::U8(vec![0; 24]), [2, 3, 4], Affine(affine), Kind::EightBit))
+        Scan::Volume(Volume::new(Voxels::U8(vec![0; 24]), [2, 3, 4], Affine(affine), GreyKind::EightBit))
     }
 
     #[test]

@@ -7,7 +7,7 @@ use blindscan_input_spec::{GreyScale, InputSpec, Modality};
 use crate::ImagingError;
 use crate::error::misfit;
 use crate::geometry::{PlaneIndex, length};
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::kind::KnownBy;
 use crate::origin::Origin;
 use crate::scan::Scan;
@@ -58,10 +58,10 @@ fn codes(modality: Modality) -> Option<(&'static [&'static str], &'static str)> 
 }
 
 /// What grey values must mean; `None` takes any.
-fn expected_kind(grey: GreyScale) -> Option<Kind> {
+fn expected_kind(grey: GreyScale) -> Option<GreyKind> {
     match grey {
-        GreyScale::Hounsfield => Some(Kind::Hounsfield),
-        GreyScale::EightBit => Some(Kind::EightBit),
+        GreyScale::Hounsfield => Some(GreyKind::Hounsfield),
+        GreyScale::EightBit => Some(GreyKind::EightBit),
         GreyScale::Any => None,
     }
 }
@@ -120,7 +120,7 @@ pub(crate) fn check_kind(scan: &Scan, spec: &InputSpec) -> Result<(), ImagingErr
     let Some(expected) = expected_kind(spec.grey).filter(|&expected| expected != scan.kind()) else {
         return Ok(());
     };
-    if expected == Kind::EightBit && spec.to_eight_bit.is_some() {
+    if expected == GreyKind::EightBit && spec.to_eight_bit.is_some() {
         return Ok(());
     }
     let origin = scan.origin();
@@ -132,22 +132,22 @@ pub(crate) fn check_kind(scan: &Scan, spec: &InputSpec) -> Result<(), ImagingErr
     Err(misfit(format!("a scan in {}{reason}", scan.kind()), expected.to_string(), advice(expected, origin)))
 }
 
-fn advice(expected: Kind, origin: &Origin) -> &'static str {
+fn advice(expected: GreyKind, origin: &Origin) -> &'static str {
     let is_guess = matches!(origin.known_by, KnownBy::Guess(_));
     match expected {
-        Kind::EightBit => {
+        GreyKind::EightBit => {
             "convert the scan to 8 bits in the way that the network's training images were, or take a network for this scale"
         }
-        Kind::Hounsfield if is_guess => {
+        GreyKind::Hounsfield if is_guess => {
             "where the guess is wrong state the unit (--unit hu); else give the original CT and not an export on another scale"
         }
-        Kind::Hounsfield if origin.kind_remark.is_some() => {
+        GreyKind::Hounsfield if origin.kind_remark.is_some() => {
             "export the CT in Hounsfield units, or, where its values are in these all the same, state the unit (--unit hu)"
         }
-        Kind::Hounsfield => {
+        GreyKind::Hounsfield => {
             "give the original CT (DICOM with rescale values, or NIfTI in Hounsfield units) and not an 8-bit export"
         }
-        Kind::Other => "give a scan on the scale that the network was trained on",
+        GreyKind::Other => "give a scan on the scale that the network was trained on",
     }
 }
 

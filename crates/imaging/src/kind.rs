@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What grey values mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GreyKind {
     /// Hounsfield units: air is -1000, water 0.
     Hounsfield,
     /// Whole numbers from 0 to 255.
@@ -13,26 +13,26 @@ pub enum Kind {
     Other,
 }
 
-impl std::str::FromStr for Kind {
+impl std::str::FromStr for GreyKind {
     type Err = String;
 
     /// `hu`, `eight-bit` or `other`.
-    fn from_str(text: &str) -> Result<Kind, String> {
+    fn from_str(text: &str) -> Result<GreyKind, String> {
         match text {
-            "hu" | "hounsfield" => Ok(Kind::Hounsfield),
-            "eight-bit" => Ok(Kind::EightBit),
-            "other" => Ok(Kind::Other),
+            "hu" | "hounsfield" => Ok(GreyKind::Hounsfield),
+            "eight-bit" => Ok(GreyKind::EightBit),
+            "other" => Ok(GreyKind::Other),
             _ => Err(format!("{text:?} is no unit known here; give hu, eight-bit or other")),
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for GreyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Hounsfield => "Hounsfield units",
-            Kind::EightBit => "8-bit grey values (0 to 255)",
-            Kind::Other => "grey values of another scale",
+            GreyKind::Hounsfield => "Hounsfield units",
+            GreyKind::EightBit => "8-bit grey values (0 to 255)",
+            GreyKind::Other => "grey values of another scale",
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ImagingError;
 use crate::geometry::{Affine, VoxelIndex};
 use crate::patch::Patch;
-use crate::planes::Labels;
+use crate::planes::PatchLabels;
 use crate::volume::Volume;
 
 /// One label per voxel, on a volume's grid, in the file's own order.
@@ -31,7 +31,7 @@ impl Mask {
         for patch in patches {
             patch.check()?;
             let ones = vec![1; patch.size().iter().product()];
-            mask.lay(patch, &Labels::block(patch.size(), ones))?;
+            mask.lay(patch, &PatchLabels::block(patch.size(), ones))?;
         }
         Ok(mask)
     }
@@ -39,7 +39,7 @@ impl Mask {
     /// Lays the labels of a patch onto the grid. Where patches overlap, the one laid later counts; what of a block lies beyond the
     /// scan's ends is dropped. The labels of a plane may have another size (a network's) and are resized by nearest neighbour; those
     /// of a block must have its own.
-    pub fn lay(&mut self, patch: &Patch, labels: &Labels) -> Result<(), ImagingError> {
+    pub fn lay(&mut self, patch: &Patch, labels: &PatchLabels) -> Result<(), ImagingError> {
         self.check_patch(patch)?;
         let [depth, rows, columns] = patch.size();
         let labels = match patch {
@@ -64,10 +64,10 @@ impl Mask {
     }
 
     /// Cuts the labels of a patch out; beyond the scan's ends they are 0.
-    pub fn cut(&self, patch: &Patch) -> Result<Labels, ImagingError> {
+    pub fn cut(&self, patch: &Patch) -> Result<PatchLabels, ImagingError> {
         self.check_patch(patch)?;
         let label = |voxel: Option<VoxelIndex>| voxel.map_or(0, |voxel| self.labels[self.place(voxel)]);
-        Ok(Labels::block(patch.size(), patch.voxels().map(label).collect()))
+        Ok(PatchLabels::block(patch.size(), patch.voxels().map(label).collect()))
     }
 
     /// The labels, first axis fastest.
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::geometry::PlaneIndex;
-    use crate::kind::Kind;
+    use crate::kind::GreyKind;
     use crate::slicing::Slicing;
     use crate::voxels::Voxels;
 
@@ -173,11 +173,11 @@ mod tests {
     /// A turned, mirrored and sheared grid: head, left, front, with a tilt.
     fn turned() -> Volume {
         let affine = Affine([[0.1, 0.0, 2.0, 3.0], [-1.0, 0.2, 0.0, 5.0], [0.0, -1.0, 0.1, 7.0]]);
-        Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], affine, Kind::EightBit)
+        Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], affine, GreyKind::EightBit)
     }
 
-    fn numbered(size: [usize; 3]) -> Labels {
-        Labels::block(size, (1..=size.iter().product::<usize>()).map(|i| i as u8).collect())
+    fn numbered(size: [usize; 3]) -> PatchLabels {
+        PatchLabels::block(size, (1..=size.iter().product::<usize>()).map(|i| i as u8).collect())
     }
 
     #[test]
@@ -225,8 +225,8 @@ mod tests {
         assert_eq!(mask.cut(&corner).unwrap().labels(), [0, 0, 0, 0, 0, 0, 0, 8]);
         assert_eq!(mask.labels().iter().map(|&label| usize::from(label)).sum::<usize>(), 8);
         let whole = block([0, 0, 0], [slicing.plane_count(), rows, columns]);
-        mask.lay(&whole, &Labels::block(whole.size(), vec![3; 60])).unwrap();
-        mask.lay(&corner, &Labels::block([2, 2, 2], vec![0; 8])).unwrap();
+        mask.lay(&whole, &PatchLabels::block(whole.size(), vec![3; 60])).unwrap();
+        mask.lay(&corner, &PatchLabels::block([2, 2, 2], vec![0; 8])).unwrap();
         assert_eq!(mask.labels().iter().filter(|&&label| label == 3).count(), 59);
         let far = block([i64::MIN, i64::MAX, 0], [1, 1, 1]);
         mask.lay(&far, &numbered([1, 1, 1])).unwrap();
@@ -242,8 +242,12 @@ mod tests {
         assert!(matches!(mask.lay(&block, &numbered([2, 2, 1])), Err(ImagingError::GridMismatch { .. })));
         let empty = Patch::Block { slicing, origin: [0; 3], size: [1, 0, 2] };
         assert!(mask.lay(&empty, &numbered([1, 0, 2])).is_err());
-        let other =
-            Volume::new(Voxels::U8(vec![0; 8]), [2; 3], Affine::from_spacing_mm([1.0; 3]), Kind::EightBit);
+        let other = Volume::new(
+            Voxels::U8(vec![0; 8]),
+            [2; 3],
+            Affine::from_spacing_mm([1.0; 3]),
+            GreyKind::EightBit,
+        );
         let mut small = Mask::empty(&other);
         assert!(matches!(small.lay(&block, &numbered([1, 2, 2])), Err(ImagingError::GridMismatch { .. })));
         assert!(small.cut(&block).is_err());

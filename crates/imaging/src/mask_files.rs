@@ -6,7 +6,7 @@ use crate::error::At;
 use crate::files::{Format, write_png, write_whole};
 use crate::mask::{Mask, MaskWords};
 use crate::picture::Picture;
-use crate::planes::Labels;
+use crate::planes::PatchLabels;
 use crate::volume::Volume;
 use crate::voxels::Voxels;
 use crate::{ImagingError, nifti};
@@ -36,7 +36,7 @@ pub fn write_labelled_mask(
 
 /// Writes the labels of a picture as a grey PNG of the picture's size: the pixel's value is the label. The file appears
 /// whole or not at all.
-pub fn write_picture_mask(picture: &Picture, labels: &Labels, path: &Path) -> Result<(), ImagingError> {
+pub fn write_picture_mask(picture: &Picture, labels: &PatchLabels, path: &Path) -> Result<(), ImagingError> {
     let (rows, columns) = picture.size();
     let labels = labels.resized(rows, columns).labels().to_vec();
     let image = image::GrayImage::from_raw(columns as u32, rows as u32, labels).expect("one label per pixel");
@@ -72,14 +72,14 @@ pub fn read_mask(path: &Path) -> Result<Mask, ImagingError> {
 mod tests {
     use super::*;
     use crate::geometry::Affine;
-    use crate::kind::Kind;
+    use crate::kind::GreyKind;
 
     #[test]
     fn a_picture_mask_is_a_png_of_its_labels() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mask.png");
-        let picture = Picture::new(2, 4, Voxels::U8(vec![0; 8]), Kind::EightBit);
-        write_picture_mask(&picture, &Labels::plane(1, 2, vec![1, 2]), &path).unwrap();
+        let picture = Picture::new(2, 4, Voxels::U8(vec![0; 8]), GreyKind::EightBit);
+        write_picture_mask(&picture, &PatchLabels::plane(1, 2, vec![1, 2]), &path).unwrap();
         let mask = read_mask(&path).unwrap();
         assert_eq!((mask.size(), mask.labels()), ([4, 2, 1], &[1, 1, 2, 2, 1, 1, 2, 2][..]));
     }
@@ -88,7 +88,12 @@ mod tests {
     fn a_mask_of_another_grid_and_a_name_of_another_kind_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let volume = |n| {
-            Volume::new(Voxels::U8(vec![0; n]), [n, 1, 1], Affine::from_spacing_mm([1.0; 3]), Kind::EightBit)
+            Volume::new(
+                Voxels::U8(vec![0; n]),
+                [n, 1, 1],
+                Affine::from_spacing_mm([1.0; 3]),
+                GreyKind::EightBit,
+            )
         };
         let mask = Mask::empty(&volume(3));
         assert!(matches!(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::files::Format;
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::scan::Scan;
 use crate::{ImagingError, Provenance, dicom, nifti, picture};
 
@@ -11,7 +11,7 @@ use crate::{ImagingError, Provenance, dicom, nifti, picture};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenOptions {
     /// What the grey values mean, by the user's word; it overrules a guess, and the header too (with a note).
-    pub unit: Option<Kind>,
+    pub unit: Option<GreyKind>,
 }
 
 /// A scan, and beside it what says to whom it belongs.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::kind::{Kind, KnownBy};
+use crate::kind::{GreyKind, KnownBy};
 
 /// Steps between the slices of a stack, in millimetres along its normal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +73,7 @@ impl Default for Origin {
 }
 
 /// The note when the user's word contradicts the file's.
-pub(crate) fn overruled(was: Kind, stated: Kind, known_by: &KnownBy) -> Option<String> {
+pub(crate) fn overruled(was: GreyKind, stated: GreyKind, known_by: &KnownBy) -> Option<String> {
     (was != stated && !matches!(known_by, KnownBy::Guess(_))).then(|| {
         format!("the values are taken as {stated}, as stated; by the file they are {was} ({known_by})")
     })

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use crate::ImagingError;
 use crate::files::write_png;
-use crate::planes::{GreyPlane, Labels};
+use crate::planes::{GreyPlane, PatchLabels};
 
 /// Planes with no side of this length are enlarged, so that a person can see them.
 const SMALL: usize = 256;
@@ -18,11 +18,11 @@ const COLOURS: [[u8; 3]; 6] =
 
 /// Writes a PNG: the grey plane, enlarged four times when it is small, and around each label's area a line of one pixel.
 /// A mask of another size is resized to the plane's by nearest neighbour.
-pub fn overlay_png(plane: &GreyPlane, mask: &Labels, path: &Path) -> Result<(), ImagingError> {
+pub fn overlay_png(plane: &GreyPlane, mask: &PatchLabels, path: &Path) -> Result<(), ImagingError> {
     write_png(drawn(plane, mask).into(), path)
 }
 
-fn drawn(plane: &GreyPlane, mask: &Labels) -> RgbImage {
+fn drawn(plane: &GreyPlane, mask: &PatchLabels) -> RgbImage {
     let factor = if plane.rows.max(plane.columns) <= SMALL { ENLARGED_BY } else { 1 };
     let (rows, columns) = (plane.rows * factor, plane.columns * factor);
     let grey = plane.to_screen();
@@ -39,7 +39,7 @@ fn drawn(plane: &GreyPlane, mask: &Labels) -> RgbImage {
 }
 
 /// Whether one of the four neighbours has another label; beyond the image is label 0.
-fn is_edge(labels: &Labels, row: usize, column: usize) -> bool {
+fn is_edge(labels: &PatchLabels, row: usize, column: usize) -> bool {
     let [_, rows, columns] = labels.size();
     let at = |row, column| labels.label([0, row, column]);
     let label = at(row, column);
@@ -56,12 +56,12 @@ fn is_edge(labels: &Labels, row: usize, column: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Kind;
+    use crate::kind::GreyKind;
 
     #[test]
     fn a_small_plane_is_enlarged_and_its_mask_outlined() {
-        let plane = GreyPlane { rows: 3, columns: 3, values: vec![100.0; 9], kind: Kind::EightBit };
-        let mask = Labels::plane(3, 3, vec![0, 0, 0, 0, 1, 0, 0, 0, 0]);
+        let plane = GreyPlane { rows: 3, columns: 3, values: vec![100.0; 9], kind: GreyKind::EightBit };
+        let mask = PatchLabels::plane(3, 3, vec![0, 0, 0, 0, 1, 0, 0, 0, 0]);
         let image = drawn(&plane, &mask);
         assert_eq!(image.dimensions(), (12, 12));
         let red = image.pixels().filter(|p| p.0 == COLOURS[0]).count();
@@ -75,8 +75,8 @@ mod tests {
     fn the_file_is_a_png_that_opens() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("overlay.png");
-        let plane = GreyPlane { rows: 2, columns: 300, values: vec![0.0; 600], kind: Kind::Hounsfield };
-        overlay_png(&plane, &Labels::plane(1, 150, vec![2; 150]), &path).unwrap();
+        let plane = GreyPlane { rows: 2, columns: 300, values: vec![0.0; 600], kind: GreyKind::Hounsfield };
+        overlay_png(&plane, &PatchLabels::plane(1, 150, vec![2; 150]), &path).unwrap();
         let image = image::open(&path).unwrap().to_rgb8();
         assert_eq!(image.dimensions(), (300, 2));
         assert_eq!(image.get_pixel(9, 1).0, COLOURS[1]);

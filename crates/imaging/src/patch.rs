@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
     use crate::geometry::Affine;
-    use crate::kind::Kind;
+    use crate::kind::GreyKind;
     use crate::volume::Volume;
     use crate::voxels::Voxels;
 
@@ -189,7 +189,7 @@ mod tests {
             [[-1.0, 0.0, 0.0, 5.0], [0.0, -1.0, 0.0, 6.0], [0.0, 0.0, -1.0, 7.0]],
             [[0.1, 0.0, 2.0, 3.0], [-1.0, 0.2, 0.0, 5.0], [0.0, -1.0, 0.1, 7.0]],
         ];
-        let volume = |grid| Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], Affine(grid), Kind::EightBit);
+        let volume = |grid| Volume::new(Voxels::U8(vec![0; 60]), [3, 4, 5], Affine(grid), GreyKind::EightBit);
         let axes = [Axis::Axial, Axis::Coronal, Axis::Sagittal];
         let ways = [InPlane::Display, InPlane::AsStored];
         grids

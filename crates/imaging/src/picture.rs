@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::At;
 use crate::files::{Format, read_capped};
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::kind::KnownBy;
 use crate::limits::{PICTURE_PIXELS_MAX, PICTURE_SIDE_MAX};
 use crate::origin::{LeftAside, Origin, overruled};
@@ -26,7 +26,7 @@ pub struct Picture {
     rows: usize,
     columns: usize,
     grey: Voxels,
-    kind: Kind,
+    kind: GreyKind,
     coloured: bool,
     /// Grey values that mark padding.
     padding: Option<[f32; 2]>,
@@ -40,7 +40,7 @@ impl Picture {
     ///
     /// # Panics
     /// When the number of values is not rows x columns.
-    pub fn new(rows: usize, columns: usize, grey: Voxels, kind: Kind) -> Picture {
+    pub fn new(rows: usize, columns: usize, grey: Voxels, kind: GreyKind) -> Picture {
         assert_eq!(grey.len(), rows * columns, "a picture has one value per pixel");
         Picture {
             rows,
@@ -65,7 +65,7 @@ impl Picture {
     }
 
     /// What the grey values mean.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> GreyKind {
         self.kind
     }
 
@@ -120,7 +120,7 @@ impl Picture {
     }
 
     /// Takes the user's word for what the grey values mean.
-    pub(crate) fn state_kind(&mut self, kind: Kind) {
+    pub(crate) fn state_kind(&mut self, kind: GreyKind) {
         self.origin.notes.extend(overruled(self.kind, kind, &self.origin.known_by));
         self.kind = kind;
         self.origin.known_by = KnownBy::Stated;
@@ -155,11 +155,11 @@ pub(crate) fn open(path: &Path) -> Result<Picture, ImagingError> {
     });
     let (rows, columns) = (image.height() as usize, image.width() as usize);
     let (grey, kind, coloured) = match image {
-        DynamicImage::ImageLuma8(grey) => (Voxels::U8(grey.into_raw()), Kind::EightBit, false),
-        DynamicImage::ImageLumaA8(_) => (Voxels::U8(image.to_luma8().into_raw()), Kind::EightBit, false),
+        DynamicImage::ImageLuma8(grey) => (Voxels::U8(grey.into_raw()), GreyKind::EightBit, false),
+        DynamicImage::ImageLumaA8(_) => (Voxels::U8(image.to_luma8().into_raw()), GreyKind::EightBit, false),
         DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) => {
             let grey = image.to_luma16().into_raw();
-            (Voxels::compact(grey.into_iter().map(f32::from).collect()), Kind::Other, false)
+            (Voxels::compact(grey.into_iter().map(f32::from).collect()), GreyKind::Other, false)
         }
         // Deeper colour channels give their high byte, as Pillow reads them.
         DynamicImage::ImageRgb16(rgb) => {
@@ -191,7 +191,7 @@ fn decode(bytes: &[u8], format: ImageFormat, at: &At) -> Result<(DynamicImage, b
     Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, is_turned))
 }
 
-fn from_rgb(pixels: impl Iterator<Item = [u8; 3]>) -> (Voxels, Kind, bool) {
+fn from_rgb(pixels: impl Iterator<Item = [u8; 3]>) -> (Voxels, GreyKind, bool) {
     /// Chroma of a grey picture that went through a JPEG stays below.
     const SPREAD_OF_GREY: u8 = 16;
     let mut coloured = 0usize;
@@ -202,7 +202,7 @@ fn from_rgb(pixels: impl Iterator<Item = [u8; 3]>) -> (Voxels, Kind, bool) {
         })
         .collect();
     let shows_colour = coloured * 100 > grey.len();
-    (Voxels::U8(grey), Kind::EightBit, shows_colour)
+    (Voxels::U8(grey), GreyKind::EightBit, shows_colour)
 }
 
 /// 0.299, 0.587 and 0.114 in 16 fraction bits, rounded to nearest: Pillow's `Convert.c`, macro `L24`.
@@ -226,13 +226,13 @@ mod tests {
         let (_folder, path) =
             saved(image::GrayImage::from_raw(3, 2, vec![0, 1, 2, 3, 4, 255]).unwrap(), "a.png");
         let picture = open(&path).unwrap();
-        assert_eq!((picture.size(), picture.kind()), ((2, 3), Kind::EightBit));
+        assert_eq!((picture.size(), picture.kind()), ((2, 3), GreyKind::EightBit));
         assert_eq!(picture.grey(), &Voxels::U8(vec![0, 1, 2, 3, 4, 255]));
 
         let deep = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(2, 1, vec![7u16, 60000]).unwrap();
         let (_folder, path) = saved(deep, "b.png");
         let picture = open(&path).unwrap();
-        assert_eq!((picture.grey(), picture.kind()), (&Voxels::F32(vec![7.0, 60000.0]), Kind::Other));
+        assert_eq!((picture.grey(), picture.kind()), (&Voxels::F32(vec![7.0, 60000.0]), GreyKind::Other));
     }
 
     #[test]

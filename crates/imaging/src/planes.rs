@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::picture::Picture;
 use crate::voxels::Voxels;
 
@@ -16,7 +16,7 @@ pub struct GreyPlane {
     /// One value per pixel.
     pub values: Vec<f32>,
     /// What they mean.
-    pub kind: Kind,
+    pub kind: GreyKind,
 }
 
 impl GreyPlane {
@@ -31,9 +31,9 @@ impl GreyPlane {
     /// lung and soft tissue alike; other scales from their smallest to their largest value.
     pub fn to_screen(&self) -> Vec<u8> {
         let (low, high) = match self.kind {
-            Kind::EightBit => (0.0, 255.0),
-            Kind::Hounsfield => (-1000.0, 400.0),
-            Kind::Other => Voxels::F32(self.values.clone()).range(),
+            GreyKind::EightBit => (0.0, 255.0),
+            GreyKind::Hounsfield => (-1000.0, 400.0),
+            GreyKind::Other => Voxels::F32(self.values.clone()).range(),
         };
         let scale = if high > low { 255.0 / (high - low) } else { 0.0 };
         self.values.iter().map(|&v| ((v - low) * scale).round().clamp(0.0, 255.0) as u8).collect()
@@ -48,27 +48,27 @@ impl fmt::Debug for GreyPlane {
 
 /// Labels of a plane or a block, plane by plane, row by row; what a network answers. A plane is a block of depth one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Labels {
+pub struct PatchLabels {
     size: [usize; 3],
     labels: Vec<u8>,
 }
 
-impl Labels {
+impl PatchLabels {
     /// Labels of a plane.
     ///
     /// # Panics
     /// When the number of labels is not rows x columns.
-    pub fn plane(rows: usize, columns: usize, labels: Vec<u8>) -> Labels {
-        Labels::block([1, rows, columns], labels)
+    pub fn plane(rows: usize, columns: usize, labels: Vec<u8>) -> PatchLabels {
+        PatchLabels::block([1, rows, columns], labels)
     }
 
     /// Labels of a block; `size` is depth, rows and columns.
     ///
     /// # Panics
     /// When the number of labels is not the product of the sizes.
-    pub fn block(size: [usize; 3], labels: Vec<u8>) -> Labels {
+    pub fn block(size: [usize; 3], labels: Vec<u8>) -> PatchLabels {
         assert_eq!(labels.len(), size.iter().product::<usize>(), "there is one label per voxel");
-        Labels { size, labels }
+        PatchLabels { size, labels }
     }
 
     /// Depth, rows and columns.
@@ -90,7 +90,7 @@ impl Labels {
 
     /// The same labels on another grid over the same area of each plane: each pixel takes the label under its centre. The way
     /// back from a network's size to the scan's.
-    pub fn resized(&self, rows: usize, columns: usize) -> Labels {
+    pub fn resized(&self, rows: usize, columns: usize) -> PatchLabels {
         let [depths, from_rows, from_columns] = self.size;
         if [rows, columns] == [from_rows, from_columns] {
             return self.clone();
@@ -104,14 +104,14 @@ impl Labels {
         let label = |(depth, row, column)| {
             self.label([depth, under(row, rows, from_rows), under(column, columns, from_columns)])
         };
-        Labels::block([depths, rows, columns], pixels.map(label).collect())
+        PatchLabels::block([depths, rows, columns], pixels.map(label).collect())
     }
 }
 
-impl fmt::Debug for Labels {
+impl fmt::Debug for PatchLabels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [depths, rows, columns] = self.size;
-        write!(f, "Labels({depths} x {rows} x {columns}, not shown)")
+        write!(f, "PatchLabels({depths} x {rows} x {columns}, not shown)")
     }
 }
 
@@ -121,11 +121,11 @@ mod tests {
 
     #[test]
     fn labels_come_back_to_the_scans_size_by_the_nearest_centre() {
-        let small = Labels::plane(1, 2, vec![1, 2]);
+        let small = PatchLabels::plane(1, 2, vec![1, 2]);
         assert_eq!(small.resized(2, 4).labels(), [1, 1, 2, 2, 1, 1, 2, 2]);
         assert_eq!(small.resized(1, 3).labels(), [1, 2, 2]);
         assert_eq!(small.resized(2, 4).resized(1, 2), small);
-        let block = Labels::block([2, 1, 2], vec![1, 2, 3, 4]);
+        let block = PatchLabels::block([2, 1, 2], vec![1, 2, 3, 4]);
         assert_eq!(block.resized(1, 4).labels(), [1, 1, 2, 2, 3, 3, 4, 4]);
     }
 }

@@ -9,14 +9,14 @@
 //! | 5 | a plane is resized, if it must and may be: 8-bit planes with 8-bit rounding, others in floats | `resize` |
 //! | 6 | grey becomes real input, then is clamped to the declared range | `normalise` |
 //!
-//! A [`Tensor`] has no identity: no path, no place in space, no name.
+//! A [`PatchTensor`] has no identity: no path, no place in space, no name.
 
 use std::fmt;
 
 use blindscan_input_spec::InputSpec;
 
 use crate::geometry::{PlaneIndex, PlanePixel};
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::normalise::GreyToReal;
 use crate::patch::{Cut, Patch};
 use crate::planes::GreyPlane;
@@ -27,16 +27,16 @@ use crate::{ImagingError, fit};
 
 /// Real input of a network, without identity.
 #[derive(Clone, PartialEq)]
-pub struct Tensor {
+pub struct PatchTensor {
     /// Of a plane: channels, rows, columns. Of a block: channels, depth, rows, columns.
     pub shape: Vec<usize>,
     /// The last axis fastest.
     pub values: Vec<f32>,
 }
 
-impl fmt::Debug for Tensor {
+impl fmt::Debug for PatchTensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tensor({:?}, values not shown)", self.shape)
+        write!(f, "PatchTensor({:?}, values not shown)", self.shape)
     }
 }
 
@@ -121,7 +121,7 @@ impl Preparation {
     ///
     /// # Panics
     /// When the scan has another size than the one that was checked, or the patch is one of another.
-    pub fn tensor(&self, scan: &Scan, patch: &Patch) -> Result<Tensor, ImagingError> {
+    pub fn tensor(&self, scan: &Scan, patch: &Patch) -> Result<PatchTensor, ImagingError> {
         let (low, high) = self.spec.range;
         self.filled(scan, patch, |grey| self.grey_to_real.real(grey).clamp(low, high))
     }
@@ -130,11 +130,16 @@ impl Preparation {
     ///
     /// # Panics
     /// As [`Preparation::tensor`].
-    pub fn tensor_unclamped(&self, scan: &Scan, patch: &Patch) -> Result<Tensor, ImagingError> {
+    pub fn tensor_unclamped(&self, scan: &Scan, patch: &Patch) -> Result<PatchTensor, ImagingError> {
         self.filled(scan, patch, |grey| self.grey_to_real.real(grey))
     }
 
-    fn filled(&self, scan: &Scan, patch: &Patch, real: impl Fn(f32) -> f32) -> Result<Tensor, ImagingError> {
+    fn filled(
+        &self,
+        scan: &Scan,
+        patch: &Patch,
+        real: impl Fn(f32) -> f32,
+    ) -> Result<PatchTensor, ImagingError> {
         let is_its_own = patch.slicing() == &self.slicing && size_of(scan) == self.slicing.size();
         assert!(is_its_own, "a preparation serves the scan that it was made for");
         patch.check()?;
@@ -159,7 +164,7 @@ impl Preparation {
                 }
             }
         }
-        Ok(Tensor { shape, values })
+        Ok(PatchTensor { shape, values })
     }
 
     fn shape_of(&self, patch: &Patch) -> Vec<usize> {
@@ -197,7 +202,7 @@ impl Preparation {
         let mut grey = self.grey(scan, plane)?;
         if self.grey_to_real.renders() {
             grey.values.iter_mut().for_each(|value| *value = self.grey_to_real.grey(*value));
-            grey.kind = Kind::EightBit;
+            grey.kind = GreyKind::EightBit;
         }
         Ok(match self.spec.size {
             Some(size) => resized(grey, size),
@@ -246,7 +251,7 @@ fn resized(grey: GreyPlane, to: (usize, usize)) -> Vec<f32> {
     if from == to {
         return grey.values;
     }
-    if grey.kind == Kind::EightBit {
+    if grey.kind == GreyKind::EightBit {
         let pixels: Vec<u8> = grey.values.iter().map(|&v| v as u8).collect();
         return resize_8bit(&pixels, from, to, Filter::Bicubic).into_iter().map(f32::from).collect();
     }

@@ -6,7 +6,7 @@ use blindscan_input_spec::Axis;
 
 use crate::ImagingError;
 use crate::error::At;
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::origin::Origin;
 use crate::picture::Picture;
 use crate::volume::Volume;
@@ -31,7 +31,7 @@ impl Scan {
     }
 
     /// What the grey values mean.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> GreyKind {
         match self {
             Scan::Volume(volume) => volume.kind(),
             Scan::Picture(picture) => picture.kind(),
@@ -55,12 +55,12 @@ impl Scan {
     }
 
     /// Takes the user's word for what the grey values mean.
-    pub(crate) fn state_kind(&mut self, kind: Kind, path: &Path) -> Result<(), ImagingError> {
+    pub(crate) fn state_kind(&mut self, kind: GreyKind, path: &Path) -> Result<(), ImagingError> {
         let grey = match self {
             Scan::Volume(volume) => volume.voxels(),
             Scan::Picture(picture) => picture.grey(),
         };
-        if kind == Kind::EightBit && !matches!(grey, Voxels::U8(_)) {
+        if kind == GreyKind::EightBit && !matches!(grey, Voxels::U8(_)) {
             return Err(At(path).unsupported(
                 "its values were stated to be 8-bit, but not all are whole numbers from 0 to 255",
                 "state another unit, or leave it out",

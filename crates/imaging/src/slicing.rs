@@ -197,7 +197,7 @@ pub(crate) enum Shift {
 mod tests {
     use super::*;
     use crate::geometry::Affine;
-    use crate::kind::Kind;
+    use crate::kind::GreyKind;
     use crate::voxels::Voxels;
 
     /// A volume whose voxel values are functions of the place in the patient alone.
@@ -212,7 +212,7 @@ mod tests {
                 }
             }
         }
-        Volume::new(Voxels::F32(values), size, affine, Kind::Other)
+        Volume::new(Voxels::F32(values), size, affine, GreyKind::Other)
     }
 
     fn display(volume: &Volume, axis: Axis) -> Slicing {

@@ -9,7 +9,7 @@ use blindscan_input_spec::Axis;
 use crate::geometry::{
     Affine, FileAxis, Orientation, PlaneIndex, VoxelIndex, coordinate, cross, dot, length,
 };
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::kind::KnownBy;
 use crate::origin::{LeftAside, Origin, overruled};
 use crate::voxels::{Voxels, ends};
@@ -20,7 +20,7 @@ pub struct Volume {
     voxels: Voxels,
     size: [usize; 3],
     affine: Affine,
-    kind: Kind,
+    kind: GreyKind,
     orientation: Orientation,
     /// The fields of the file that placed the grid, in a form that the format's own reader and writer know.
     grid_source: Option<Arc<dyn Any + Send + Sync>>,
@@ -34,7 +34,7 @@ impl Volume {
     ///
     /// # Panics
     /// When the number of voxels is not the product of the sizes, or the affine places no voxels: readers check both.
-    pub fn new(voxels: Voxels, size: [usize; 3], affine: Affine, kind: Kind) -> Volume {
+    pub fn new(voxels: Voxels, size: [usize; 3], affine: Affine, kind: GreyKind) -> Volume {
         assert_eq!(voxels.len(), size.iter().product::<usize>(), "a volume has one value per voxel");
         assert!(affine.is_regular(), "a volume's affine has an inverse");
         let orientation = Orientation::of(&affine);
@@ -104,7 +104,7 @@ impl Volume {
     }
 
     /// What grey values mean: the file's word, or a guess from the values.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> GreyKind {
         self.kind
     }
 
@@ -139,7 +139,7 @@ impl Volume {
     }
 
     /// Takes the user's word for what the grey values mean.
-    pub(crate) fn state_kind(&mut self, kind: Kind) {
+    pub(crate) fn state_kind(&mut self, kind: GreyKind) {
         self.origin.notes.extend(overruled(self.kind, kind, &self.origin.known_by));
         self.kind = kind;
         self.origin.known_by = KnownBy::Stated;
@@ -222,8 +222,12 @@ mod tests {
 
     #[test]
     fn debug_shows_no_voxel() {
-        let volume =
-            Volume::new(Voxels::U8(vec![77]), [1, 1, 1], Affine::from_spacing_mm([1.0; 3]), Kind::EightBit);
+        let volume = Volume::new(
+            Voxels::U8(vec![77]),
+            [1, 1, 1],
+            Affine::from_spacing_mm([1.0; 3]),
+            GreyKind::EightBit,
+        );
         let shown = format!("{volume:?} {:?}", volume.voxels());
         assert!(!shown.contains("77"), "{shown}");
     }

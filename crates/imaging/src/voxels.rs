@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::kind::{Kind, KnownBy};
+use crate::kind::{GreyKind, KnownBy};
 
 /// Grey values, first axis fastest, in the smallest type that holds them exactly.
 #[derive(Clone, PartialEq)]
@@ -98,11 +98,13 @@ impl Voxels {
     }
 
     /// The kind as far as values alone tell, and why.
-    pub(crate) fn guess_kind(&self) -> (Kind, KnownBy) {
+    pub(crate) fn guess_kind(&self) -> (GreyKind, KnownBy) {
         let (kind, reason) = match self {
-            Voxels::U8(_) => (Kind::EightBit, "all its values are whole numbers from 0 to 255"),
-            _ if self.range().0 < -500.0 => (Kind::Hounsfield, "it has values below -500, as a CT's air has"),
-            _ => (Kind::Other, "it has values beyond 0 to 255, but none below -500 as a CT's air has"),
+            Voxels::U8(_) => (GreyKind::EightBit, "all its values are whole numbers from 0 to 255"),
+            _ if self.range().0 < -500.0 => {
+                (GreyKind::Hounsfield, "it has values below -500, as a CT's air has")
+            }
+            _ => (GreyKind::Other, "it has values beyond 0 to 255, but none below -500 as a CT's air has"),
         };
         (kind, KnownBy::Guess(reason))
     }
@@ -141,9 +143,9 @@ mod tests {
 
     #[test]
     fn the_kind_is_guessed_from_the_values() {
-        assert_eq!(Voxels::U8(vec![3]).guess_kind().0, Kind::EightBit);
-        assert_eq!(Voxels::I16(vec![-1000, 40]).guess_kind().0, Kind::Hounsfield);
-        assert_eq!(Voxels::I16(vec![-3, 400]).guess_kind().0, Kind::Other);
+        assert_eq!(Voxels::U8(vec![3]).guess_kind().0, GreyKind::EightBit);
+        assert_eq!(Voxels::I16(vec![-1000, 40]).guess_kind().0, GreyKind::Hounsfield);
+        assert_eq!(Voxels::I16(vec![-3, 400]).guess_kind().0, GreyKind::Other);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use blindscan_imaging::geometry::{PlaneIndex, VoxelIndex};
 use blindscan_imaging::{
-    Axis, ImagingError, InPlane, Kind, Labels, Mask, Patch, Preparation, Scan, Slicing, Tensor, Volume,
-    Voxels, dice, overlay_png, read_mask, write_mask,
+    Axis, GreyKind, ImagingError, InPlane, Mask, Patch, PatchLabels, PatchTensor, Preparation, Scan, Slicing,
+    Volume, Voxels, dice, overlay_png, read_mask, write_mask,
 };
 use blindscan_input_spec::InputSpec;
 
@@ -196,7 +196,7 @@ fn odd_files_cut_or_altered_are_still_read_or_refused() {
 fn a_real_ct_series_becomes_a_volume_in_hounsfield_units() {
     let folder = shared("ct/dicom-series-CRLM-CT-1004");
     let ct = volume(&folder);
-    assert_eq!((ct.size(), ct.kind()), ([512, 512, 41], Kind::Hounsfield));
+    assert_eq!((ct.size(), ct.kind()), ([512, 512, 41], GreyKind::Hounsfield));
     let [x, y, z] = ct.affine().spacing_mm();
     assert!((x - 0.797).abs() < 1e-3 && (y - 0.797).abs() < 1e-3 && (z - 5.0).abs() < 1e-3);
     assert_eq!(ct.orientation().letters(), "LPS");
@@ -228,7 +228,7 @@ fn covid_spec() -> InputSpec {
 }
 
 /// The tensor of one plane.
-fn tensor(scan: &Scan, spec: &InputSpec, plane: usize) -> Result<Tensor, ImagingError> {
+fn tensor(scan: &Scan, spec: &InputSpec, plane: usize) -> Result<PatchTensor, ImagingError> {
     let preparation = Preparation::new(scan, spec)?;
     preparation.tensor(scan, &preparation.patch(plane))
 }
@@ -328,7 +328,7 @@ fn nibabel_finds_masks_on_the_scans_grid() {
         for index in (0..slicing.plane_count()).map(PlaneIndex) {
             let grey = slicing.grey(&ct, index).unwrap();
             let light = grey.values.iter().map(|&v| u8::from(v > 500.0)).collect();
-            let labels = Labels::plane(grey.rows, grey.columns, light);
+            let labels = PatchLabels::plane(grey.rows, grey.columns, light);
             mask.lay(&Patch::Plane { slicing, index }, &labels).unwrap();
         }
         let name = path.file_name().unwrap().to_string_lossy().replace("scan", "mask");
@@ -347,5 +347,5 @@ fn voxels_of_real_scans_are_kept_compactly() {
     let eight = volume(&folder.join("covid19-ct-seg/radiopaedia_29_86491_1_image_128.nii.gz"));
     assert!(matches!(eight.voxels(), Voxels::U8(_)));
     let lung = volume(&folder.join("nsclc-radiomics-LUNG1-001/LUNG1-001_ct_256.nii.gz"));
-    assert!(matches!(lung.voxels(), Voxels::I16(_)) && lung.kind() == Kind::Hounsfield);
+    assert!(matches!(lung.voxels(), Voxels::I16(_)) && lung.kind() == GreyKind::Hounsfield);
 }

@@ -14,7 +14,7 @@ use blindscan_graph::fixed::Clamped;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::plan::PublicPlan;
 use blindscan_graph::{float, npy};
-use blindscan_imaging::{Kind, dice};
+use blindscan_imaging::{GreyKind, dice};
 use blindscan_inference::Output;
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ pub struct CompareOptions {
     /// Slice of a scan; none for the middle one.
     pub slice: Option<usize>,
     /// What grey values mean, where the file does not say it or is wrong.
-    pub unit: Option<Kind>,
+    pub unit: Option<GreyKind>,
     /// Another framework's float answer, `.npy`.
     pub expected: Option<PathBuf>,
     /// How a private answer is made, where it is asked for.

@@ -6,7 +6,7 @@ use blindscan_graph::fixed::{self, Clamped};
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
 use blindscan_graph::plan::{InputSpec, Modality, PublicPlan};
-use blindscan_imaging::{self as imaging, Axis, Kind, Preparation, Scan};
+use blindscan_imaging::{self as imaging, Axis, GreyKind, Preparation, Scan};
 
 use crate::card::Card;
 use crate::connection::{ServerOptions, kept_card};
@@ -49,7 +49,7 @@ pub struct FittedStudy {
 impl FittedStudy {
     /// Opens a file for a plan, and refuses what does not fit its input specification. `unit` is the user's word for what grey
     /// values mean.
-    pub fn open(path: &Path, unit: Option<Kind>, plan: &PublicPlan) -> Result<Self> {
+    pub fn open(path: &Path, unit: Option<GreyKind>, plan: &PublicPlan) -> Result<Self> {
         Self::new(Study::open(path, unit)?, plan)
     }
 
@@ -224,7 +224,7 @@ fn one(preparation: &Preparation, scan: &Scan, index: usize, shape: &[usize]) ->
     of_shape(preparation.tensor(scan, &preparation.patch(index))?, index, shape)
 }
 
-fn of_shape(made: imaging::Tensor, index: usize, shape: &[usize]) -> Result<Tensor> {
+fn of_shape(made: imaging::PatchTensor, index: usize, shape: &[usize]) -> Result<Tensor> {
     check_count(&format!("slice {index}"), &made.shape, shape)?;
     Ok(Tensor { shape: shape.to_vec(), data: made.values })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use blindscan_graph::plan::PublicPlan;
 use blindscan_imaging::geometry::PlaneIndex;
 use blindscan_imaging::{
-    GreyPlane, Labels, Mask, MaskWords, Patch, Preparation, Scan, dice, overlay_png, read_mask,
+    GreyPlane, Mask, MaskWords, Patch, PatchLabels, Preparation, Scan, dice, overlay_png, read_mask,
     write_labelled_mask, write_mask, write_picture_mask,
 };
 
@@ -68,10 +68,10 @@ pub fn segment(scan: &Path, options: &SegmentOptions, events: &dyn Events) -> Re
     let mut report = finished.report;
     let place = job::place(out.path(), &report)?;
     let (rows, columns) = job.size;
-    let masks: Vec<Labels> = finished
+    let masks: Vec<PatchLabels> = finished
         .outputs
         .iter()
-        .map(|output| Labels::plane(rows, columns, reference::labels(&plan, output)))
+        .map(|output| PatchLabels::plane(rows, columns, reference::labels(&plan, output)))
         .collect();
     let answer =
         MaskFiles { source: &job.source, which: &job.which, masks: &masks, names: &plan.answer.class_names };
@@ -118,7 +118,7 @@ struct MaskFiles<'a> {
     source: &'a FittedStudy,
     which: &'a [usize],
     /// One for each of `which`.
-    masks: &'a [Labels],
+    masks: &'a [PatchLabels],
     /// Names of the classes.
     names: &'a [String],
 }
@@ -128,7 +128,7 @@ impl MaskFiles<'_> {
     /// covered.nii.gz, which is 1 there. Counts what each class covers.
     fn write(&self, out: &Path, report: &mut JobReport) -> Result<()> {
         let (scan, preparation) = self.source.scan().expect("only scans are segmented");
-        let area = |mask: &Labels| mask.labels().iter().filter(|&&label| label != 0).count();
+        let area = |mask: &PatchLabels| mask.labels().iter().filter(|&&label| label != 0).count();
         let shown =
             (0..self.masks.len()).max_by_key(|&index| area(&self.masks[index])).expect("at least one slice");
         let mut files = Vec::new();
@@ -201,7 +201,7 @@ fn dice_of(
     scan: &Scan,
     preparation: &Preparation,
     which: &[usize],
-    masks: &[Labels],
+    masks: &[PatchLabels],
     expert: &Mask,
 ) -> Result<f64> {
     let Scan::Volume(_) = scan else {

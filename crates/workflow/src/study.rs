@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use blindscan_graph::fixed::Clamped;
 use blindscan_graph::ir::Tensor;
 use blindscan_graph::npy;
-use blindscan_imaging::{Axis, Facts, Kind, OpenOptions, Preparation, Scan, SliceFact, Voxels};
+use blindscan_imaging::{Axis, Facts, GreyKind, OpenOptions, Preparation, Scan, SliceFact, Voxels};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{At, Result};
@@ -19,7 +19,7 @@ use crate::slices::listed;
 #[derive(Clone, Debug, Default)]
 pub struct StudyOptions {
     /// What grey values mean, where the file does not say it or is wrong.
-    pub unit: Option<Kind>,
+    pub unit: Option<GreyKind>,
     /// A card that says what the model takes.
     pub card: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ pub enum StudyContent {
 
 impl Study {
     /// Reads a scan, a picture or a `.npy` file. `unit` is the user's word for what grey values mean.
-    pub fn open(path: &Path, unit: Option<Kind>) -> Result<Self> {
+    pub fn open(path: &Path, unit: Option<GreyKind>) -> Result<Self> {
         let content = match path.extension().is_some_and(|extension| extension == "npy") {
             true => StudyContent::Tensor(npy::read(path).at(path)?),
             false => StudyContent::Scan(Box::new(Scan::open_with(path, &OpenOptions { unit })?)),

@@ -11,7 +11,7 @@ use super::elements::DataSet;
 use super::frames::{self, Frame};
 use super::identity::Identity;
 use super::pixel_format::PixelFormat;
-use super::provenance::Source;
+use super::provenance::FileSource;
 use super::unit::{Unit, is_code};
 use super::voi::{self, Voi};
 use crate::ImagingError;
@@ -20,11 +20,11 @@ use crate::limits::{DICOM_FRAMES_MAX, VOXELS_MAX};
 use crate::origin::Origin;
 
 /// One image object.
-pub(crate) struct Instance {
+pub(crate) struct ImageObject {
     pub(crate) series_uid: String,
     pub(crate) identity: Identity,
     /// For the writer of derived objects, when one is to come.
-    pub(super) source: Option<Rc<Source>>,
+    pub(super) source: Option<Rc<FileSource>>,
     /// The code of the modality, when it is one: `CT`, `MR`, ...
     pub(crate) modality: Option<String>,
     /// InstanceNumber: what a PACS shows.
@@ -38,8 +38,8 @@ pub(crate) struct Instance {
     pub(crate) notes: Vec<String>,
 }
 
-impl Instance {
-    pub(crate) fn read(data: &DataSet, at: &At) -> Result<Instance, ImagingError> {
+impl ImageObject {
+    pub(crate) fn read(data: &DataSet, at: &At) -> Result<ImageObject, ImagingError> {
         let pixels = PixelFormat::read(data, at)?;
         let count = frame_count(data, at)?;
         let voxels = (pixels.rows as u64 * pixels.columns as u64).saturating_mul(count as u64);
@@ -67,7 +67,7 @@ impl Instance {
             .chain(shown)
             .collect();
         let whole = |tag| data.text(tag).and_then(|text| text.trim().parse().ok());
-        Ok(Instance {
+        Ok(ImageObject {
             series_uid: data.text(tags::SERIES_INSTANCE_UID).unwrap_or_default().to_string(),
             identity: Identity::read(data),
             source: None,
@@ -83,8 +83,8 @@ impl Instance {
     }
 
     /// Keeps what a derived object must say, when `keep` asks for it.
-    pub(super) fn with_source(mut self, data: &DataSet, keep: bool) -> Instance {
-        self.source = keep.then(|| Rc::new(Source::read(data)));
+    pub(super) fn with_source(mut self, data: &DataSet, keep: bool) -> ImageObject {
+        self.source = keep.then(|| Rc::new(FileSource::read(data)));
         self
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the files of a folder are sorted into DICOM, left aside, and refused | `tree` |
 //! | bytes become a bounded tree of data elements | `elements`, `parser` |
-//! | the few attributes that are used become an `Instance` | `instance`, `pixel_format`, `frames`, `unit`, `voi`, `identity` |
+//! | the few attributes that are used become an `ImageObject` | `instance`, `pixel_format`, `frames`, `unit`, `voi`, `identity` |
 //! | what is no image of a scan is left aside: segmentations, doses, reports, colour pages | `aside` |
 //! | pixel data become grey values | `pixels` |
 //! | slices of one patient, place and acquisition become a volume | `series`, `stack`, `identity`, `complete` |
@@ -47,7 +47,7 @@ use crate::volume::Volume;
 use crate::voxels::Voxels;
 
 use elements::Content;
-use instance::Instance;
+use instance::ImageObject;
 pub use provenance::{DerivedElements, Provenance};
 use series::Slice;
 pub(crate) use tree::is_dicom;
@@ -62,7 +62,7 @@ pub(crate) fn open_file(path: &Path, keep: bool) -> Result<(Scan, Option<Provena
     if let Some(aside::Reason::NoImage(what)) = aside::reason(&data, &at)? {
         return Err(at.unsupported(format!("it is {what}"), "give the image series"));
     }
-    let instance = Instance::read(&data, &at)?.with_source(&data, keep);
+    let instance = ImageObject::read(&data, &at)?.with_source(&data, keep);
     let frames = pixels::decode(&content, &data, &instance, &at)?;
     let slices = series::slices_of(instance, path.file_name().unwrap_or_default().into(), frames);
     if slices[0].instance.is_picture() {
@@ -159,7 +159,7 @@ impl<'a> Reading<'a> {
             self.left_aside.push(tree::left_aside(self.folder, &path, what));
             return Ok(());
         }
-        let instance = Instance::read(&data, &at)?.with_source(&data, self.keep);
+        let instance = ImageObject::read(&data, &at)?.with_source(&data, self.keep);
         let file = path.strip_prefix(self.folder).unwrap_or(&path).to_path_buf();
         match self.series.iter_mut().find(|(uid, ..)| *uid == instance.series_uid) {
             Some((_, images, _)) => *images += 1,

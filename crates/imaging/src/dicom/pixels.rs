@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::dictionary::{tags, uids};
 use super::elements::{Content, DataSet};
-use super::instance::Instance;
+use super::instance::ImageObject;
 use super::pixel_format::{PixelFormat, Sample, low_bits};
 use crate::error::At;
 use crate::files::Endian;
@@ -24,7 +24,7 @@ use crate::{ImagingError, jpeg};
 pub(crate) fn decode(
     content: &Content,
     data: &DataSet,
-    instance: &Instance,
+    instance: &ImageObject,
     at: &At,
 ) -> Result<Vec<Voxels>, ImagingError> {
     let format = &instance.pixels;
@@ -59,7 +59,7 @@ pub(crate) fn decode(
 }
 
 /// A picture: the smallest value is black, also where the file counts the other way (MONOCHROME1).
-pub(crate) fn as_picture(frames: Vec<Voxels>, instance: &Instance) -> Picture {
+pub(crate) fn as_picture(frames: Vec<Voxels>, instance: &ImageObject) -> Picture {
     let (rows, columns) = (instance.pixels.rows, instance.pixels.columns);
     let (mut grey, mut padding, mut voi) = (Voxels::concat(frames), instance.padding(0), instance.voi);
     if let Some(mirror) = mirror(instance) {
@@ -75,7 +75,7 @@ pub(crate) fn as_picture(frames: Vec<Voxels>, instance: &Instance) -> Picture {
 
 /// What mirrored grey values are subtracted from, when they are mirrored. Smallest and largest storable value add up to
 /// it; mirroring commutes with the rescaling.
-fn mirror(instance: &Instance) -> Option<f32> {
+fn mirror(instance: &ImageObject) -> Option<f32> {
     let Sample::Integer { bits_stored, signed, .. } = instance.pixels.sample else { return None };
     let ends = if signed { -1.0 } else { 2f64.powi(bits_stored as i32) - 1.0 };
     let [slope, intercept] = instance.frames[0].rescale.unwrap_or([1.0, 0.0]);
@@ -238,7 +238,7 @@ fn jpeg_frame(
 }
 
 /// Stored bytes to grey values.
-fn grey(stored: &[u8], endian: Endian, instance: &Instance, number: usize) -> Voxels {
+fn grey(stored: &[u8], endian: Endian, instance: &ImageObject, number: usize) -> Voxels {
     let [slope, intercept] = instance.frames[number].rescale.unwrap_or([1.0, 0.0]);
     let sample = instance.pixels.sample;
     let values = stored

@@ -53,7 +53,7 @@ const TAKEN_OVER: [(Tag, &[u8; 2]); 13] = [
 
 /// To whom and to what a scan belongs; opaque. It is not erased when it is dropped, as the file that it was read from is not.
 pub struct Provenance {
-    first: Rc<Source>,
+    first: Rc<FileSource>,
     /// Along the third axis of the volume.
     slices: Vec<Reference>,
 }
@@ -95,7 +95,7 @@ impl Provenance {
 }
 
 /// What one file says of its patient, its study and itself.
-pub(super) struct Source {
+pub(super) struct FileSource {
     class: Vec<u8>,
     instance: Vec<u8>,
     series: Vec<u8>,
@@ -103,8 +103,8 @@ pub(super) struct Source {
     taken_over: Vec<(Tag, &'static [u8; 2], Vec<u8>)>,
 }
 
-impl Source {
-    pub(super) fn read(data: &DataSet) -> Source {
+impl FileSource {
+    pub(super) fn read(data: &DataSet) -> FileSource {
         let value = |tag, bytes_max| match data.elements.get(&tag) {
             Some(Value::Bytes(value)) if value.len() <= bytes_max => Some(value.to_vec()),
             _ => None,
@@ -114,7 +114,7 @@ impl Source {
             let bytes_max = if vr == b"UI" { UID_BYTES_MAX } else { VALUE_BYTES_MAX };
             Some((tag, vr, value(tag, bytes_max)?))
         });
-        Source {
+        FileSource {
             class: uid(tags::SOP_CLASS_UID),
             instance: uid(tags::SOP_INSTANCE_UID),
             series: uid(tags::SERIES_INSTANCE_UID),
@@ -125,7 +125,7 @@ impl Source {
 
 /// A file, and a frame in it when it has several, counted from 1.
 struct Reference {
-    source: Rc<Source>,
+    source: Rc<FileSource>,
     frame: Option<usize>,
 }
 

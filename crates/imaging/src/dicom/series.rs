@@ -15,7 +15,7 @@ use std::rc::Rc;
 use super::complete;
 use super::frames::Frame;
 use super::identity;
-use super::instance::Instance;
+use super::instance::ImageObject;
 use super::provenance::Provenance;
 use super::stack::Stack;
 use crate::ImagingError;
@@ -27,7 +27,7 @@ use crate::voxels::Voxels;
 
 /// One frame of one file.
 pub(crate) struct Slice {
-    pub(crate) instance: Rc<Instance>,
+    pub(crate) instance: Rc<ImageObject>,
     /// From the folder that was opened.
     pub(crate) file: PathBuf,
     /// Which of the file's frames, from 0.
@@ -47,7 +47,7 @@ impl Slice {
 }
 
 /// All frames of a file.
-pub(crate) fn slices_of(instance: Instance, file: PathBuf, frames: Vec<Voxels>) -> Vec<Slice> {
+pub(crate) fn slices_of(instance: ImageObject, file: PathBuf, frames: Vec<Voxels>) -> Vec<Slice> {
     let instance = Rc::new(instance);
     let slice = |(number, voxels)| Slice { instance: instance.clone(), file: file.clone(), number, voxels };
     frames.into_iter().enumerate().map(slice).collect()
@@ -130,7 +130,7 @@ fn joined(
 fn refuse_uneven_formats(slices: &[Slice], at: &At) -> Result<(), ImagingError> {
     const ADVICE: &str = "remove localisers and other images that do not belong to the stack";
     let first = &slices[0].instance;
-    let other = |differs: &dyn Fn(&Instance) -> bool| slices.iter().find(|slice| differs(&slice.instance));
+    let other = |differs: &dyn Fn(&ImageObject) -> bool| slices.iter().find(|slice| differs(&slice.instance));
     let (rows, columns) = (first.pixels.rows, first.pixels.columns);
     if let Some(slice) = other(&|i| (i.pixels.rows, i.pixels.columns) != (rows, columns)) {
         return Err(at.series(

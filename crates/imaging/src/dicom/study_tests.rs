@@ -8,7 +8,7 @@ use dicom_object::InMemDicomObject;
 use super::tests::{file_of, number, refusal, save, series, slice, stack, text};
 use super::*;
 use crate::geometry::{PatientMm, VoxelIndex, dot};
-use crate::kind::{Kind, KnownBy};
+use crate::kind::{GreyKind, KnownBy};
 
 const EXPLICIT: &str = uids::EXPLICIT_VR_LITTLE_ENDIAN;
 
@@ -382,12 +382,15 @@ fn padding_is_read_from_the_same_bits_as_the_pixels() {
 #[test]
 fn the_rescale_type_is_taken_at_its_word_and_named() {
     let typed = |value: &'static str| stack(changed(|_, o| put(o, tags::RESCALE_TYPE, VR::LO, value)).path());
-    assert_eq!((typed("HU").kind(), &typed("HU").origin().known_by), (Kind::Hounsfield, &KnownBy::Header));
+    assert_eq!(
+        (typed("HU").kind(), &typed("HU").origin().known_by),
+        (GreyKind::Hounsfield, &KnownBy::Header)
+    );
     let unspecified = typed("US");
-    assert_eq!(unspecified.kind(), Kind::Hounsfield);
+    assert_eq!(unspecified.kind(), GreyKind::Hounsfield);
     assert!(unspecified.notes()[0].contains("RescaleType is US"), "{:?}", unspecified.notes());
     let other = typed("Z_EFF");
-    assert_eq!(other.kind(), Kind::Other);
+    assert_eq!(other.kind(), GreyKind::Other);
     assert!(other.origin().kind_remark.as_ref().unwrap().contains("RescaleType is Z_EFF"));
     let shown = typed("Mrs Secret").origin().kind_remark.clone().unwrap();
     assert!(!shown.contains("Secret"), "{shown}");
@@ -416,7 +419,7 @@ fn half_of_a_rescale_is_taken_with_a_note_and_makes_no_hounsfield_units() {
     let note = &volume.notes()[0];
     assert!(note.contains("RescaleSlope is missing") && note.contains("1 is taken"), "{note}");
     let volume = halved("CT", tags::RESCALE_INTERCEPT, (tags::RESCALE_SLOPE, "1"));
-    assert_eq!(volume.kind(), Kind::Other);
+    assert_eq!(volume.kind(), GreyKind::Other);
     assert!(volume.origin().kind_remark.as_ref().unwrap().contains("RescaleIntercept is missing"));
 }
 

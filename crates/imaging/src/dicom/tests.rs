@@ -9,7 +9,7 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
 use super::*;
 use crate::geometry::VoxelIndex;
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 use crate::voxels::Voxels;
 
 pub(super) fn text(tag: Tag, vr: VR, value: &str) -> DataElement<InMemDicomObject> {
@@ -92,7 +92,7 @@ pub(super) fn refusal(folder: &tempfile::TempDir) -> String {
 #[test]
 fn slices_are_sorted_by_place_and_put_into_the_patients_space() {
     let volume = stack(series(&[30.0, 10.0, 40.0, 20.0]).path());
-    assert_eq!((volume.size(), volume.kind()), ([3, 2, 4], Kind::Hounsfield));
+    assert_eq!((volume.size(), volume.kind()), ([3, 2, 4], GreyKind::Hounsfield));
     let grey: Vec<f32> = (0..4).map(|k| volume.value(VoxelIndex([0, 0, k]))).collect();
     assert_eq!(grey, [-990.0, -980.0, -970.0, -960.0]);
     // Columns are 0.75 mm apart and run to the left, rows 0.5 mm to the back; LPS becomes RAS.
@@ -177,7 +177,7 @@ fn an_x_ray_is_a_picture_whose_smallest_value_is_black() {
     ]);
     let (_folder, path) = file_of(xray.clone(), uids::EXPLICIT_VR_LITTLE_ENDIAN);
     let Scan::Picture(picture) = open_file(&path, false).unwrap().0 else { panic!("an X-ray is a picture") };
-    assert_eq!((picture.grey(), picture.kind()), (&Voxels::U8(vec![255, 55]), Kind::EightBit));
+    assert_eq!((picture.grey(), picture.kind()), (&Voxels::U8(vec![255, 55]), GreyKind::EightBit));
 
     xray.put(number(tags::SAMPLES_PER_PIXEL, 3));
     let (_folder, path) = file_of(xray, uids::EXPLICIT_VR_LITTLE_ENDIAN);

@@ -4,12 +4,12 @@ use super::dictionary::tags;
 use super::elements::DataSet;
 use super::frames::{Frame, group};
 use super::pixel_format::{PixelFormat, Sample};
-use crate::kind::{Kind, KnownBy};
+use crate::kind::{GreyKind, KnownBy};
 
 /// The kind of the grey values.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Unit {
-    pub(crate) kind: Kind,
+    pub(crate) kind: GreyKind,
     pub(crate) known_by: KnownBy,
     /// Why it is not what one would expect of the modality: part of a refusal.
     pub(crate) remark: Option<String>,
@@ -32,7 +32,7 @@ impl Unit {
             let remark = "it is a CT, but its RescaleSlope or RescaleIntercept is missing or empty";
             return Unit { remark: Some(remark.into()), ..stored() };
         }
-        let hounsfield = |known_by, note| Unit { kind: Kind::Hounsfield, known_by, remark: None, note };
+        let hounsfield = |known_by, note| Unit { kind: GreyKind::Hounsfield, known_by, remark: None, note };
         match rescale_type(data) {
             Some("HU") => hounsfield(KnownBy::Header, None),
             None | Some("") => hounsfield(KnownBy::Rescale, None),
@@ -49,11 +49,11 @@ impl Unit {
 }
 
 /// The kind by pixel format alone.
-fn stored_kind(pixels: &PixelFormat, frames: &[Frame]) -> Kind {
+fn stored_kind(pixels: &PixelFormat, frames: &[Frame]) -> GreyKind {
     let plain = frames.iter().all(|frame| frame.rescale.is_none_or(|rescale| rescale == [1.0, 0.0]));
     match pixels.sample {
-        Sample::Integer { bits_stored: 8, signed: false, .. } if plain => Kind::EightBit,
-        _ => Kind::Other,
+        Sample::Integer { bits_stored: 8, signed: false, .. } if plain => GreyKind::EightBit,
+        _ => GreyKind::Other,
     }
 }
 

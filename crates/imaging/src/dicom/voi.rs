@@ -6,7 +6,7 @@
 use super::dictionary::tags;
 use super::elements::DataSet;
 use super::pixel_format::PixelFormat;
-use crate::kind::Kind;
+use crate::kind::GreyKind;
 
 /// The values that become black and white.
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -38,14 +38,14 @@ impl Voi {
 }
 
 /// Notes on what the file asks for and is not done.
-pub(crate) fn note(data: &DataSet, voi: &Voi, pixels: &PixelFormat, kind: Kind) -> Vec<String> {
+pub(crate) fn note(data: &DataSet, voi: &Voi, pixels: &PixelFormat, kind: GreyKind) -> Vec<String> {
     let mut notes = Vec::new();
-    if kind == Kind::EightBit && (voi.window.is_some() || voi.has_table) {
+    if kind == GreyKind::EightBit && (voi.window.is_some() || voi.has_table) {
         notes.push(
             "the file asks to be shown through a window or table (VOI), which is not applied: the stored 8-bit values are taken"
                 .into(),
         );
-    } else if kind == Kind::Other && voi.has_table {
+    } else if kind == GreyKind::Other && voi.has_table {
         notes.push(
             "the file asks to be shown through a table (VOI LUT Sequence), which is not applied".into(),
         );

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::geometry::{Affine, VoxelIndex};
-use crate::kind::Kind;
-use crate::{Axis, InPlane, Labels, MaskWords, Patch, Slicing, read_mask, write_labelled_mask, write_mask};
+use crate::kind::GreyKind;
+use crate::{
+    Axis, InPlane, MaskWords, Patch, PatchLabels, Slicing, read_mask, write_labelled_mask, write_mask,
+};
 
 /// A file put together by hand, for the fields that the writer never writes.
 struct File {
@@ -116,7 +118,7 @@ fn slope_and_intercept_make_hounsfield_units() {
     file.f32(112, 1.0);
     file.f32(116, -1024.0);
     let volume = file.read().unwrap();
-    assert_eq!((volume.voxels(), volume.kind()), (&Voxels::I16(vec![-1024, 24]), Kind::Hounsfield));
+    assert_eq!((volume.voxels(), volume.kind()), (&Voxels::I16(vec![-1024, 24]), GreyKind::Hounsfield));
     file.f32(112, f32::NAN);
     assert_eq!(file.read().unwrap().voxels(), &Voxels::I16(vec![0, 1048]));
 }
@@ -230,7 +232,7 @@ fn masks_lie_on_the_very_grid_of_the_scan() {
     let labels = (0..rows * columns).map(|i| (i % 3) as u8).collect();
     let patch = Patch::Plane { slicing, index: crate::geometry::PlaneIndex(3) };
     let mut mask = Mask::empty(&volume);
-    mask.lay(&patch, &Labels::plane(rows, columns, labels)).unwrap();
+    mask.lay(&patch, &PatchLabels::plane(rows, columns, labels)).unwrap();
 
     for name in ["mask.nii.gz", "mask.nii"] {
         let path = folder.path().join(name);
@@ -299,13 +301,13 @@ fn the_unit_of_a_nifti_is_a_guess_and_is_said_and_the_users_word_overrules_it() 
     std::fs::write(&path, File::new(false, [2, 1, 1], 4, 16, &stored).sform(OBLIQUE).bytes).unwrap();
     let guessed = crate::Scan::open(&path).unwrap().facts();
     assert!(matches!(guessed.kind_known_by, KnownBy::Guess(reason) if reason.contains("-500")));
-    assert_eq!(guessed.kind, Kind::Other);
+    assert_eq!(guessed.kind, GreyKind::Other);
     assert!(guessed.notes.iter().any(|note| note.contains("guess")), "{:?}", guessed.notes);
 
     let open = |unit| crate::Scan::open_with(&path, &OpenOptions { unit: Some(unit) });
-    let stated = open(Kind::Hounsfield).unwrap().facts();
-    assert_eq!((stated.kind, stated.kind_known_by), (Kind::Hounsfield, KnownBy::Stated));
-    let text = open(Kind::EightBit).unwrap_err().to_string();
+    let stated = open(GreyKind::Hounsfield).unwrap().facts();
+    assert_eq!((stated.kind, stated.kind_known_by), (GreyKind::Hounsfield, KnownBy::Stated));
+    let text = open(GreyKind::EightBit).unwrap_err().to_string();
     assert!(text.contains("whole numbers from 0 to 255"), "{text}");
 }
 

@@ -18,18 +18,18 @@ fn spec() -> InputSpec {
 }
 
 /// Tensors of the planes with the numbers `which`, in this order.
-fn planes(scan: &Scan, spec: &InputSpec, which: &[usize]) -> Result<Vec<Tensor>, ImagingError> {
+fn planes(scan: &Scan, spec: &InputSpec, which: &[usize]) -> Result<Vec<PatchTensor>, ImagingError> {
     let preparation = Preparation::new(scan, spec)?;
     which.iter().map(|&number| preparation.tensor(scan, &preparation.patch(number))).collect()
 }
 
-fn volume(values: Vec<f32>, size: [usize; 3], kind: Kind) -> Scan {
+fn volume(values: Vec<f32>, size: [usize; 3], kind: GreyKind) -> Scan {
     let volume = Volume::new(Voxels::compact(values), size, Affine::from_spacing_mm([1.0; 3]), kind);
     Scan::Volume(volume.with_origin(Origin { modality: Some("CT".into()), ..Origin::default() }))
 }
 
 fn ramp_volume() -> Scan {
-    volume((0..24).map(|v| v as f32).collect(), [2, 3, 4], Kind::EightBit)
+    volume((0..24).map(|v| v as f32).collect(), [2, 3, 4], GreyKind::EightBit)
 }
 
 fn refusal(scan: &Scan, spec: &InputSpec) -> String {
@@ -53,7 +53,7 @@ fn channels_are_neighbours_scaled_by_the_whole_volume_and_zeros_beyond_its_ends(
 
 #[test]
 fn linear_and_clip_give_what_they_say_within_the_range() {
-    let scan = volume(vec![-2000.0, -1000.0, -300.0, 400.0, 3000.0, 0.0], [6, 1, 1], Kind::Hounsfield);
+    let scan = volume(vec![-2000.0, -1000.0, -300.0, 400.0, 3000.0, 0.0], [6, 1, 1], GreyKind::Hounsfield);
     let mut wanted = InputSpec { grey: GreyScale::Hounsfield, slice_offsets: vec![0], ..spec() };
     wanted.normalisation = Normalisation::Clip { low: -1000.0, high: 400.0 };
     assert_eq!(planes(&scan, &wanted, &[0]).unwrap()[0].values[..5], [0.0, 0.0, 0.5, 1.0, 1.0]);
@@ -64,7 +64,7 @@ fn linear_and_clip_give_what_they_say_within_the_range() {
 
 #[test]
 fn scans_of_another_kind_are_refused_with_what_came_and_what_to_do() {
-    let hounsfield = volume(vec![-1000.0, 40.0], [2, 1, 1], Kind::Hounsfield);
+    let hounsfield = volume(vec![-1000.0, 40.0], [2, 1, 1], GreyKind::Hounsfield);
     let text = refusal(&hounsfield, &spec());
     assert!(
         text.contains("Hounsfield units came") && text.contains("8-bit") && text.contains("convert"),
@@ -74,7 +74,7 @@ fn scans_of_another_kind_are_refused_with_what_came_and_what_to_do() {
     let wanted = InputSpec { grey: GreyScale::Hounsfield, ..spec() };
     assert!(refusal(&ramp_volume(), &wanted).contains("original CT"));
 
-    let picture = Scan::Picture(Picture::new(1, 2, Voxels::U8(vec![1, 2]), Kind::EightBit));
+    let picture = Scan::Picture(Picture::new(1, 2, Voxels::U8(vec![1, 2]), GreyKind::EightBit));
     assert!(refusal(&picture, &spec()).contains("a volume was expected"));
     assert!(
         refusal(&picture, &InputSpec { modality: Modality::Any, ..spec() }).contains("neighbouring slices")
@@ -119,7 +119,7 @@ fn a_hostile_request_is_refused_and_allocates_nothing() {
 
 #[test]
 fn an_even_scan_cannot_be_scaled_by_its_ends() {
-    assert!(refusal(&volume(vec![7.0; 4], [2, 2, 1], Kind::EightBit), &spec()).contains("all equal"));
+    assert!(refusal(&volume(vec![7.0; 4], [2, 2, 1], GreyKind::EightBit), &spec()).contains("all equal"));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_file_of_another_modality_is_refused_and_one_without_is_said() {
     }
     let xray = |code: &str| {
         let origin = Origin { modality: Some(code.into()), ..Origin::default() };
-        Scan::Picture(Picture::new(1, 2, Voxels::U8(vec![1, 2]), Kind::EightBit).with_origin(origin))
+        Scan::Picture(Picture::new(1, 2, Voxels::U8(vec![1, 2]), GreyKind::EightBit).with_origin(origin))
     };
     let chest = InputSpec::xray((1, 2));
     assert!(refusal(&xray("MG"), &chest).contains("a projection X-ray (CR, DX, RG) was expected"));
@@ -156,7 +156,7 @@ fn a_file_of_another_modality_is_refused_and_one_without_is_said() {
 fn neighbours_in_millimetres_follow_the_body_and_the_steps() {
     let stack = |step: f64| {
         let affine = Affine([[1.0, 0.0, 0.0, 5.0], [0.0, 1.0, 0.0, 5.0], [0.0, 0.0, step, 5.0]]);
-        Scan::Volume(Volume::new(Voxels::U8((0..8).collect()), [1, 1, 8], affine, Kind::EightBit))
+        Scan::Volume(Volume::new(Voxels::U8((0..8).collect()), [1, 1, 8], affine, GreyKind::EightBit))
     };
     let linear = Normalisation::Linear { offset: 0.0, divisor: 1.0 };
     let wanted = InputSpec {
@@ -202,7 +202,7 @@ fn a_scan_of_other_millimetres_is_said_or_refused_as_the_card_wants() {
 
 #[test]
 fn one_slice_for_a_network_of_several_is_said() {
-    let scan = volume(vec![0.0, 1.0], [2, 1, 1], Kind::EightBit);
+    let scan = volume(vec![0.0, 1.0], [2, 1, 1], GreyKind::EightBit);
     let preparation = Preparation::new(&scan, &spec()).unwrap();
     let notes = preparation.notes();
     assert!(notes[0].contains("2 of the network's 3 channels are always empty"), "{notes:?}");
@@ -210,7 +210,7 @@ fn one_slice_for_a_network_of_several_is_said() {
 
 #[test]
 fn deep_pictures_fit_a_network_of_eight_bits_by_its_cards_rule_alone() {
-    let deep = Scan::Picture(Picture::new(1, 3, Voxels::I16(vec![0, 2000, 4000]), Kind::Other));
+    let deep = Scan::Picture(Picture::new(1, 3, Voxels::I16(vec![0, 2000, 4000]), GreyKind::Other));
     let linear = Normalisation::Linear { offset: 0.0, divisor: 255.0 };
     let wanted =
         InputSpec { modality: Modality::Any, normalisation: linear, slice_offsets: vec![0], ..spec() };
@@ -219,14 +219,14 @@ fn deep_pictures_fit_a_network_of_eight_bits_by_its_cards_rule_alone() {
     let wanted = InputSpec { to_eight_bit: Some(rule), ..wanted };
     assert_eq!(planes(&deep, &wanted, &[0]).unwrap()[0].values, [0.0, 128.0 / 255.0, 1.0]);
     assert!(Preparation::new(&deep, &wanted).unwrap().notes()[0].contains("more than 8 bits"));
-    let eight = Scan::Picture(Picture::new(1, 3, Voxels::U8(vec![0, 51, 255]), Kind::EightBit));
+    let eight = Scan::Picture(Picture::new(1, 3, Voxels::U8(vec![0, 51, 255]), GreyKind::EightBit));
     assert_eq!(planes(&eight, &wanted, &[0]).unwrap()[0].values, [0.0, 0.2, 1.0]);
 }
 
 #[test]
 fn a_guess_is_named_in_the_refusal() {
     let origin = Origin { known_by: KnownBy::Guess("none below -500"), ..Default::default() };
-    let Scan::Volume(body) = volume(vec![-200.0, 40.0], [2, 1, 1], Kind::Other) else { unreachable!() };
+    let Scan::Volume(body) = volume(vec![-200.0, 40.0], [2, 1, 1], GreyKind::Other) else { unreachable!() };
     let wanted = InputSpec { grey: GreyScale::Hounsfield, ..spec() };
     let text = refusal(&Scan::Volume(body.with_origin(origin)), &wanted);
     assert!(text.contains("a guess: none below -500") && text.contains("--unit hu"), "{text}");
@@ -237,7 +237,7 @@ fn turned() -> Scan {
     let affine = Affine([[0.0, 0.0, 2.0, 3.0], [-1.0, 0.0, 0.0, 5.0], [0.0, -1.0, 0.0, 7.0]]);
     let origin = Origin { modality: Some("CT".into()), ..Origin::default() };
     let voxels = Voxels::U8((0..60).collect());
-    Scan::Volume(Volume::new(voxels, [3, 4, 5], affine, Kind::EightBit).with_origin(origin))
+    Scan::Volume(Volume::new(voxels, [3, 4, 5], affine, GreyKind::EightBit).with_origin(origin))
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn the_tensor_of_a_plane_is_that_of_a_block_of_depth_one() {
 
 #[test]
 fn a_block_is_cut_in_the_networks_order_and_is_zero_beyond_the_ends() {
-    let scan = volume((0..24).map(|v| v as f32).collect(), [2, 3, 4], Kind::EightBit);
+    let scan = volume((0..24).map(|v| v as f32).collect(), [2, 3, 4], GreyKind::EightBit);
     let wanted = InputSpec { slice_offsets: vec![0], ..spec() };
     let cut = Cut::Blocks { size: [2, 2, 2], step: [2, 2, 2] };
     let preparation = Preparation::of(&scan, &wanted, cut).unwrap();
@@ -307,7 +307,7 @@ fn what_blocks_show_comes_back_to_the_voxels_that_it_came_from() {
         for patch in preparation.patches() {
             let tensor = preparation.tensor(&scan, &patch).unwrap();
             let labels = tensor.values.iter().map(|&v| v as u8).collect();
-            mask.lay(&patch, &crate::Labels::block(patch.size(), labels)).unwrap();
+            mask.lay(&patch, &crate::PatchLabels::block(patch.size(), labels)).unwrap();
         }
         assert!(mask.labels().iter().map(|&label| label as usize).eq(0..60), "{axis}");
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use blindscan_graph::fixed::Clamped;
-use blindscan_imaging::Kind;
+use blindscan_imaging::GreyKind;
 use serde::Serialize;
 
 use super::clear::{Clear, clear};
@@ -122,7 +122,7 @@ pub struct ManyOptions {
     /// Of a scan.
     pub which: Which,
     /// What grey values mean, where a file does not say it or is wrong.
-    pub unit: Option<Kind>,
+    pub unit: Option<GreyKind>,
     /// How a private answer is made, where it is asked for.
     pub private: Option<Private>,
 }
