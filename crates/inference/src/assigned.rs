@@ -1,6 +1,7 @@
 //! A public plan with a protocol on every node. The only place that tells suites apart.
 //!
 //! Made from the [`PublicPlan`] alone, so all parties make the same one.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use blindscan_graph::plan::{PublicPlan, SuiteSpec};
 use blindscan_protocols::ot::source::OtKind;
@@ -8,7 +9,7 @@ use blindscan_wire::script::{Script, Seat};
 
 use crate::InferenceError;
 use crate::cost::{PlanCost, Work};
-use crate::stock::Purpose;
+use crate::stock::{Purpose, SUITE_BYTES};
 use crate::suite::two_party::{self, TwoParty};
 use crate::suite::{Answer, Assignment, Layer, Node, Suite};
 
@@ -71,6 +72,9 @@ impl AssignedPlan {
     }
 
     /// What the plan costs one party with transfers of this kind, exactly as its channels will count it.
+    ///
+    /// # Panics
+    /// When the suite has no such seat: [`AssignedPlan::seats`].
     pub fn cost(&self, party: impl Into<Seat>, ot: OtKind) -> PlanCost {
         self.any().cost(party.into(), ot)
     }
@@ -80,8 +84,13 @@ impl AssignedPlan {
         self.any().script(ot)
     }
 
-    /// Who takes part.
-    pub(crate) fn seats(&self) -> Vec<Seat> {
+    /// The suite's name.
+    pub fn suite(&self) -> &'static str {
+        self.any().suite()
+    }
+
+    /// Who takes part, and what people call them.
+    pub fn seats(&self) -> Vec<(Seat, &'static str)> {
         self.any().seats()
     }
 
@@ -122,7 +131,7 @@ trait AnyPlan: Send + Sync {
     fn public(&self) -> &PublicPlan;
     fn digest(&self) -> [u8; 32];
     fn suite(&self) -> &'static str;
-    fn seats(&self) -> Vec<Seat>;
+    fn seats(&self) -> Vec<(Seat, &'static str)>;
     fn word_bytes(&self) -> u64;
     fn layer_count(&self) -> usize;
     fn work(&self) -> Work;
@@ -133,7 +142,10 @@ trait AnyPlan: Send + Sync {
 }
 
 impl<S: Suite> Plan<S> {
+    const NAME_FITS: () = assert!(S::NAME.len() <= SUITE_BYTES, "a suite's name fits the header of a stock");
+
     fn new(public: PublicPlan, numbers: S::Numbers) -> Result<Self, InferenceError> {
+        let () = Self::NAME_FITS;
         let Assignment { nodes, answer } = S::assign(&public, numbers)?;
         Ok(Self { digest: public.digest(), public, nodes, answer })
     }
@@ -170,8 +182,8 @@ impl<S: Suite> AnyPlan for Plan<S> {
         S::NAME
     }
 
-    fn seats(&self) -> Vec<Seat> {
-        S::PARTIES.iter().map(|&party| party.into()).collect()
+    fn seats(&self) -> Vec<(Seat, &'static str)> {
+        S::PARTIES.iter().map(|&(party, name)| (party.into(), name)).collect()
     }
 
     fn word_bytes(&self) -> u64 {
@@ -191,12 +203,15 @@ impl<S: Suite> AnyPlan for Plan<S> {
     }
 
     fn off_by_one(&self) -> OffByOne {
-        self.layers().map(|(_, layer)| layer.off_by_one()).fold(OffByOne::NEVER, OffByOne::or)
+        // Also of layers without messages: a suite may round where it says nothing.
+        let nodes = self.nodes.iter().map(|node| node.off_by_one());
+        nodes.chain([self.answer.off_by_one()]).fold(OffByOne::NEVER, OffByOne::or)
     }
 
     fn cost(&self, seat: Seat, ot: OtKind) -> PlanCost {
-        let party = S::PARTIES.iter().find(|&&party| party.into() == seat);
-        Plan::cost(self, *party.expect("a cost is asked for at a seat of the suite"), ot)
+        let found = S::PARTIES.iter().find(|(party, _)| (*party).into() == seat);
+        let (party, _) = found.expect("a cost is asked for at a seat of the suite");
+        Plan::cost(self, *party, ot)
     }
 
     fn script(&self, ot: OtKind) -> Script {

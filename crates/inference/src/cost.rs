@@ -82,13 +82,17 @@ impl PlanCost {
 impl<S: Suite> Plan<S> {
     /// What the plan costs one party with transfers of this kind.
     pub(crate) fn cost(&self, party: S::Party, ot: OtKind) -> PlanCost {
-        let (offline, online) = self.scripts(ot);
         let mut replay = Replay::new(party);
         replay.play(&S::opening_script());
-        let offline: Vec<Traffic> = offline.iter().map(|script| replay.play(script)).collect();
+        let mut schedule = S::schedule(ot, self.demand());
+        // Script by script, so that no more than one layer's messages are in memory.
+        let mut offline: Vec<Traffic> =
+            self.layers().map(|(_, layer)| replay.play(&layer.offline_script(&mut schedule))).collect();
+        *offline.last_mut().expect("a plan has an answer") += replay.play(&S::closing_script(&schedule));
         // The online phase begins where the offline phase ends: with a last word that nothing has answered.
         let begun = replay.traffic();
-        let online: Vec<Traffic> = online.iter().map(|script| replay.play(script)).collect();
+        let online: Vec<Traffic> =
+            self.layers().map(|(_, layer)| replay.play(&layer.online_script())).collect();
         let layer = |((name, layer), (offline, online)): ((&str, &dyn Layer<S>), _)| LayerCost {
             name: name.into(),
             kind: layer.kind(),
@@ -107,17 +111,10 @@ impl<S: Suite> Plan<S> {
 
     /// All that is said on a connection for one image.
     pub(crate) fn script(&self, ot: OtKind) -> Script {
-        let (offline, online) = self.scripts(ot);
-        [S::set_up_script(), S::opening_script()].into_iter().chain(offline).chain(online).collect()
-    }
-
-    /// What each layer that speaks says in each phase; with the answer, what ends the offline phase.
-    fn scripts(&self, ot: OtKind) -> (Vec<Script>, Vec<Script>) {
         let mut schedule = S::schedule(ot, self.demand());
-        let of =
-            |(_, layer): (&str, &dyn Layer<S>)| (layer.offline_script(&mut schedule), layer.online_script());
-        let (mut offline, online): (Vec<Script>, Vec<Script>) = self.layers().map(of).unzip();
-        offline.last_mut().expect("a plan has an answer").then(S::closing_script(&schedule));
-        (offline, online)
+        let offline: Script = self.layers().map(|(_, layer)| layer.offline_script(&mut schedule)).collect();
+        let online = self.layers().map(|(_, layer)| layer.online_script()).collect();
+        let closing = S::closing_script(&schedule);
+        [S::set_up_script(), S::opening_script(), offline, closing, online].into_iter().collect()
     }
 }

@@ -111,7 +111,7 @@ pub fn estimate(
         })
         .collect();
     let set_up = Seconds { work: speed.set_up.work, wall: on_link(speed.set_up.wall, cost.setup, link) };
-    let stock = plan.seats().into_iter().map(|seat| plan.cost(seat, kind).stock_bytes()).max();
+    let stock = plan.seats().into_iter().map(|(seat, _)| plan.cost(seat, kind).stock_bytes()).max();
     Estimate {
         start: speed.start,
         set_up,

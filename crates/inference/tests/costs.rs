@@ -14,7 +14,7 @@ use blindscan_inference::AssignedPlan;
 use blindscan_inference::cost::{LayerCost, PlanCost};
 use blindscan_wire::Traffic;
 use common::models;
-use common::rooms::{Room, TwoParty, for_every_suite};
+use common::rooms::{Room, every_suites, for_every_suite};
 
 for_every_suite!(costs_are_those_of_the_snapshots);
 
@@ -160,7 +160,7 @@ fn costs_are_those_of_the_snapshots<R: Room>() {
 
 #[test]
 fn every_cost_snapshot_is_of_a_model() {
-    let names: Vec<PathBuf> = all::<TwoParty>().into_iter().map(|(name, _)| path(&name)).collect();
+    let names: Vec<PathBuf> = every_suites!(all).into_iter().map(|(name, _)| path(&name)).collect();
     for entry in std::fs::read_dir(path("x").parent().unwrap()).unwrap() {
         let found = entry.unwrap().path();
         let is_snapshot = std::fs::read_to_string(&found).is_ok_and(|text| text.starts_with(HEADING));

@@ -57,7 +57,7 @@ fn a_short_or_long_message_at_any_step_is_an_error<R: Room>() {
     for &(party, from) in R::PARTIES {
         let messages = dialogue.sent::<R>(from);
         println!("{party}: {} messages", messages.len());
-        assert!(messages.len() >= 40, "{party}");
+        assert!(messages.len() >= R::MESSAGES_MIN, "{party}");
         for bend in [Bend::Short, Bend::Long] {
             for (at, &(to, _)) in messages.iter().enumerate() {
                 let ended = dialogue.ended::<R>(from, to, at, bend);

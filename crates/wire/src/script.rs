@@ -47,8 +47,16 @@ impl Script {
     /// Adds a message.
     pub fn message(&mut self, message: Message) {
         assert!(message.from != message.to, "a message goes to another seat");
-        if message.bytes > 0 {
-            self.parts.push(Part::Message(message));
+        if message.bytes == 0 {
+            return;
+        }
+        // Equal messages in a row are a repetition: a layer's answers are often of one length.
+        match self.parts.last_mut() {
+            Some(Part::Repeat(count, round)) if round.parts == [Part::Message(message)] => *count += 1,
+            Some(last) if *last == Part::Message(message) => {
+                *last = Part::Repeat(2, Self { parts: vec![Part::Message(message)] });
+            }
+            Some(_) | None => self.parts.push(Part::Message(message)),
         }
     }
 

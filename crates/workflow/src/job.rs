@@ -8,7 +8,7 @@ use std::time::Instant;
 use blindscan_graph::fixed::{self, Clamped};
 use blindscan_inference::roles::Phase;
 use blindscan_inference::stock::StockFolder;
-use blindscan_inference::{OtKind, Output};
+use blindscan_inference::{AssignedPlan, OtKind, Output};
 use blindscan_protocols::two_party::Party;
 use blindscan_wire::Channel;
 use blindscan_wire::fingerprint::Fingerprint;
@@ -134,7 +134,7 @@ pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, b
         model: plan.plan().name.clone(),
         plan_digest: hex(&plan.digest()),
         suite: transfers::suite(plan.plan().suite, kind),
-        seats: connection.seats.iter().map(seat).collect(),
+        seats: connection.seats.iter().map(|seat| seat_of(plan, seat)).collect(),
         ot: kind.map(|kind| transfers::name(kind).into()),
         bytes: phase_bytes(&layers),
         overhead_bytes: (raw.bytes_sent + raw.bytes_received)
@@ -150,9 +150,9 @@ pub fn report(connection: &Connection, kind: Option<OtKind>, watch: Watch<'_>, b
     report
 }
 
-fn seat(&(seat, fingerprint): &(Seat, Fingerprint)) -> SeatReport {
-    let roles = [(Party::ImageOwner, "image owner"), (Party::ModelOwner, "model owner")];
-    let role = roles.iter().find(|(party, _)| party.seat() == seat);
+fn seat_of(plan: &AssignedPlan, &(seat, fingerprint): &(Seat, Fingerprint)) -> SeatReport {
+    let seats = plan.seats();
+    let role = seats.iter().find(|(own, _)| *own == seat);
     let role = role.map_or_else(|| format!("seat {}", seat.0), |(_, role)| role.to_string());
     SeatReport { seat: seat.0, role, fingerprint: fingerprint.to_string() }
 }

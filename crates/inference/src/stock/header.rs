@@ -11,7 +11,7 @@ use super::StockError;
 const MAGIC: &[u8; 8] = b"BSSTOCK1";
 pub(super) const VERSION: u32 = 3;
 /// Bytes of a suite's name; a shorter one is followed by zeros.
-const SUITE_BYTES: usize = 16;
+pub(crate) const SUITE_BYTES: usize = 16;
 pub(super) const HEADER_BYTES: usize = 8 + 4 + 16 + 32 + SUITE_BYTES + 1;
 
 /// Names one stock at all parties.

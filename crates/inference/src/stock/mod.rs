@@ -43,6 +43,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use folder::StockFolder;
+pub(crate) use header::SUITE_BYTES;
 pub use header::{Purpose, StockHeader, StockId};
 pub use reader::{Stock, Taken};
 pub use writer::StockWriter;

@@ -41,9 +41,9 @@ pub(crate) trait Suite: Sized + 'static {
     /// One party while it uses a stock up.
     type Runner<'a>: Runner;
 
-    /// All of them.
-    const PARTIES: &'static [Self::Party];
-    /// The name in the headers of stocks, at most 16 bytes.
+    /// All of them, with what people call them.
+    const PARTIES: &'static [(Self::Party, &'static str)];
+    /// Its name in reports and in the headers of stocks, where it has room for 16 bytes.
     const NAME: &'static str;
 
     /// Every number that is in no plan and that all parties must share.
@@ -71,7 +71,8 @@ pub(crate) struct Assignment<S: Suite> {
     pub(crate) answer: Box<dyn Answer<S>>,
 }
 
-/// What is asked of every layer before anything runs, and in the offline phase.
+/// What is asked of every layer before anything runs, and in the offline phase. What has a default here is compared with what is
+/// measured by every test of a whole inference; what nothing compares has none.
 pub(crate) trait Layer<S: Suite>: Send + Sync {
     /// What it does, in a word.
     fn kind(&self) -> &'static str;
@@ -87,24 +88,16 @@ pub(crate) trait Layer<S: Suite>: Send + Sync {
     }
 
     /// Work by kind, for estimates.
-    fn work(&self) -> Work {
-        Work::default()
-    }
+    fn work(&self) -> Work;
 
     /// Bytes that a party keeps of it in a stock, seals not counted.
-    fn stock_bytes(&self, _party: S::Party) -> usize {
-        0
-    }
+    fn stock_bytes(&self, party: S::Party) -> usize;
 
     /// What the party with the largest working set holds while it makes the stock, beside shares.
-    fn working_bytes(&self) -> u64 {
-        0
-    }
+    fn working_bytes(&self) -> u64;
 
     /// How often its values differ from the clear ones although all parties did what they should.
-    fn off_by_one(&self) -> OffByOne {
-        OffByOne::NEVER
-    }
+    fn off_by_one(&self) -> OffByOne;
 
     /// What is said while its stock is made.
     fn offline_script(&self, _schedule: &mut S::Schedule) -> Script {

@@ -22,6 +22,14 @@ macro_rules! for_every_suite {
 }
 pub(crate) use for_every_suite;
 
+/// What a generic function gives for every suite, one after another.
+macro_rules! every_suites {
+    ($function:ident) => {
+        [$function::<$crate::common::rooms::TwoParty>()].concat()
+    };
+}
+pub(crate) use every_suites;
+
 /// How all parties of a suite are played in one process.
 pub(crate) trait Room {
     /// What the names of its snapshots begin with.
@@ -30,6 +38,8 @@ pub(crate) trait Room {
     const PARTIES: &'static [(&'static str, Seat)];
     /// The kinds of transfers that it knows.
     const KINDS: &'static [OtKind];
+    /// How many messages each party sends in a small model at least, so that a test of each of them is one.
+    const MESSAGES_MIN: usize;
 
     /// A plan in the form of this suite.
     fn fitted(made: FixedPlan) -> FixedPlan;
@@ -95,6 +105,7 @@ impl Room for TwoParty {
     const PARTIES: &'static [(&'static str, Seat)] =
         &[("image owner", Party::ImageOwner.seat()), ("model owner", Party::ModelOwner.seat())];
     const KINDS: &'static [OtKind] = &[OtKind::SoftSpoken, OtKind::Ferret];
+    const MESSAGES_MIN: usize = 40;
 
     fn fitted(made: FixedPlan) -> FixedPlan {
         made

@@ -17,10 +17,10 @@ use super::TwoParty;
 use super::chunks::Chunks;
 use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
-use crate::InferenceError;
 use crate::cost::Work;
 use crate::shares::Shares;
 use crate::suite::{Layer, Node};
+use crate::{InferenceError, OffByOne};
 
 /// One activation layer.
 #[derive(Clone, Debug)]
@@ -50,6 +50,14 @@ impl Layer<TwoParty> for Activate {
 
     fn stock_bytes(&self, party: Party) -> usize {
         self.chunks().lengths().map(|count| self.protocol.stock_bytes(party, count)).sum()
+    }
+
+    fn working_bytes(&self) -> u64 {
+        0
+    }
+
+    fn off_by_one(&self) -> OffByOne {
+        OffByOne::NEVER
     }
 
     fn offline_script(&self, schedule: &mut Schedule) -> Script {

@@ -20,7 +20,7 @@ use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
 use crate::cost::Work;
 use crate::suite::{self, Layer};
-use crate::{InferenceError, Output};
+use crate::{InferenceError, OffByOne, Output};
 
 /// The label of each position.
 #[derive(Clone, Debug)]
@@ -70,6 +70,14 @@ impl Layer<TwoParty> for Labels {
         self.chunks().lengths().map(|count| self.protocol.stock_bytes(party, count)).sum()
     }
 
+    fn working_bytes(&self) -> u64 {
+        0
+    }
+
+    fn off_by_one(&self) -> OffByOne {
+        OffByOne::NEVER
+    }
+
     fn offline_script(&self, schedule: &mut Schedule) -> Script {
         self.chunks().offline_script(schedule, |count| self.protocol.demand(count))
     }
@@ -115,6 +123,22 @@ impl suite::Answer<TwoParty> for Labels {
 impl Layer<TwoParty> for Logits {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn work(&self) -> Work {
+        Work::default()
+    }
+
+    fn stock_bytes(&self, _: Party) -> usize {
+        0
+    }
+
+    fn working_bytes(&self) -> u64 {
+        0
+    }
+
+    fn off_by_one(&self) -> OffByOne {
+        OffByOne::NEVER
     }
 
     fn online_script(&self) -> Script {

@@ -105,8 +105,11 @@ fn max_pool(input: &TensorSpec, window: &Window, radix_bits: u32) -> Result<MaxP
 
 fn answer(plan: &PublicPlan, radix_bits: u32) -> Result<Box<dyn Answer<TwoParty>>, String> {
     let logits = &plan.tensors[plan.output];
-    if plan.answer.policy == OutputPolicy::Logits {
-        return Ok(Box::new(Logits { ring: ring(logits), count: logits.count() }));
+    match plan.answer.policy {
+        OutputPolicy::Logits => {
+            return Ok(Box::new(Logits { ring: ring(logits), count: logits.count() }));
+        }
+        OutputPolicy::Labels => {}
     }
     let Some(axis) = plan.answer.class_axis() else {
         let protocol = Label::new(logits.ring_bits, radix_bits, 1).map_err(|e| e.to_string())?;

@@ -6,12 +6,14 @@
 use blindscan_arith::ring::Ring32;
 use blindscan_graph::plan::{self, PlanNode};
 use blindscan_protocols::share::Share;
+use blindscan_protocols::two_party::Party;
 
 use super::TwoParty;
 use super::sides::{Runner, Running};
-use crate::InferenceError;
+use crate::cost::Work;
 use crate::shares::Shares;
 use crate::suite::{Layer, Node};
+use crate::{InferenceError, OffByOne};
 
 /// A step that each party does alone.
 pub(super) struct Local {
@@ -27,6 +29,22 @@ impl Layer<TwoParty> for Local {
 
     fn speaks(&self) -> bool {
         false
+    }
+
+    fn work(&self) -> Work {
+        Work::default()
+    }
+
+    fn stock_bytes(&self, _: Party) -> usize {
+        0
+    }
+
+    fn working_bytes(&self) -> u64 {
+        0
+    }
+
+    fn off_by_one(&self) -> OffByOne {
+        OffByOne::NEVER
     }
 }
 

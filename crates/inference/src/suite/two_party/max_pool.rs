@@ -19,10 +19,10 @@ use super::chunks::Chunks;
 use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
 use super::windows::AxisPool;
-use crate::InferenceError;
 use crate::cost::Work;
 use crate::shares::Shares;
 use crate::suite::{Layer, Node};
+use crate::{InferenceError, OffByOne};
 
 /// One max-pool layer.
 #[derive(Clone, Debug)]
@@ -75,6 +75,14 @@ impl Layer<TwoParty> for MaxPool {
 
     fn stock_bytes(&self, party: Party) -> usize {
         self.dialogues().map(|(protocol, count)| protocol.stock_bytes(party, count)).sum()
+    }
+
+    fn working_bytes(&self) -> u64 {
+        0
+    }
+
+    fn off_by_one(&self) -> OffByOne {
+        OffByOne::NEVER
     }
 
     fn offline_script(&self, schedule: &mut Schedule) -> Script {

@@ -60,7 +60,8 @@ impl Suite for TwoParty {
     type Maker<'a> = Maker<'a>;
     type Runner<'a> = Runner<'a>;
 
-    const PARTIES: &'static [Party] = &[Party::ImageOwner, Party::ModelOwner];
+    const PARTIES: &'static [(Party, &'static str)] =
+        &[(Party::ImageOwner, "image owner"), (Party::ModelOwner, "model owner")];
     const NAME: &'static str = "two-party";
 
     fn parameters() -> String {

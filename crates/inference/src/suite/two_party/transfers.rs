@@ -26,7 +26,7 @@ use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 use rand_core::CryptoRng;
 
-/// The field of the extension: 2^4 elements, 32 bits per transfer.
+/// The field of the extension: 2^4 elements, 31 bits per transfer.
 pub(crate) const FIELD: SmallField = SmallField::Bits4;
 
 /// One party's two ends, ready for the demand of one stock.
