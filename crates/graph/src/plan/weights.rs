@@ -100,22 +100,9 @@ impl Weights {
     /// What the model owner knows its own weights by. Never leaves it: without a salt it would let others test guesses.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new_derive_key("blindscan 2026-11 weights of a model owner");
-        for (node, layer) in self.layers() {
-            hash.update(&(node as u64).to_le_bytes());
-            hash.update(&(layer.weight.len() as u64).to_le_bytes());
-            let weights = layer.weight.iter().flat_map(|weight| weight.to_le_bytes());
-            let mut bytes: Vec<u8> =
-                weights.chain(layer.bias.iter().flat_map(|bias| bias.to_le_bytes())).collect();
-            hash.update(&bytes);
-            bytes.zeroize();
-        }
-        hash.update(&(self.layers().count() as u64).to_le_bytes());
-        for (node, constants) in self.constants() {
-            hash.update(&(node as u64).to_le_bytes());
-            hash.update(&(constants.values.len() as u64).to_le_bytes());
-            let mut bytes: Vec<u8> = constants.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            hash.update(&bytes);
-            bytes.zeroize();
+        for (node, secret) in &self.secrets {
+            hash.update(&(*node as u64).to_le_bytes());
+            secret.hash_into(&mut hash);
         }
         *hash.finalize().as_bytes()
     }
@@ -138,6 +125,25 @@ impl Secret {
             Self::Linear(layer) => Some(layer),
             Self::Constants(_) => None,
         }
+    }
+
+    /// A byte for the kind, the number of its integers, and these.
+    fn hash_into(&self, hash: &mut blake3::Hasher) {
+        let (kind, count, mut bytes): (u8, usize, Vec<u8>) = match self {
+            Self::Linear(LayerWeights { weight, bias }) => {
+                let biases = bias.iter().flat_map(|bias| bias.to_le_bytes());
+                let bytes = weight.iter().flat_map(|weight| weight.to_le_bytes()).chain(biases);
+                (0, weight.len(), bytes.collect())
+            }
+            Self::Constants(Constants { values }) => {
+                (1, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            }
+        };
+        hash.update(&[kind]);
+        hash.update(&(count as u64).to_le_bytes());
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(&bytes);
+        bytes.zeroize();
     }
 
     /// The numbers that are added to the step's output: one per channel, or the constants.
