@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use crate::ir::Tensor;
 
 pub use crate::operators::{
-    Activate, Add, AddConstant, Concat, Gather, Interleave, Linear, MaxPool, Pad, PixelShuffle, Reshape,
-    Scale, ScaleByPosition, Shapes, SumPool, Transpose, Work, output_shape,
+    Activate, Add, AddConstant, Concat, Gather, Interleave, Linear, Load, MaxPool, Pad, PixelShuffle,
+    Reshape, Scale, ScaleByPosition, Shapes, SumPool, Transpose, output_shape,
 };
 pub use answer::{Answer, Meaning, OutputPolicy, Places};
 pub use error::{PlanError, Problem};
@@ -139,9 +139,10 @@ impl PublicPlan {
         let mut headroom = vec![1; self.tensors.len()];
         headroom[self.output] = self.suite.answer_headroom();
         for node in &self.nodes {
-            let input = node.inputs[0];
-            let needed = self.suite.headroom(&node.step, self.tensors[input].non_negative);
-            headroom[input] = headroom[input].max(needed);
+            for &input in &node.inputs {
+                let needed = self.suite.headroom(&node.step, self.tensors[input].non_negative);
+                headroom[input] = headroom[input].max(needed);
+            }
         }
         headroom
     }
@@ -153,11 +154,11 @@ impl PublicPlan {
         Shapes { inputs: node.inputs.iter().map(|&id| shape(id)).collect(), output: shape(node.output) }
     }
 
-    /// What all steps together cost to run, at most.
-    pub fn work(&self) -> Work {
+    /// What all steps together ask of a machine, at most.
+    pub fn load_of_steps(&self) -> Load {
         let of = |node: &PlanNode| {
             let shapes = self.shapes(node);
-            node.step.operator().work(&shapes.inputs, shapes.output)
+            node.step.operator().load(&shapes.inputs, shapes.output)
         };
         self.nodes.iter().map(of).sum()
     }

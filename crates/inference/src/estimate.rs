@@ -171,7 +171,7 @@ fn transfers(layer: &LayerCost) -> f64 {
 /// layer's working set, and the tensors that live at the same time.
 fn memory_bytes(plan: &AssignedPlan) -> u64 {
     const PROGRAM: u64 = 40 << 20;
-    let weights = plan.plan().work().weights;
+    let weights = plan.plan().load_of_steps().weights;
     let working = live_tensor_bytes(plan.plan(), plan.word_bytes()).max(plan.working_bytes());
     PROGRAM + WEIGHT_BYTES * weights + working.max(SAVED_WEIGHT_BYTES * weights)
 }

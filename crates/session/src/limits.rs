@@ -4,7 +4,7 @@
 //! the shapes in one pass; the default leaves room for a hundred times the largest network this program is measured on.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use blindscan_graph::plan::PublicPlan;
+use blindscan_graph::plan::{Load, PublicPlan};
 
 use crate::SessionError;
 
@@ -44,15 +44,16 @@ impl Limits {
     }
 }
 
-/// What a plan asks for, at most: the work of its steps, its tensors, and the labels of the answer.
+/// What a plan asks for, at most: the load of its steps, its tensors, and the labels of the answer.
 fn asked(plan: &PublicPlan) -> Limits {
     let count = |tensor: usize| plan.tensors[tensor].count() as u64;
-    let work = plan.work();
+    // Taken apart, so that a new kind of load cannot be passed over. Weights are in the multiplications.
+    let Load { linear_layers, multiplications, weights: _, comparisons, gathered } = plan.load_of_steps();
     Limits {
-        elements: (0..plan.tensors.len()).map(count).fold(work.gathered, u64::saturating_add),
-        comparisons: count(plan.output).saturating_add(work.comparisons),
-        multiplications: work.multiplications,
-        linear_layers: work.linear_layers,
+        elements: (0..plan.tensors.len()).map(count).fold(gathered, u64::saturating_add),
+        comparisons: count(plan.output).saturating_add(comparisons),
+        multiplications,
+        linear_layers,
     }
 }
 

@@ -63,9 +63,10 @@ impl Ranges {
         let mut least = vec![2; self.bounds.len()];
         headroom[task.draft.output] = suite.answer_headroom();
         for (node, step) in task.draft.nodes.iter().zip(&scales.steps) {
-            let input = node.inputs[0];
-            headroom[input] = headroom[input].max(suite.headroom(step, self.bounds[input].non_negative));
-            least[input] = least[input].max(suite.ring_bits_min(step));
+            for &input in &node.inputs {
+                headroom[input] = headroom[input].max(suite.headroom(step, self.bounds[input].non_negative));
+                least[input] = least[input].max(suite.ring_bits_min(step));
+            }
         }
         (0..self.bounds.len()).map(|id| (bits(self.bounds[id].most) + headroom[id]).max(least[id])).collect()
     }

@@ -1,14 +1,12 @@
 //! Fraction bits: what each activation keeps, hence what each accumulator has and each rescaling drops.
 
 use super::{Precision, Task};
-use crate::operators::{Fit, OutputUnit, Role, Unit, ceil_log2};
+use crate::operators::{FRACTION_MAX, Fit, OutputUnit, Role, Unit, ceil_log2};
 use crate::plan::{Step, TensorId};
 
 /// How many more fraction bits than the coarsest branch a branch of a concatenation or sum may keep. More would only widen
 /// the ring of the layer behind.
 const SPREAD: i32 = 2;
-/// Fraction bits stay within this, whatever the weights are.
-const FRACTION_MAX: i32 = 40;
 
 /// A scale for every tensor and the steps that lead from one to the next.
 pub(super) struct Scales {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, HasSecret, Operator, OutputUnit, Role, Shapes, SpokenOperator, Unit, Work,
+    Addition, Bound, Fit, HasSecret, Load, Operator, OutputUnit, Role, Shapes, SpokenOperator, Unit,
     check_shifts, elements,
 };
 use crate::plan::{Secret, Step};
@@ -55,8 +55,8 @@ impl Operator for Activate {
         }
     }
 
-    fn work(&self, inputs: &[&[usize]], output: &[usize]) -> Work {
-        Work { comparisons: elements(inputs[0]).max(elements(output)), ..Work::default() }
+    fn load(&self, inputs: &[&[usize]], output: &[usize]) -> Load {
+        Load { comparisons: elements(inputs[0]).max(elements(output)), ..Load::default() }
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

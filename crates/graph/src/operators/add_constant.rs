@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, FloatSecret, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work,
+    Addition, Bound, Fit, FloatSecret, HasSecret, Load, LocalOperator, Operator, OutputUnit, Shapes, Unit,
     check_shifts, shifted_bound,
 };
 use crate::local::Numbers;
@@ -85,8 +85,8 @@ impl Operator for AddConstant {
         Bound::new(u128::from(shifted.most) + u128::from(most), false)
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
-        Work::default()
+    fn load(&self, _: &[&[usize]], _: &[usize]) -> Load {
+        Load::default()
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, check_shifts,
+    Addition, Bound, Fit, HasSecret, Load, LocalOperator, Operator, OutputUnit, Shapes, Unit, check_shifts,
     finest, shifted_bound,
 };
 use crate::local::Numbers;
@@ -60,8 +60,8 @@ impl Operator for Concat {
         shifted_bound(inputs, &self.shift_left, std::cmp::max)
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
-        Work::default()
+    fn load(&self, _: &[&[usize]], _: &[usize]) -> Load {
+        Load::default()
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

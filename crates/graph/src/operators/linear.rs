@@ -4,16 +4,14 @@ use blindscan_arith::conv::{LinearShape, convolve_exact};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, FloatSecret, HasSecret, Operator, OutputUnit, Role, Shapes, SpokenOperator, Unit,
-    Work, shapes,
+    Addition, Bound, FRACTION_MAX, Fit, FloatSecret, HasSecret, Load, Operator, OutputUnit, Role, Shapes,
+    SpokenOperator, Unit, shapes,
 };
 use crate::ir::Window;
 use crate::plan::{LayerWeights, SCALE_MAX, Secret, Step};
 
 /// Biases are added modulo the ring, so they may lie outside it; beyond this they are nonsense.
 const BIAS_LIMIT: u64 = 1 << 48;
-/// Fraction bits of weights stay within this, whatever the weights are.
-const FRACTION_MAX: i32 = 40;
 
 /// W*x + b modulo the output's ring: a convolution, or a dense layer (rank 0: `window` empty, rows in `rows`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,13 +154,13 @@ impl Operator for Linear {
         Bound::new(channels.map(of_channel).max().unwrap_or(0), false)
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
+    fn load(&self, _: &[&[usize]], _: &[usize]) -> Load {
         let shape = self.shape();
-        Work {
+        Load {
             linear_layers: 1,
             multiplications: shape.macs(),
             weights: shape.weight_count() as u64,
-            ..Work::default()
+            ..Load::default()
         }
     }
 

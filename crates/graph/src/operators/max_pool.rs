@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, HasSecret, Operator, OutputUnit, Role, Shapes, SpokenOperator, Unit, Work,
+    Addition, Bound, Fit, HasSecret, Load, Operator, OutputUnit, Role, Shapes, SpokenOperator, Unit,
     elements, shapes, window_numbers,
 };
 use crate::ir::Window;
@@ -57,13 +57,13 @@ impl Operator for MaxPool {
     }
 
     /// Pooled one axis at a time.
-    fn work(&self, inputs: &[&[usize]], output: &[usize]) -> Work {
+    fn load(&self, inputs: &[&[usize]], output: &[usize]) -> Load {
         let widest = elements(inputs[0]).max(elements(output));
         let taps = || self.window.kernel.iter().map(|&taps| taps as u64);
-        Work {
+        Load {
             comparisons: widest.saturating_mul(taps().map(|taps| taps - 1).sum()),
             gathered: widest.saturating_mul(taps().sum()),
-            ..Work::default()
+            ..Load::default()
         }
     }
 

@@ -6,7 +6,7 @@
 //! | number of inputs, output's shape | the draft of a plan, the check of foreign plans |
 //! | checks of numbers, scale | the check of foreign plans, the draft |
 //! | bound and sign | the calibration's ranges |
-//! | work | a client's limits, estimates |
+//! | load | a client's limits, estimates |
 //! | secrets | the check of weights, the calibration's integers |
 //! | numbers that fit scales, what an added number becomes | the calibration's scales and rounding |
 //! | evaluation | the clear evaluator; for local operators on shares as well |
@@ -53,6 +53,8 @@ pub use scale_by_position::ScaleByPosition;
 pub use sum_pool::SumPool;
 pub use transpose::Transpose;
 
+/// Fraction bits stay within this, whatever values and weights are.
+pub(crate) const FRACTION_MAX: i32 = 40;
 /// Bounds are capped here: far beyond any ring, far below what would overflow.
 pub(crate) const BOUND_MAX: u64 = 1 << 60;
 
@@ -80,8 +82,8 @@ pub(crate) trait Operator {
     /// How far the output's integers go, and their sign, from the inputs' and from the secrets that belong to it.
     fn bound(&self, inputs: &[Bound], secret: Option<&Secret>) -> Bound;
 
-    /// What it costs to run, at most.
-    fn work(&self, inputs: &[&[usize]], output: &[usize]) -> Work;
+    /// What it asks of a machine, at most.
+    fn load(&self, inputs: &[&[usize]], output: &[usize]) -> Load;
 
     /// Its secrets; `None` when none belong to it.
     fn secrets(&self) -> Option<&dyn HasSecret>;
@@ -161,9 +163,9 @@ pub(crate) struct Bound {
     pub(crate) non_negative: bool,
 }
 
-/// What a step costs to run, at most: counted from shapes.
+/// What a step asks of a machine, at most: counted from shapes. A client holds each kind of it against a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
+pub struct Load {
     /// Layers with secret weights.
     pub linear_layers: u64,
     /// Their multiplications.
@@ -418,7 +420,7 @@ fn elements(shape: &[usize]) -> u64 {
     shape.iter().map(|&extent| extent as u64).product()
 }
 
-impl std::ops::Add for Work {
+impl std::ops::Add for Load {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -432,9 +434,9 @@ impl std::ops::Add for Work {
     }
 }
 
-impl std::iter::Sum for Work {
-    fn sum<I: Iterator<Item = Self>>(works: I) -> Self {
-        works.fold(Self::default(), |sum, work| sum + work)
+impl std::iter::Sum for Load {
+    fn sum<I: Iterator<Item = Self>>(loads: I) -> Self {
+        loads.fold(Self::default(), |sum, load| sum + load)
     }
 }
 

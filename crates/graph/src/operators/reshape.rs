@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, shapes,
+    Addition, Bound, Fit, HasSecret, Load, LocalOperator, Operator, OutputUnit, Shapes, Unit, shapes,
 };
 use crate::local::Numbers;
 use crate::plan::{Secret, Step};
@@ -45,8 +45,8 @@ impl Operator for Reshape {
         inputs[0]
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
-        Work::default()
+    fn load(&self, _: &[&[usize]], _: &[usize]) -> Load {
+        Load::default()
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

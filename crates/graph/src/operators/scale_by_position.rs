@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work};
+use super::{
+    Addition, Bound, Fit, HasSecret, Load, LocalOperator, Operator, OutputUnit, Shapes, Unit, elements,
+};
 use crate::local::Numbers;
 use crate::plan::{Secret, Step};
 
@@ -55,8 +57,9 @@ impl Operator for ScaleByPosition {
         self.largest().fold(inputs[0], |bound, factor| bound.times(factor.into()))
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
-        Work::default()
+    /// A factor is made for each element.
+    fn load(&self, _: &[&[usize]], output: &[usize]) -> Load {
+        Load { gathered: elements(output), ..Load::default() }
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

@@ -4,7 +4,7 @@ use blindscan_arith::erase::erase;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work, shapes,
+    Addition, Bound, Fit, HasSecret, Load, LocalOperator, Operator, OutputUnit, Shapes, Unit, shapes,
     window_numbers,
 };
 use crate::ir::Window;
@@ -47,8 +47,8 @@ impl Operator for SumPool {
         inputs[0].times(self.window.taps() as u128)
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
-        Work::default()
+    fn load(&self, _: &[&[usize]], _: &[usize]) -> Load {
+        Load::default()
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Addition, Bound, Fit, HasSecret, LocalOperator, Operator, OutputUnit, Shapes, Unit, Work};
+use super::{Addition, Bound, Fit, HasSecret, Load, LocalOperator, Operator, OutputUnit, Shapes, Unit};
 use crate::local::Numbers;
 use crate::movement;
 use crate::plan::{Secret, Step};
@@ -48,8 +48,8 @@ impl Operator for Transpose {
         inputs[0]
     }
 
-    fn work(&self, _: &[&[usize]], _: &[usize]) -> Work {
-        Work::default()
+    fn load(&self, _: &[&[usize]], _: &[usize]) -> Load {
+        Load::default()
     }
 
     fn secrets(&self) -> Option<&dyn HasSecret> {

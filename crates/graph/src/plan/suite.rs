@@ -41,15 +41,15 @@ impl SuiteSpec {
         }
     }
 
-    /// Bits that the ring of a step's input must have beyond those of its bound: one for the sign, and one more where the step
-    /// takes differences (a maximum of signed values) or adds an offset (a signed rescaling). `non_negative`: the input's.
+    /// Bits that the ring of each of a step's inputs must have beyond those of its bound: one for the sign, and one more where the step
+    /// takes differences (a maximum of signed values) or adds an offset (a signed rescaling). `non_negative`: that input's.
     pub fn headroom(&self, step: &Step, non_negative: bool) -> u32 {
         match self {
             Self::TwoParty { .. } => two_party_headroom(step, non_negative),
         }
     }
 
-    /// The fewest bits of the ring of a step's input: two remain where bits are dropped.
+    /// The fewest bits of the ring of each of a step's inputs: two remain where bits are dropped.
     pub fn ring_bits_min(&self, step: &Step) -> u32 {
         match self {
             Self::TwoParty { .. } => step.bits_dropped() + 2,

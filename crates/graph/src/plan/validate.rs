@@ -135,7 +135,8 @@ impl PublicPlan {
             }
         }
         for node in &self.nodes {
-            if self.suite.ring_bits_min(&node.step) > self.tensors[node.inputs[0]].ring_bits {
+            let least = self.suite.ring_bits_min(&node.step);
+            if node.inputs.iter().any(|&input| self.tensors[input].ring_bits < least) {
                 let dropped = node.step.bits_dropped();
                 return Err(invalid(
                     &node.name,
