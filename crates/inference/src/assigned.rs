@@ -8,10 +8,10 @@ use blindscan_protocols::ot::source::OtKind;
 use blindscan_wire::script::{Script, Seat};
 
 use crate::InferenceError;
-use crate::cost::{PlanCost, Work};
+use crate::cost::{PlanCost, WorkCounts};
 use crate::stock::{Purpose, SUITE_BYTES};
 use crate::suite::two_party::{self, TwoParty};
-use crate::suite::{Answer, Assignment, Layer, Node, Suite};
+use crate::suite::{AnswerLayer, Assignment, Layer, NodeLayer, Suite};
 
 /// A public plan with a protocol on every node.
 pub struct AssignedPlan(Assigned);
@@ -62,7 +62,7 @@ impl AssignedPlan {
     }
 
     /// All work of one image.
-    pub fn work(&self) -> Work {
+    pub fn work(&self) -> WorkCounts {
         self.any().work()
     }
 
@@ -122,8 +122,8 @@ impl AssignedPlan {
 pub(crate) struct Plan<S: Suite> {
     pub(crate) public: PublicPlan,
     digest: [u8; 32],
-    pub(crate) nodes: Vec<Box<dyn Node<S>>>,
-    pub(crate) answer: Box<dyn Answer<S>>,
+    pub(crate) nodes: Vec<Box<dyn NodeLayer<S>>>,
+    pub(crate) answer: Box<dyn AnswerLayer<S>>,
 }
 
 /// What is asked of a plan whatever its suite.
@@ -134,7 +134,7 @@ trait AnyPlan: Send + Sync {
     fn seats(&self) -> Vec<(Seat, &'static str)>;
     fn word_bytes(&self) -> u64;
     fn layer_count(&self) -> usize;
-    fn work(&self) -> Work;
+    fn work(&self) -> WorkCounts;
     fn working_bytes(&self) -> u64;
     fn off_by_one(&self) -> OffByOne;
     fn cost(&self, seat: Seat, ot: OtKind) -> PlanCost;
@@ -194,7 +194,7 @@ impl<S: Suite> AnyPlan for Plan<S> {
         Plan::layer_count(self)
     }
 
-    fn work(&self) -> Work {
+    fn work(&self) -> WorkCounts {
         self.layers().map(|(_, layer)| layer.work()).sum()
     }
 

@@ -11,7 +11,7 @@ use crate::suite::{Layer, Suite};
 
 /// Work by kind: what an estimate multiplies with a machine's rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
+pub struct WorkCounts {
     /// Multiplications of the clear network.
     pub macs: u64,
     /// Values through a comparison.
@@ -28,7 +28,7 @@ pub struct Work {
     pub kernels: u64,
 }
 
-impl std::iter::Sum for Work {
+impl std::iter::Sum for WorkCounts {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
         iter.fold(Self::default(), |a, b| Self {
             macs: a.macs + b.macs,
@@ -56,7 +56,7 @@ pub struct LayerCost {
     /// Bytes kept in the stock.
     pub stock_bytes: u64,
     /// Work, of all parties together.
-    pub work: Work,
+    pub work: WorkCounts,
 }
 
 /// What a plan costs one party.

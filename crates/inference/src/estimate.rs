@@ -207,7 +207,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cost::Work;
+    use crate::cost::WorkCounts;
 
     const RATES: Rates = Rates {
         ciphertext_in: 2.0,
@@ -223,14 +223,14 @@ mod tests {
 
     fn layer() -> LayerCost {
         LayerCost {
-            work: Work {
+            work: WorkCounts {
                 ciphertexts: (10, 100),
                 products: 1000,
                 kernels: 10,
                 forward_cots: 1,
                 backward_cots: 2,
                 macs: 4,
-                ..Work::default()
+                ..WorkCounts::default()
             },
             ..LayerCost::default()
         }

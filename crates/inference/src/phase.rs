@@ -12,7 +12,7 @@ use crate::InferenceError;
 use crate::assigned::Plan;
 use crate::shares::Shares;
 use crate::stock::StockWriter;
-use crate::suite::{Maker, Runner, Suite};
+use crate::suite::{MakesStock, Suite, UsesStock};
 use crate::tap::Tap;
 
 /// The two phases of an image.

@@ -19,7 +19,7 @@ use blindscan_protocols::share::{Share, ShareView};
 use blindscan_wire::Traffic;
 use blindscan_wire::script::{Script, Seat};
 
-use crate::cost::Work;
+use crate::cost::WorkCounts;
 use crate::shares::Shares;
 use crate::stock::StockWriter;
 use crate::{InferenceError, OffByOne, Output};
@@ -37,9 +37,9 @@ pub(crate) trait Suite: Sized + 'static {
     /// When that material is made and by which messages: the arithmetic of one stock, without the material.
     type Schedule;
     /// One party while it makes a stock.
-    type Maker<'a>: Maker;
+    type Maker<'a>: MakesStock;
     /// One party while it uses a stock up.
-    type Runner<'a>: Runner;
+    type Runner<'a>: UsesStock;
 
     /// All of them, with what people call them.
     const PARTIES: &'static [(Self::Party, &'static str)];
@@ -67,8 +67,8 @@ pub(crate) trait Suite: Sized + 'static {
 
 /// A layer for every node, and the answer.
 pub(crate) struct Assignment<S: Suite> {
-    pub(crate) nodes: Vec<Box<dyn Node<S>>>,
-    pub(crate) answer: Box<dyn Answer<S>>,
+    pub(crate) nodes: Vec<Box<dyn NodeLayer<S>>>,
+    pub(crate) answer: Box<dyn AnswerLayer<S>>,
 }
 
 /// What is asked of every layer before anything runs, and in the offline phase. What has a default here is compared with what is
@@ -88,7 +88,7 @@ pub(crate) trait Layer<S: Suite>: Send + Sync {
     }
 
     /// Work by kind, for estimates.
-    fn work(&self) -> Work;
+    fn work(&self) -> WorkCounts;
 
     /// Bytes that a party keeps of it in a stock, seals not counted.
     fn stock_bytes(&self, party: S::Party) -> usize;
@@ -116,7 +116,7 @@ pub(crate) trait Layer<S: Suite>: Send + Sync {
 }
 
 /// A layer that makes the tensor of a node.
-pub(crate) trait Node<S: Suite>: Layer<S> {
+pub(crate) trait NodeLayer<S: Suite>: Layer<S> {
     /// This party's share of the node's output.
     fn run(
         &self,
@@ -127,7 +127,7 @@ pub(crate) trait Node<S: Suite>: Layer<S> {
 }
 
 /// The layer that opens the answer to whom it is for.
-pub(crate) trait Answer<S: Suite>: Layer<S> {
+pub(crate) trait AnswerLayer<S: Suite>: Layer<S> {
     /// The answer, at the party that gets it.
     fn run(
         &self,
@@ -137,7 +137,7 @@ pub(crate) trait Answer<S: Suite>: Layer<S> {
 }
 
 /// One party while it makes a stock.
-pub(crate) trait Maker {
+pub(crate) trait MakesStock {
     /// What its links have carried.
     fn traffic(&self) -> Traffic;
 
@@ -146,7 +146,7 @@ pub(crate) trait Maker {
 }
 
 /// One party while it uses a stock up.
-pub(crate) trait Runner {
+pub(crate) trait UsesStock {
     /// What its links have carried.
     fn traffic(&self) -> Traffic;
 }

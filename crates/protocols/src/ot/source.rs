@@ -17,7 +17,7 @@ use super::security::Security;
 use super::softspoken::{self, SmallField, SoftSpokenReceiver, SoftSpokenSender};
 use super::{COT_MULTIPLE, CotReceiver, CotSender, Ends, Instance};
 
-/// What the owners agree on for a phase.
+/// What the owners agree on for a phase. The order of variants is the wire form of a request: new ones come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OtKind {
     /// 31 bits per transfer, least work: for fast links.
@@ -58,7 +58,7 @@ impl Source {
 
     /// All messages for `total` transfers handed out by [`super::buffered`], those that close the source apart.
     pub fn script(self, ends: Ends, total: usize) -> Script {
-        Making::new(self, ends, total).reserve(total)
+        Batches::new(self, ends, total).reserve(total)
     }
 
     /// The sender's end. `seed` is secret, fresh, and used for nothing else.
@@ -88,7 +88,7 @@ impl Source {
 }
 
 /// When the transfers of a phase are made, and by which messages: the arithmetic of the buffered ends, without the transfers.
-pub struct Making {
+pub struct Batches {
     source: Source,
     ends: Ends,
     /// Of Ferret.
@@ -97,7 +97,7 @@ pub struct Making {
     at_hand: usize,
 }
 
-impl Making {
+impl Batches {
     /// Before the first of `total` transfers.
     pub fn new(source: Source, ends: Ends, total: usize) -> Self {
         Self { source, ends, ledger: None, to_make: total.next_multiple_of(COT_MULTIPLE), at_hand: 0 }

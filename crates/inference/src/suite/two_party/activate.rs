@@ -17,9 +17,9 @@ use super::TwoParty;
 use super::chunks::Chunks;
 use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
-use crate::cost::Work;
+use crate::cost::WorkCounts;
 use crate::shares::Shares;
-use crate::suite::{Layer, Node};
+use crate::suite::{Layer, NodeLayer};
 use crate::{InferenceError, OffByOne};
 
 /// One activation layer.
@@ -44,8 +44,8 @@ impl Layer<TwoParty> for Activate {
         self.protocol.demand(self.count)
     }
 
-    fn work(&self) -> Work {
-        Work { compared: self.count as u64, ..self.demand().into() }
+    fn work(&self) -> WorkCounts {
+        WorkCounts { compared: self.count as u64, ..self.demand().into() }
     }
 
     fn stock_bytes(&self, party: Party) -> usize {
@@ -77,7 +77,7 @@ impl Layer<TwoParty> for Activate {
     }
 }
 
-impl Node<TwoParty> for Activate {
+impl NodeLayer<TwoParty> for Activate {
     fn run(
         &self,
         node: &PlanNode,

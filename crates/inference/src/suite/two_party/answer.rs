@@ -18,7 +18,7 @@ use super::TwoParty;
 use super::chunks::Chunks;
 use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
-use crate::cost::Work;
+use crate::cost::WorkCounts;
 use crate::suite::{self, Layer};
 use crate::{InferenceError, OffByOne, Output};
 
@@ -61,9 +61,9 @@ impl Layer<TwoParty> for Labels {
         self.protocol.demand(self.positions())
     }
 
-    fn work(&self) -> Work {
+    fn work(&self) -> WorkCounts {
         let compared = (self.positions() * (self.classes - 1).max(1)) as u64;
-        Work { compared, ..self.demand().into() }
+        WorkCounts { compared, ..self.demand().into() }
     }
 
     fn stock_bytes(&self, party: Party) -> usize {
@@ -95,7 +95,7 @@ impl Layer<TwoParty> for Labels {
     }
 }
 
-impl suite::Answer<TwoParty> for Labels {
+impl suite::AnswerLayer<TwoParty> for Labels {
     fn run(&self, logits: ShareView<'_>, at: &mut Runner<'_>) -> Result<Option<Output>, InferenceError> {
         let Self { protocol, outer, classes, inner } = self;
         let mut candidates: Vec<Share> = (0..*classes).map(|_| Share::with_room(outer * inner)).collect();
@@ -125,8 +125,8 @@ impl Layer<TwoParty> for Logits {
         KIND
     }
 
-    fn work(&self) -> Work {
-        Work::default()
+    fn work(&self) -> WorkCounts {
+        WorkCounts::default()
     }
 
     fn stock_bytes(&self, _: Party) -> usize {
@@ -146,7 +146,7 @@ impl Layer<TwoParty> for Logits {
     }
 }
 
-impl suite::Answer<TwoParty> for Logits {
+impl suite::AnswerLayer<TwoParty> for Logits {
     fn run(&self, logits: ShareView<'_>, at: &mut Runner<'_>) -> Result<Option<Output>, InferenceError> {
         let Self { ring, count } = self;
         match at.party() {

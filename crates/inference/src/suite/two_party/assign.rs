@@ -15,7 +15,7 @@ use super::max_pool::{MaxPool, Stage};
 use super::windows::{AxisPool, axis_pools};
 use super::{Numbers, TwoParty};
 use crate::InferenceError;
-use crate::suite::{Answer, Assignment, Node};
+use crate::suite::{AnswerLayer, Assignment, NodeLayer};
 
 /// Widest weights that the homomorphic step takes: |weight| < [`WEIGHT_BOUND`].
 const WEIGHT_BITS_MAX: u32 = WEIGHT_BOUND.ilog2() + 1;
@@ -48,7 +48,7 @@ fn layer(
     radix_bits: u32,
     index: usize,
     opened: &mut [bool],
-) -> Result<Box<dyn Node<TwoParty>>, String> {
+) -> Result<Box<dyn NodeLayer<TwoParty>>, String> {
     let node = &plan.nodes[index];
     let (input, output) = (&plan.tensors[node.inputs[0]], &plan.tensors[node.output]);
     let spoken = match &node.step {
@@ -103,7 +103,7 @@ fn max_pool(input: &TensorSpec, window: &Window, radix_bits: u32) -> Result<MaxP
     Ok(MaxPool { stages, padding: ring(input).of_signed(lowest), ring: ring(input) })
 }
 
-fn answer(plan: &PublicPlan, radix_bits: u32) -> Result<Box<dyn Answer<TwoParty>>, String> {
+fn answer(plan: &PublicPlan, radix_bits: u32) -> Result<Box<dyn AnswerLayer<TwoParty>>, String> {
     let logits = &plan.tensors[plan.output];
     match plan.answer.policy {
         OutputPolicy::Logits => {

@@ -10,7 +10,7 @@ use blindscan_wire::Channel;
 use rand_core::CryptoRng;
 
 use super::linear::MaskSeed;
-use super::sides::{Maker, Making, Runner, Running};
+use super::sides::{Maker, MakingSide, Runner, RunningSide};
 use super::transfers::transfers;
 use crate::assigned::AssignedPlan;
 use crate::phase::{self, Observer};
@@ -58,7 +58,7 @@ impl ImageOwner {
         let mut seed = MaskSeed([0; 32]);
         rng.fill_bytes(&mut seed.0);
         stock.section(seed.0.to_vec())?;
-        let side = Making::ImageOwner { keys: &self.keys, seed };
+        let side = MakingSide::ImageOwner { keys: &self.keys, seed };
         phase::offline(plan, Maker { side, transfers, stock, rng, channel }, observer)
     }
 
@@ -91,7 +91,7 @@ impl ImageOwner {
         let ring = Ring32::new(spec.ring_bits);
         let words = input.iter().map(|&value| ring.of_signed(value)).collect();
         let seed = MaskSeed(stock.section(32)?[..].try_into().expect("a section has the length asked for"));
-        let at = Runner { public: &plan.public, side: Running::ImageOwner { seed }, stock, channel };
+        let at = Runner { public: &plan.public, side: RunningSide::ImageOwner { seed }, stock, channel };
         let output = phase::online(plan, Share::of_words(words), at, observer, tap)?;
         Ok(output.expect("the answer is the image owner's"))
     }

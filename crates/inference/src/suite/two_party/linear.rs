@@ -22,12 +22,12 @@ use blindscan_wire::Channel;
 use blindscan_wire::script::Script;
 
 use super::TwoParty;
-use super::sides::{CHECKED, Maker, Making, Runner, Running};
+use super::sides::{CHECKED, Maker, MakingSide, Runner, RunningSide};
 use super::transfers::Schedule;
-use crate::cost::Work;
+use crate::cost::WorkCounts;
 use crate::shares::Shares;
 use crate::stock::Stock;
-use crate::suite::{Layer, Node};
+use crate::suite::{Layer, NodeLayer};
 use crate::{InferenceError, OffByOne};
 
 /// One linear layer.
@@ -77,13 +77,13 @@ impl Layer<TwoParty> for Linear {
         "linear"
     }
 
-    fn work(&self) -> Work {
-        Work {
+    fn work(&self) -> WorkCounts {
+        WorkCounts {
             macs: self.layer.shape().macs(),
             ciphertexts: self.layer.ciphertexts(),
             products: self.layer.product_count(),
             kernels: self.layer.kernel_count(),
-            ..Work::default()
+            ..WorkCounts::default()
         }
     }
 
@@ -112,12 +112,12 @@ impl Layer<TwoParty> for Linear {
 
     fn make(&self, at: &mut Maker<'_>) -> Result<(), InferenceError> {
         let share = match &at.side {
-            Making::ImageOwner { keys, seed } => {
+            MakingSide::ImageOwner { keys, seed } => {
                 let mut mask = self.input.mask(seed);
                 mask.reduce(self.ring);
                 self.layer.image_owner_offline(mask.view(), keys, at.rng, at.channel)?
             }
-            Making::ModelOwner { weights, peer } => {
+            MakingSide::ModelOwner { weights, peer } => {
                 self.layer.model_owner_offline(&self.weights(weights).weight, peer, at.rng, at.channel)?
             }
         };
@@ -125,11 +125,11 @@ impl Layer<TwoParty> for Linear {
     }
 }
 
-impl Node<TwoParty> for Linear {
+impl NodeLayer<TwoParty> for Linear {
     fn run(&self, _: &PlanNode, shares: &mut Shares, at: &mut Runner<'_>) -> Result<Share, InferenceError> {
         match &at.side {
-            Running::ImageOwner { seed } => self.image_owner(shares, seed, &mut at.stock, at.channel),
-            Running::ModelOwner { weights } => {
+            RunningSide::ImageOwner { seed } => self.image_owner(shares, seed, &mut at.stock, at.channel),
+            RunningSide::ModelOwner { weights } => {
                 self.model_owner(shares, self.weights(weights), &mut at.stock, at.channel)
             }
         }

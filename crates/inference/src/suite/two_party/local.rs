@@ -9,10 +9,10 @@ use blindscan_protocols::share::Share;
 use blindscan_protocols::two_party::Party;
 
 use super::TwoParty;
-use super::sides::{Runner, Running};
-use crate::cost::Work;
+use super::sides::{Runner, RunningSide};
+use crate::cost::WorkCounts;
 use crate::shares::Shares;
-use crate::suite::{Layer, Node};
+use crate::suite::{Layer, NodeLayer};
 use crate::{InferenceError, OffByOne};
 
 /// A step that each party does alone.
@@ -31,8 +31,8 @@ impl Layer<TwoParty> for Local {
         false
     }
 
-    fn work(&self) -> Work {
-        Work::default()
+    fn work(&self) -> WorkCounts {
+        WorkCounts::default()
     }
 
     fn stock_bytes(&self, _: Party) -> usize {
@@ -48,7 +48,7 @@ impl Layer<TwoParty> for Local {
     }
 }
 
-impl Node<TwoParty> for Local {
+impl NodeLayer<TwoParty> for Local {
     fn run(
         &self,
         node: &PlanNode,
@@ -59,7 +59,7 @@ impl Node<TwoParty> for Local {
         let shapes = at.public.shapes(node);
         let ring = Ring32::new(at.public.tensors[node.output].ring_bits);
         let mut share = Share::of_words(self.step.words(ring, &inputs, &shapes));
-        if let Running::ModelOwner { weights } = &at.side {
+        if let RunningSide::ModelOwner { weights } = &at.side {
             self.step.add_secret(ring, share.words_mut(), &shapes, weights.of(self.node));
         }
         share.reduce(ring);

@@ -19,9 +19,9 @@ use super::chunks::Chunks;
 use super::sides::{Maker, Runner};
 use super::transfers::Schedule;
 use super::windows::AxisPool;
-use crate::cost::Work;
+use crate::cost::WorkCounts;
 use crate::shares::Shares;
-use crate::suite::{Layer, Node};
+use crate::suite::{Layer, NodeLayer};
 use crate::{InferenceError, OffByOne};
 
 /// One max-pool layer.
@@ -67,10 +67,10 @@ impl Layer<TwoParty> for MaxPool {
         self.dialogues().map(|(protocol, count)| protocol.demand(count)).sum()
     }
 
-    fn work(&self) -> Work {
+    fn work(&self) -> WorkCounts {
         let compared =
             self.stages.iter().map(|s| (s.pool.output_count() * (s.pool.candidates() - 1)) as u64).sum();
-        Work { compared, ..self.demand().into() }
+        WorkCounts { compared, ..self.demand().into() }
     }
 
     fn stock_bytes(&self, party: Party) -> usize {
@@ -107,7 +107,7 @@ impl Layer<TwoParty> for MaxPool {
     }
 }
 
-impl Node<TwoParty> for MaxPool {
+impl NodeLayer<TwoParty> for MaxPool {
     fn run(
         &self,
         node: &PlanNode,

@@ -44,7 +44,7 @@ pub use model_owner::ModelOwner;
 
 use super::{Assignment, Suite};
 use crate::InferenceError;
-use crate::cost::Work;
+use crate::cost::WorkCounts;
 use sides::{Maker, Runner};
 use transfers::Schedule;
 
@@ -106,7 +106,7 @@ pub(crate) struct Numbers {
     pub(crate) rounding: Rounding,
 }
 
-impl From<PadDemand> for Work {
+impl From<PadDemand> for WorkCounts {
     fn from(PadDemand { forward_cots, backward_cots }: PadDemand) -> Self {
         Self { forward_cots, backward_cots, ..Self::default() }
     }

@@ -10,7 +10,7 @@ use blindscan_wire::Channel;
 use rand_core::CryptoRng;
 
 use super::STORED;
-use super::sides::{Maker, Making, Runner, Running};
+use super::sides::{Maker, MakingSide, Runner, RunningSide};
 use super::transfers::transfers;
 use crate::InferenceError;
 use crate::assigned::AssignedPlan;
@@ -52,7 +52,7 @@ impl ModelOwner {
         self.stocks_made += 1;
         let how = (self.ot, plan.demand());
         let transfers = transfers(Party::ModelOwner, &self.session, self.stocks_made, how, rng, channel)?;
-        let side = Making::ModelOwner { weights, peer: &self.peer };
+        let side = MakingSide::ModelOwner { weights, peer: &self.peer };
         phase::offline(plan, Maker { side, transfers, stock, rng, channel }, observer)
     }
 
@@ -83,7 +83,7 @@ impl ModelOwner {
     ) -> Result<(), InferenceError> {
         let plan = plan.two_party()?;
         let input = Share::zeros(plan.public.tensors[plan.public.input].count());
-        let at = Runner { public: &plan.public, side: Running::ModelOwner { weights }, stock, channel };
+        let at = Runner { public: &plan.public, side: RunningSide::ModelOwner { weights }, stock, channel };
         let output = phase::online(plan, input, at, observer, tap)?;
         assert!(output.is_none(), "the answer is not the model owner's");
         Ok(())

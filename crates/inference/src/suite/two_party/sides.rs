@@ -17,7 +17,7 @@ use crate::suite;
 
 /// A party while it makes a stock.
 pub(crate) struct Maker<'a> {
-    pub(super) side: Making<'a>,
+    pub(super) side: MakingSide<'a>,
     pub(super) transfers: Transfers,
     pub(super) stock: StockWriter,
     pub(super) rng: &'a mut dyn CryptoRng,
@@ -28,7 +28,7 @@ pub(crate) struct Maker<'a> {
 pub(super) const CHECKED: &str = "weights were checked against their plan";
 
 /// What a side makes stock with.
-pub(super) enum Making<'a> {
+pub(super) enum MakingSide<'a> {
     ImageOwner { keys: &'a SecretKey, seed: MaskSeed },
     ModelOwner { weights: &'a Weights, peer: &'a PublicKey },
 }
@@ -36,13 +36,13 @@ pub(super) enum Making<'a> {
 /// A party while it uses a stock up.
 pub(crate) struct Runner<'a> {
     pub(super) public: &'a PublicPlan,
-    pub(super) side: Running<'a>,
+    pub(super) side: RunningSide<'a>,
     pub(super) stock: Stock,
     pub(super) channel: &'a mut dyn Channel,
 }
 
 /// What a side runs an image with.
-pub(super) enum Running<'a> {
+pub(super) enum RunningSide<'a> {
     ImageOwner { seed: MaskSeed },
     ModelOwner { weights: &'a Weights },
 }
@@ -56,8 +56,8 @@ impl Maker<'_> {
     ) -> Result<(), InferenceError> {
         let Transfers { sending, receiving } = &mut self.transfers;
         let mut ends = match self.side {
-            Making::ImageOwner { .. } => PadEnds::ImageOwner { forward: sending, backward: receiving },
-            Making::ModelOwner { .. } => PadEnds::ModelOwner { forward: receiving, backward: sending },
+            MakingSide::ImageOwner { .. } => PadEnds::ImageOwner { forward: sending, backward: receiving },
+            MakingSide::ModelOwner { .. } => PadEnds::ModelOwner { forward: receiving, backward: sending },
         };
         ends.reserve(demand, self.channel)?;
         let section = make(&mut ends, self.channel)?;
@@ -65,7 +65,7 @@ impl Maker<'_> {
     }
 }
 
-impl suite::Maker for Maker<'_> {
+impl suite::MakesStock for Maker<'_> {
     fn traffic(&self) -> Traffic {
         self.channel.traffic()
     }
@@ -73,7 +73,7 @@ impl suite::Maker for Maker<'_> {
     /// Checks the transfers. The image owner then hears that the model owner's half is stored, which its caller says.
     fn close(self) -> Result<(StockWriter, Traffic), InferenceError> {
         self.transfers.close(self.channel)?;
-        if let Making::ImageOwner { .. } = self.side {
+        if let MakingSide::ImageOwner { .. } = self.side {
             self.channel.receive(STORED.len())?;
         }
         Ok((self.stock, self.channel.traffic()))
@@ -84,13 +84,13 @@ impl Runner<'_> {
     /// Whose half this is.
     pub(super) fn party(&self) -> Party {
         match self.side {
-            Running::ImageOwner { .. } => Party::ImageOwner,
-            Running::ModelOwner { .. } => Party::ModelOwner,
+            RunningSide::ImageOwner { .. } => Party::ImageOwner,
+            RunningSide::ModelOwner { .. } => Party::ModelOwner,
         }
     }
 }
 
-impl suite::Runner for Runner<'_> {
+impl suite::UsesStock for Runner<'_> {
     fn traffic(&self) -> Traffic {
         self.channel.traffic()
     }

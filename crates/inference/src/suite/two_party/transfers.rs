@@ -18,7 +18,7 @@ use blindscan_protocols::ProtocolError;
 use blindscan_protocols::ot::buffered::{BufferedReceiver, BufferedSender};
 use blindscan_protocols::ot::setup::{self, setup};
 use blindscan_protocols::ot::softspoken::SmallField;
-use blindscan_protocols::ot::source::{Making, OtKind, Source};
+use blindscan_protocols::ot::source::{Batches, OtKind, Source};
 use blindscan_protocols::ot::{Direction, Instance};
 use blindscan_protocols::two_party::Party;
 use blindscan_protocols::two_party::nonlinear::PadDemand;
@@ -97,8 +97,8 @@ pub(crate) fn setup_script() -> Script {
 
 /// When the transfers of a stock are made, and by which messages: the arithmetic of both ends, without the transfers.
 pub(crate) struct Schedule {
-    forward: Making,
-    backward: Making,
+    forward: Batches,
+    backward: Batches,
 }
 
 impl Schedule {
@@ -106,7 +106,7 @@ impl Schedule {
     pub(crate) fn new(ot: OtKind, demand: PadDemand) -> Self {
         let making = |direction: Direction, total: u64| {
             let total = total as usize;
-            Making::new(Source::choose(ot, FIELD, total), direction.ends(Party::SEATS), total)
+            Batches::new(Source::choose(ot, FIELD, total), direction.ends(Party::SEATS), total)
         };
         Self {
             forward: making(Direction::Forward, demand.forward_cots),
