@@ -7,6 +7,7 @@
 //! | messages | [`Label::script`] per chunk; or one message of the logits' shares |
 //! | model owner | sends its share of the answer, and learns nothing |
 //! | image owner | sends nothing in the last step |
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use blindscan_arith::ring::{Module, Ring, Ring32};
 use blindscan_protocols::share::{Share, ShareView};

@@ -1,6 +1,6 @@
 //! Max pooling as maxima along one axis at a time: for every window size that needs the fewest comparisons.
 //!
-//! A 3x3 window costs 4 comparisons an output at stride 1 and 6 at stride 2 instead of 8.
+//! A 3x3 window costs 4 comparisons per output at stride 1 and 6 at stride 2 instead of 8.
 
 use blindscan_graph::ir::Window;
 use blindscan_protocols::share::{Share, ShareView};

@@ -2,10 +2,10 @@
 //!
 //! | step | who | message |
 //! |---|---|---|
-//! | a round | both | the sign of the differences ([`super::sign`]) |
-//! | a round, k > 2 | both, at once | corrections for the multiplexers: of the indices, and but in the last round of the values (1 plane each) |
-//! | a round, k > 2 | both, at once | the multiplexers' messages: indices of ceil(log2 k) bits, values of l bits |
-//! | last | model owner | its share of the label, ceil(log2 k) bits a position; 1 bit for k = 1 |
+//! | per round | both | the sign of the differences ([`super::sign`]) |
+//! | per round, k > 2 | both, at once | corrections for the multiplexers: of the indices, and but in the last round of the values (1 plane each) |
+//! | per round, k > 2 | both, at once | the multiplexers' messages: indices of ceil(log2 k) bits, values of l bits |
+//! | last | model owner | its share of the label, ceil(log2 k) bits per position; 1 bit for k = 1 |
 //!
 //! Ideal: [`super::ideal::label`], ties to the lower index; |logit| < 2^(l-2), so that differences fit. Two
 //! classes: the label is the sign bit of l0 - l1. One logit: 1 when it is not negative. More: neighbours are
@@ -205,7 +205,7 @@ impl Label {
     ) -> Result<Share, ProtocolError> {
         assert_eq!((stock.of, stock.party), (*self, party), "a stock is used for what it was made for");
         let fits = logits.len() == self.classes && logits.iter().all(|vector| vector.len() == stock.n);
-        assert!(fits, "there is one vector of logits a class");
+        assert!(fits, "there is one vector of logits per class");
         match &logits[..] {
             [logit] => self.binary(party, logit.view(), false, stock, channel),
             [first, second] => {

@@ -2,11 +2,11 @@
 //!
 //! | step | who | message |
 //! |---|---|---|
-//! | a round | both | an activation of the differences, l -> l bits, f = 0 |
+//! | per round | both | an activation of the differences, l -> l bits, f = 0 |
 //!
 //! Ideal: [`super::ideal::maximum`], [`super::ideal::tournament`]. Differences must fit the ring: |a - b| <
 //! 2^(l-1). A tournament of k pairs neighbours, all pairs of a round in one activation; an odd one waits for
-//! the next round. ceil(log2 k) rounds, k - 1 activations an element. Security: that of [`Activation`];
+//! the next round. ceil(log2 k) rounds, k - 1 activations per element. Security: that of [`Activation`];
 //! everything else is local.
 
 use blindscan_arith::ring::Ring32;

@@ -6,8 +6,8 @@
 //! |---|---|---|
 //! | [`Activation`] | floor(max(x, 0) / 2^f), or floor(x / 2^f), into Z_2^m | depth + 3, or depth + 2 |
 //! | [`Sign`] | the bit x >= 0, as shares of bits | depth + 1 |
-//! | [`Maximum`], [`Tournament`] | the larger of two, the largest of k | depth + 3 a round |
-//! | [`Label`] | the index of the largest of k, to the image owner alone | depth + 1, + 2 a round of more than two classes |
+//! | [`Maximum`], [`Tournament`] | the larger of two, the largest of k | depth + 3 per round |
+//! | [`Label`] | the index of the largest of k, to the image owner alone | depth + 1, + 2 per round of more than two classes |
 //! | `comparison` | a > b for a and b known to one party each: what all of the above are made of | depth + 1 |
 //! | [`ideal`] | all of these in the clear, on 64-bit integers | |
 //!

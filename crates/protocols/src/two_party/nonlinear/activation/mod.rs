@@ -26,7 +26,7 @@
 //! - Without ReLU the model owner adds 2^(l-2) to its share before, which makes x >= 0, and subtracts
 //!   2^(l-2-f) after.
 //!
-//! COTs an element with ReLU, D digits: l - 1 for the digits, 2 (D - 1) for the tree, carry 1, w 1,
+//! COTs per element with ReLU, D digits: l - 1 for the digits, 2 (D - 1) for the tree, carry 1, w 1,
 //! multiplexer 2. At f = 8, digits of 3 bits and m = l: 41 / 49 / 55 for l = 24 / 28 / 32.
 //!
 //! Security: semi-honest; all that is opened is masked by pads used once. The shapes of messages come from l,
