@@ -176,7 +176,9 @@ impl<'a> Drafting<'a> {
     fn input(&self, node: &Node, index: usize) -> Result<TensorId, String> {
         match node.inputs.get(index).map(|&value| self.made[value]) {
             Some(Made::Tensor(tensor) | Made::ReluDue(tensor)) => Ok(tensor),
-            _ => Err(format!("its input {index} is made by no node before it")),
+            Some(Made::Nothing | Made::Refused) | None => {
+                Err(format!("its input {index} is made by no node before it"))
+            }
         }
     }
 

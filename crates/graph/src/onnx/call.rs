@@ -61,6 +61,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The constant that input `index` is, if it is one.
+    pub(super) fn as_constant(&self, index: usize) -> Option<&Literal> {
+        match self.inputs.get(index)?.as_ref()? {
+            Known::Constant(literal) => Some(literal),
+            Known::Value(_) | Known::Headed { .. } | Known::Unknown { .. } => None,
+        }
+    }
+
     /// The constant that input `index` is, if it is there.
     pub(super) fn optional_constant(&self, index: usize) -> Result<Option<&Literal>, Refusal> {
         match self.inputs.get(index) {

@@ -345,7 +345,7 @@ impl<'a> Importer<'a> {
 fn depends_on(call: &Call) -> Option<Rc<str>> {
     call.inputs.iter().flatten().find_map(|input| match input {
         Known::Unknown { because, .. } => Some(because.clone()),
-        _ => None,
+        Known::Constant(_) | Known::Value(_) | Known::Headed { .. } => None,
     })
 }
 

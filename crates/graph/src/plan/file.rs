@@ -17,13 +17,13 @@ pub const WEIGHTS_FILE: &str = "plan.weights";
 const HEADER: usize = 8 + 4 + 32;
 /// Largest file: 2^28 weights of five bytes and what surrounds them.
 const FILE_MAX: u64 = 3 << 29;
-const PUBLIC: Kind =
-    Kind { file: PUBLIC_FILE, magic: b"BSCNPUB\0", context: "blindscan 2026-11 public plan" };
-const WEIGHTS: Kind =
-    Kind { file: WEIGHTS_FILE, magic: b"BSCNWTS\0", context: "blindscan 2026-11 weights file" };
+const PUBLIC: FileKind =
+    FileKind { file: PUBLIC_FILE, magic: b"BSCNPUB\0", context: "blindscan 2026-11 public plan" };
+const WEIGHTS: FileKind =
+    FileKind { file: WEIGHTS_FILE, magic: b"BSCNWTS\0", context: "blindscan 2026-11 weights file" };
 
 /// What tells the two files apart.
-struct Kind {
+struct FileKind {
     file: &'static str,
     magic: &'static [u8; 8],
     context: &'static str,
@@ -86,7 +86,7 @@ impl FixedPlan {
     }
 }
 
-impl Kind {
+impl FileKind {
     fn digest(&self, body: &[u8]) -> [u8; 32] {
         blake3::derive_key(self.context, body)
     }

@@ -105,11 +105,9 @@ fn clips(low: f32, high: f32) -> Refusal {
 
 /// Only the maximum with 0 is computed: it is Relu.
 fn max(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
-    let zero = |index: usize| match call.inputs.get(index) {
-        Some(Some(Known::Constant(literal))) => {
-            literal.len() == 1 && literal.scalar().is_ok_and(|x| x == 0.0)
-        }
-        _ => false,
+    let zero = |index: usize| {
+        let constant = call.as_constant(index).filter(|literal| literal.len() == 1);
+        constant.is_some_and(|literal| literal.scalar().is_ok_and(|x| x == 0.0))
     };
     match call.inputs.len() {
         2 if zero(1) => relu(call, draft, 0),

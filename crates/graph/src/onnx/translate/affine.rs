@@ -16,19 +16,19 @@ const fn normalised(name: &'static str) -> OnnxOperator {
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
     OnnxOperator::computed("BatchNormalization", batch_normalization).like_first(),
-    OnnxOperator::computed("Add", |call, draft, _| arithmetic(call, draft))
+    OnnxOperator::computed("Add", |call, draft, _| add(call, draft))
         .like_all()
         .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_add, |x, y| x + y)),
-    OnnxOperator::computed("Sub", |call, draft, _| arithmetic(call, draft))
+    OnnxOperator::computed("Sub", |call, draft, _| subtract(call, draft))
         .like_all()
         .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_sub, |x, y| x - y)),
-    OnnxOperator::computed("Mul", |call, draft, _| arithmetic(call, draft))
+    OnnxOperator::computed("Mul", |call, draft, _| multiply(call, draft))
         .like_all()
-        .checked_early(check_product)
+        .checked_early(|call| factor(call).map(|_| ()))
         .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_mul, |x, y| x * y)),
-    OnnxOperator::computed("Div", |call, draft, _| arithmetic(call, draft))
+    OnnxOperator::computed("Div", |call, draft, _| divide(call, draft))
         .like_all()
-        .checked_early(check_product)
+        .checked_early(|call| divisor(call).map(|_| ()))
         .folds(|_, x, budget| fold::pairs(x, budget, i64::checked_div, |x, y| x / y)),
     OnnxOperator::computed("Sum", |call, draft, _| sum(call, draft)).like_all(),
     OnnxOperator::computed("Neg", |call, draft, _| negate(call, draft))
@@ -75,46 +75,59 @@ fn per_channel(call: &Call, index: usize, channels: usize) -> Result<Vec<f64>, R
     Ok(numbers.into_iter().map(f64::from).collect())
 }
 
-/// Add, Sub, Mul and Div of data with data or with a constant.
-fn arithmetic(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
-    let constant_side = |index: usize| match call.inputs.get(index) {
-        Some(Some(Known::Constant(literal))) => Some(literal.as_ref()),
-        _ => None,
-    };
-    match (call.op(), constant_side(0), constant_side(1)) {
-        ("Add", Some(c), _) => with_constant(call, draft, 1, c, |c| (1.0, c)),
-        ("Add", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0, c)),
-        ("Sub", Some(c), _) => with_constant(call, draft, 1, c, |c| (-1.0, c)),
-        ("Sub", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0, -c)),
-        ("Mul", Some(c), _) => with_constant(call, draft, 1, c, |c| (c, 0.0)),
-        ("Mul", _, Some(c)) => with_constant(call, draft, 0, c, |c| (c, 0.0)),
-        ("Div", _, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0 / c, 0.0)),
-        ("Add", None, None) => {
+/// A sum of data with data or with a constant.
+fn add(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+    match (call.as_constant(0), call.as_constant(1)) {
+        (Some(c), _) => with_constant(call, draft, 1, c, |c| (1.0, c)),
+        (None, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0, c)),
+        (None, None) => {
             let (x, y) = (call.value(0)?, call.value(1)?);
             draft.emit(call, Op::Add, vec![x, y]).map(Translated::supported)
-        }
-        ("Sub", None, None) => {
-            let (x, y) = (call.value(0)?, call.value(1)?);
-            let negated = draft.emit_named(call, "/negated", negation(), vec![y])?;
-            draft.emit(call, Op::Add, vec![x, negated]).map(Translated::supported)
-        }
-        _ => {
-            check_product(call)?;
-            refuse("it has inputs of no known kind", "check the exporter")
         }
     }
 }
 
-/// Refuses a product of data with data, and a division by data.
-fn check_product(call: &Call) -> Result<(), Refusal> {
-    let constant = |index: usize| matches!(call.inputs.get(index), Some(Some(Known::Constant(_))));
-    match (call.op(), constant(0), constant(1)) {
-        ("Mul", false, false) => refuse(
+/// A difference of data and data or a constant.
+fn subtract(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+    match (call.as_constant(0), call.as_constant(1)) {
+        (Some(c), _) => with_constant(call, draft, 1, c, |c| (-1.0, c)),
+        (None, Some(c)) => with_constant(call, draft, 0, c, |c| (1.0, -c)),
+        (None, None) => {
+            let (x, y) = (call.value(0)?, call.value(1)?);
+            let negated = draft.emit_named(call, "/negated", negation(), vec![y])?;
+            draft.emit(call, Op::Add, vec![x, negated]).map(Translated::supported)
+        }
+    }
+}
+
+/// A product of data and a constant.
+fn multiply(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+    let (index, constant) = factor(call)?;
+    with_constant(call, draft, index, constant, |c| (c, 0.0))
+}
+
+/// The input of a product that is data, and the constant that it is multiplied by.
+fn factor<'a>(call: &'a Call) -> Result<(usize, &'a Literal), Refusal> {
+    match (call.as_constant(0), call.as_constant(1)) {
+        (Some(c), _) => Ok((1, c)),
+        (None, Some(c)) => Ok((0, c)),
+        (None, None) => refuse(
             "it multiplies two tensors that both depend on the image (gates, squeeze-and-excitation)",
             "retrain without gates: use Add, or Concat and a 1x1 Conv",
         ),
-        ("Div", _, false) => refuse("it divides by data", "divide by a constant, or use BatchNormalization"),
-        _ => Ok(()),
+    }
+}
+
+/// Data divided by a constant.
+fn divide(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+    let constant = divisor(call)?;
+    with_constant(call, draft, 0, constant, |c| (1.0 / c, 0.0))
+}
+
+fn divisor<'a>(call: &'a Call) -> Result<&'a Literal, Refusal> {
+    match call.as_constant(1) {
+        Some(constant) => Ok(constant),
+        None => refuse("it divides by data", "divide by a constant, or use BatchNormalization"),
     }
 }
 

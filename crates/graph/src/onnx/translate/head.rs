@@ -8,15 +8,24 @@ use super::table::{OnnxOperator, REPLACE};
 use crate::ir::Head;
 
 const AT_THE_END: &str = "keep it as the last node of the model only, or retrain with Relu";
+const APPLIED: &str = "the head: applied to the answer";
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
-    OnnxOperator::computed("Softmax", |call, draft, _| head(call, draft)).or(AT_THE_END).head().like_first(),
-    OnnxOperator::computed("LogSoftmax", |call, draft, _| head(call, draft))
+    OnnxOperator::computed("Softmax", |call, draft, _| head(call, draft, softmax, APPLIED))
         .or(AT_THE_END)
         .head()
         .like_first(),
-    OnnxOperator::computed("Sigmoid", |call, draft, _| head(call, draft)).or(AT_THE_END).head().like_first(),
-    OnnxOperator::computed("ArgMax", |call, draft, _| head(call, draft))
+    OnnxOperator::computed("LogSoftmax", |call, draft, _| {
+        head(call, draft, softmax, "the head: applied to the answer, as Softmax")
+    })
+    .or(AT_THE_END)
+    .head()
+    .like_first(),
+    OnnxOperator::computed("Sigmoid", |call, draft, _| head(call, draft, |_, _| Ok(Head::Sigmoid), APPLIED))
+        .or(AT_THE_END)
+        .head()
+        .like_first(),
+    OnnxOperator::computed("ArgMax", |call, draft, _| head(call, draft, arg_max, APPLIED))
         .or(AT_THE_END)
         .head()
         .shaped(infer::arg_max),
@@ -25,7 +34,12 @@ pub(super) const OPERATORS: &[OnnxOperator] = &[
 ];
 
 /// Puts a head on logits, or an ArgMax on a head.
-fn head(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+fn head(
+    call: &Call,
+    draft: &mut GraphDraft,
+    of: fn(&Call, &[usize]) -> Result<Head, Refusal>,
+    note: &str,
+) -> Result<Translated, Refusal> {
     let (logits, below, mut rows) = match call.inputs.first() {
         Some(Some(Known::Headed { reshaped: true, .. })) => {
             return refuse(
@@ -37,21 +51,13 @@ fn head(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
         _ => (call.value(0)?, None, Vec::new()),
     };
     rows.push(call.row);
-    let head = match call.op() {
-        "Sigmoid" => Head::Sigmoid,
-        "ArgMax" => arg_max(call, draft.shape(logits))?,
-        _ => softmax(call, draft.shape(logits))?,
-    };
+    let head = of(call, draft.shape(logits))?;
     match (below, head) {
         (None, _) | (Some(Head::Sigmoid), Head::ArgMax { .. }) => {}
         (Some(Head::Softmax { axis: below }), Head::ArgMax { axis }) if below == axis => {}
         (Some(below), _) => return refuse(format!("{head:?} on top of {below:?}"), "keep one of them"),
     }
     let known = Known::Headed { logits, head, rows, reshaped: false };
-    let note = match call.op() {
-        "LogSoftmax" => "the head: applied to the answer, as Softmax",
-        _ => "the head: applied to the answer",
-    };
     Ok(Translated::folded(known, note))
 }
 

@@ -15,30 +15,34 @@ const BLOCKS: &str = "use ConvTranspose or a strided Conv";
 
 pub(super) const OPERATORS: &[OnnxOperator] = &[
     OnnxOperator::computed("Concat", |call, draft, _| concat(call, draft)).folds(fold::concat),
-    OnnxOperator::computed("Flatten", |call, draft, _| reshape(call, draft)).passing_heads().folds(
-        |call, x, _| {
+    OnnxOperator::computed("Flatten", |call, draft, _| reshape(call, draft, shape::flatten))
+        .passing_heads()
+        .folds(|call, x, _| {
             let x = x.need(0)?;
             fold::reshaped(x, shape::flatten(call, &x.shape)?)
-        },
-    ),
-    OnnxOperator::computed("Reshape", |call, draft, _| reshape(call, draft)).passing_heads().folds(
-        |call, x, _| {
+        }),
+    OnnxOperator::computed("Reshape", |call, draft, _| reshape(call, draft, stated_shape))
+        .passing_heads()
+        .folds(|call, x, _| {
             let (x, target) = (x.need(0)?, x.need(1)?);
             fold::reshaped(x, shape::reshape(call, &x.shape, target)?)
-        },
-    ),
-    OnnxOperator::computed("Squeeze", |call, draft, _| reshape(call, draft)).passing_heads().folds(
-        |call, x, _| {
-            let (x, axes) = (x.need(0)?, x.get(1));
-            fold::reshaped(x, shape::squeeze(call, &x.shape, axes)?)
-        },
-    ),
-    OnnxOperator::computed("Unsqueeze", |call, draft, _| reshape(call, draft)).passing_heads().folds(
-        |call, x, _| {
-            let (x, axes) = (x.need(0)?, x.get(1));
-            fold::reshaped(x, shape::unsqueeze(call, &x.shape, axes)?)
-        },
-    ),
+        }),
+    OnnxOperator::computed("Squeeze", |call, draft, _| {
+        reshape(call, draft, |call, data| shape::squeeze(call, data, call.optional_constant(1)?))
+    })
+    .passing_heads()
+    .folds(|call, x, _| {
+        let (x, axes) = (x.need(0)?, x.get(1));
+        fold::reshaped(x, shape::squeeze(call, &x.shape, axes)?)
+    }),
+    OnnxOperator::computed("Unsqueeze", |call, draft, _| {
+        reshape(call, draft, |call, data| shape::unsqueeze(call, data, call.optional_constant(1)?))
+    })
+    .passing_heads()
+    .folds(|call, x, _| {
+        let (x, axes) = (x.need(0)?, x.get(1));
+        fold::reshaped(x, shape::unsqueeze(call, &x.shape, axes)?)
+    }),
     OnnxOperator::computed("Transpose", |call, draft, _| transpose(call, draft)).passing_heads().folds(
         |call, x, budget| {
             let x = x.need(0)?;
@@ -57,10 +61,10 @@ pub(super) const OPERATORS: &[OnnxOperator] = &[
         .passing_heads()
         .like_first()
         .folds(|call, x, _| fold::cast(call, x.need(0)?)),
-    OnnxOperator::computed("Shape", |call, draft, _| shape(call, draft))
+    OnnxOperator::computed("Shape", |call, draft, _| shape(call, draft, fold::shape_of))
         .moving_integers()
         .folds(|call, x, _| fold::shape_of(call, &x.need(0)?.shape)),
-    OnnxOperator::computed("Size", |call, draft, _| shape(call, draft))
+    OnnxOperator::computed("Size", |call, draft, _| shape(call, draft, size))
         .moving_integers()
         .folds(|_, x, _| Ok(Literal::ints(vec![], vec![x.need(0)?.len() as i64]))),
     OnnxOperator::refused("CastLike", REPLACE).like_first(),
@@ -80,27 +84,31 @@ fn concat(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
     draft.emit(call, Op::Concat(ConcatOp { axis }), inputs).map(Translated::supported)
 }
 
-/// Flatten, Reshape, Squeeze, Unsqueeze; behind a head they change the answer's shape only.
-fn reshape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+/// The same elements under another shape; behind a head it changes the answer's shape only.
+fn reshape(
+    call: &Call,
+    draft: &mut GraphDraft,
+    shape: fn(&Call, &[usize]) -> Result<Vec<usize>, Refusal>,
+) -> Result<Translated, Refusal> {
     if let Some(Some(Known::Headed { logits, head, rows, .. })) = call.inputs.first() {
         let known = Known::Headed { logits: *logits, head: *head, rows: rows.clone(), reshaped: true };
         return Ok(Translated::folded(known, "removed: it changes the shape of the answer only"));
     }
     let x = call.value(0)?;
     let data = draft.shape(x).to_vec();
-    let answer = match call.op() {
-        "Flatten" => shape::flatten(call, &data)?,
-        "Squeeze" => shape::squeeze(call, &data, call.optional_constant(1)?)?,
-        "Unsqueeze" => shape::unsqueeze(call, &data, call.optional_constant(1)?)?,
-        _ => match call.optional_ints("shape")? {
-            Some(target) => shape::reshape(call, &data, &Literal::list(target.to_vec()))?,
-            None => shape::reshape(call, &data, call.constant(1)?)?,
-        },
-    };
+    let answer = shape(call, &data)?;
     if answer == data {
         return Ok(Translated::folded(Known::Value(x), "it changes nothing"));
     }
     draft.reshape(call, "", x, &answer).map(Translated::supported)
+}
+
+/// The shape of a Reshape: an attribute up to opset 4, an input since.
+fn stated_shape(call: &Call, data: &[usize]) -> Result<Vec<usize>, Refusal> {
+    match call.optional_ints("shape")? {
+        Some(target) => shape::reshape(call, data, &Literal::list(target.to_vec())),
+        None => shape::reshape(call, data, call.constant(1)?),
+    }
 }
 
 /// Axes exchanged; a reshape when only axes of extent 1 move. Behind a head the logits' axes are exchanged, and the head's
@@ -176,11 +184,15 @@ fn cast(call: &Call) -> Result<Translated, Refusal> {
 }
 
 /// Shapes are public: a constant.
-fn shape(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
-    let data = draft.shape(call.value(0)?);
-    let literal = match call.op() {
-        "Size" => Literal::ints(vec![], vec![data.iter().product::<usize>() as i64]),
-        _ => fold::shape_of(call, data)?,
-    };
+fn shape(
+    call: &Call,
+    draft: &mut GraphDraft,
+    of: fn(&Call, &[usize]) -> Result<Literal, Refusal>,
+) -> Result<Translated, Refusal> {
+    let literal = of(call, draft.shape(call.value(0)?))?;
     Ok(Translated::folded(Known::Constant(Rc::new(literal)), "a constant: shapes are fixed"))
+}
+
+fn size(_: &Call, data: &[usize]) -> Result<Literal, Refusal> {
+    Ok(Literal::ints(vec![], vec![data.iter().product::<usize>() as i64]))
 }

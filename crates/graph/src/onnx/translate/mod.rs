@@ -44,7 +44,7 @@ pub(super) type Used<'a> = &'a dyn Fn(&str) -> bool;
 pub(super) fn heads_below(call: &Call) -> Vec<usize> {
     let rows = call.inputs.iter().flatten().map(|input| match input {
         Known::Headed { rows, .. } | Known::Unknown { heads: rows, .. } => rows.as_slice(),
-        _ => &[],
+        Known::Constant(_) | Known::Value(_) => &[],
     });
     rows.flatten().copied().collect()
 }

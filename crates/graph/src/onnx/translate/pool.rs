@@ -18,8 +18,8 @@ const fn reduction(name: &'static str) -> OnnxOperator {
 pub(super) const OPERATORS: &[OnnxOperator] = &[
     OnnxOperator::computed("MaxPool", max_pool),
     OnnxOperator::computed("AveragePool", |call, draft, _| average_pool(call, draft)),
-    OnnxOperator::computed("GlobalAveragePool", |call, draft, _| global(call, draft)),
-    OnnxOperator::computed("GlobalMaxPool", |call, draft, _| global(call, draft)),
+    OnnxOperator::computed("GlobalAveragePool", |call, draft, _| global(call, draft, mean_over)),
+    OnnxOperator::computed("GlobalMaxPool", |call, draft, _| global(call, draft, max_over)),
     OnnxOperator::computed("ReduceMean", |call, draft, _| reduce_mean(call, draft))
         .shaped(infer::reduction)
         .folds(fold::reduce),
@@ -72,15 +72,10 @@ fn average_pool(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refus
     draft.emit(call, op, vec![x]).map(Translated::supported)
 }
 
-/// GlobalAveragePool and GlobalMaxPool: windows of the whole extent.
-fn global(call: &Call, draft: &mut GraphDraft) -> Result<Translated, Refusal> {
+/// A pool whose window is the whole extent.
+fn global(call: &Call, draft: &mut GraphDraft, pool: fn(Vec<usize>) -> Op) -> Result<Translated, Refusal> {
     let x = call.value(0)?;
-    let data = draft.shape(x).to_vec();
-    let window = Window::plain(geometry::spatial(&data)?.to_vec());
-    let op = match call.op() {
-        "GlobalMaxPool" => Op::MaxPool(MaxPoolOp { window }),
-        _ => mean_over(window.kernel),
-    };
+    let op = pool(geometry::spatial(draft.shape(x))?.to_vec());
     draft.emit(call, op, vec![x]).map(Translated::supported)
 }
 
@@ -136,6 +131,10 @@ fn mean_of_rows(
     value = draft.reshape(call, "/rows", value, &[1, rows, length])?;
     value = draft.emit_named(call, "/mean", mean_over(vec![length]), vec![value])?;
     draft.reshape(call, "", value, &answer).map(Translated::supported)
+}
+
+fn max_over(kernel: Vec<usize>) -> Op {
+    Op::MaxPool(MaxPoolOp { window: Window::plain(kernel) })
 }
 
 fn mean_over(kernel: Vec<usize>) -> Op {
