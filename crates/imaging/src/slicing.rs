@@ -115,11 +115,6 @@ impl Slicing {
         if self.plane.reversed { (self.plane_count() as i64 - 1).saturating_sub(depth) } else { depth }
     }
 
-    /// The plane `offset` steps towards head, front or right (as stored: behind) of `plane`, when there is one.
-    pub fn neighbour(&self, plane: PlaneIndex, offset: i32) -> Option<PlaneIndex> {
-        self.shifted(plane.0 as i64, Shift::Planes(offset))
-    }
-
     /// The plane that lies so far from the one of this number, when there is one.
     pub(crate) fn shifted(&self, number: i64, shift: Shift) -> Option<PlaneIndex> {
         match shift {
@@ -219,6 +214,11 @@ mod tests {
         Slicing::new(volume, axis, InPlane::Display)
     }
 
+    /// The plane `offset` planes towards head, front or right.
+    fn neighbour(volume: &Volume, plane: i64, offset: i32) -> Option<PlaneIndex> {
+        display(volume, Axis::Axial).shifted(plane, Shift::Planes(offset))
+    }
+
     const RAS: [[f64; 4]; 3] = [[1.0, 0.0, 0.0, 50.0], [0.0, 1.0, 0.0, 60.0], [0.0, 0.0, 1.0, 70.0]];
 
     #[test]
@@ -252,10 +252,10 @@ mod tests {
         let feet_first = phantom(RAS, [2, 2, 9]);
         let head_first =
             phantom([[1.0, 0.0, 0.0, 50.0], [0.0, 1.0, 0.0, 60.0], [0.0, 0.0, -1.0, 70.0]], [2, 2, 9]);
-        assert_eq!(display(&feet_first, Axis::Axial).neighbour(PlaneIndex(4), 2), Some(PlaneIndex(6)));
-        assert_eq!(display(&head_first, Axis::Axial).neighbour(PlaneIndex(4), 2), Some(PlaneIndex(2)));
-        assert_eq!(display(&head_first, Axis::Axial).neighbour(PlaneIndex(1), 2), None);
-        assert_eq!(display(&feet_first, Axis::Axial).neighbour(PlaneIndex(8), 1), None);
+        assert_eq!(neighbour(&feet_first, 4, 2), Some(PlaneIndex(6)));
+        assert_eq!(neighbour(&head_first, 4, 2), Some(PlaneIndex(2)));
+        assert_eq!(neighbour(&head_first, 1, 2), None);
+        assert_eq!(neighbour(&feet_first, 8, 1), None);
     }
 
     #[test]
