@@ -1,7 +1,8 @@
 //! Every dependency is named by the code that it is listed for.
 //!
 //! A `[dependencies]` entry must be named in the package's `src` outside of tests, or it belongs to `[dev-dependencies]`; one of
-//! those must be named anywhere in the package. An entry of the workspace must be taken by some package.
+//! those must be named anywhere in the package. An entry of the workspace must be taken by some package. A feature of ours must be asked
+//! for by its package's code. What features of others bring is not looked at.
 
 use std::collections::BTreeSet;
 
@@ -49,6 +50,15 @@ fn in_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
             found.push(Violation::new(&place, format!("{key} is named nowhere in this package; remove it")));
         }
     }
+    let asked_for = |name: &str| {
+        let condition = format!("feature = \"{name}\"");
+        files.iter().any(|(file, _)| file.text.contains(&condition))
+    };
+    let features = package.manifest.get("features").and_then(Value::as_table).into_iter().flatten();
+    let unasked = features.filter(|(name, _)| *name != "default" && !asked_for(name));
+    found.extend(unasked.map(|(name, _)| {
+        Violation::new(&place, format!("no code of this package asks for feature {name}; remove it"))
+    }));
     found
 }
 
@@ -139,6 +149,14 @@ mod tests {
             let found = problems("dependencies.rand = '1'", &[file]);
             assert_eq!(found, ["only tests name rand; move it to [dev-dependencies]"], "{}", file.0);
         }
+    }
+
+    #[test]
+    fn a_feature_that_no_code_asks_for_is_found() {
+        let asks = ("crates/x/src/lib.rs", "#[cfg(feature = \"testing\")]\npub mod testing;\n");
+        assert!(problems("features.testing = []", &[asks]).is_empty());
+        let found = problems("features.speed = []", &[asks]);
+        assert_eq!(found, ["no code of this package asks for feature speed; remove it"]);
     }
 
     #[test]

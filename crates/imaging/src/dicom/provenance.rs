@@ -7,12 +7,12 @@
 //! fn used_up(provenance: blindscan_imaging::Provenance) -> usize { provenance.into_elements().slices.len() }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! fn shown(_: impl std::fmt::Debug) {}
 //! fn of(provenance: blindscan_imaging::Provenance) { shown(provenance) }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0599
 //! fn copied(provenance: &blindscan_imaging::Provenance) -> blindscan_imaging::Provenance { provenance.clone() }
 //! ```
 //!
