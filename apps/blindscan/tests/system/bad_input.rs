@@ -98,7 +98,7 @@ fn images_and_tensors_that_do_not_fit_the_classifier_are_refused() {
     let picture = xray("pneumonia.jpeg");
     hospital
         .ask(&["segment", &picture, "--out", "out"], &vendor.join())
-        .failed(&["does not give masks", "classify"]);
+        .failed(&["gives no masks", "classify"]);
     assert_nothing_at(&hospital.at("out"));
     hospital.ask(&["classify", &picture], &vendor.join()).done();
 }
