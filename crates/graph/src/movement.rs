@@ -1,7 +1,7 @@
 //! Moving elements of row-major tensors, whatever the elements are: floats of a model, constants of a file, clear integers,
 //! shares. Each movement is written once, so that a share can never go elsewhere than its value does.
 //!
-//! Every movement but [`concat`] is a sum of offsets: the element at position (i, j, ...) lies at
+//! Every movement but [`concat()`] is a sum of offsets: the element at position (i, j, ...) lies at
 //! `offsets[0][i] + offsets[1][j] + ...`, and only the lists of offsets differ.
 
 /// Steps between neighbours along each axis of a row-major tensor.

@@ -1,6 +1,6 @@
 //! To whom and to what a scan belongs, for the writer of a DICOM object that is derived from it (a segmentation), and for nobody else.
 //!
-//! A [`Provenance`] is made by the reader, when it is asked for ([`open`](crate::open)), and handed over beside the scan, never in it:
+//! A [`Provenance`] is made by the reader, when it is asked for ([`open`](crate::open())), and handed over beside the scan, never in it:
 //! what is given a scan has no way to it. It has no `Debug`, no `Clone` and no serde form, and all that can be had of it are encoded data elements, by using it up.
 //!
 //! ```
