@@ -13,7 +13,7 @@ use blindscan_arith::lpn::LocalCode;
 use blindscan_arith::modulus::Modulus;
 use blindscan_arith::ntt::{Kernel, LazySum, Ntt};
 use blindscan_arith::prg::Prg;
-use blindscan_arith::ring::{Module, Ring32};
+use blindscan_arith::ring::Ring32;
 use blindscan_arith::transpose::{BitRows, COLUMNS_MAX, ROWS};
 use blindscan_arith::vole::{CHUNK_BLOCKS, Counters, Streams, Workspace};
 use blindscan_arith::{block, tree};
